@@ -1,0 +1,169 @@
+//! What the kernel has to enforce for a grant: the policy as plain data, resolved and ready.
+
+use std::path::PathBuf;
+
+use crate::{Limits, ProgramFact};
+
+/// How far a root's files may be used.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Access {
+    /// Read only, no metadata changes.
+    Read,
+    /// Read and write.
+    Write,
+}
+
+/// A directory tree (or a single file) that a run may use.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Root {
+    /// Canonical path.
+    pub path: PathBuf,
+    /// What may be done beneath it.
+    pub access: Access,
+    /// Whether files beneath it may be executed.
+    pub execute: bool,
+    /// Whether it must exist: a missing optional root is skipped (the system profile's).
+    pub required: bool,
+}
+
+/// A transport protocol.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// An outbound connection that is allowed.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct NetworkRule {
+    /// Any when `None`.
+    pub protocol: Option<Protocol>,
+    /// Any when `None`.
+    pub port: Option<u16>,
+    /// Any when `None`.
+    pub host: Option<String>,
+}
+
+/// Something that enforcement promises, by a stable name.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum Guarantee {
+    /// `files`: nothing outside the roots is read or written.
+    Files,
+    /// `nested-paths`: hidden and read-only paths inside a writable root.
+    NestedPaths,
+    /// `protected-paths`: the protected names inside a writable root.
+    ProtectedPaths,
+    /// `metadata`: no chmod, chown, utimes or xattr on read-only paths.
+    Metadata,
+    /// `exec`: only allowlisted programs run, also as descendants.
+    Exec,
+    /// `exec-arguments`: argument rules hold for descendants.
+    ExecArguments,
+    /// `network`: only the allowed addresses are reached.
+    Network,
+    /// `signals`: processes outside are neither signalled nor traced.
+    Signals,
+    /// `syscalls`: the kernel surface is reduced.
+    Syscalls,
+    /// `privileges`: no capability and no new privileges.
+    Privileges,
+    /// `sweep`: nothing of the run survives it.
+    Sweep,
+    /// `limits`: the bounds that the policy states.
+    Limits,
+}
+
+impl Guarantee {
+    /// All guarantees in the order of reports.
+    pub const ALL: [Self; 12] = [
+        Self::Files,
+        Self::NestedPaths,
+        Self::ProtectedPaths,
+        Self::Metadata,
+        Self::Exec,
+        Self::ExecArguments,
+        Self::Network,
+        Self::Signals,
+        Self::Syscalls,
+        Self::Privileges,
+        Self::Sweep,
+        Self::Limits,
+    ];
+
+    /// The stable name used in policies (`enforcement.degrade`) and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::NestedPaths => "nested-paths",
+            Self::ProtectedPaths => "protected-paths",
+            Self::Metadata => "metadata",
+            Self::Exec => "exec",
+            Self::ExecArguments => "exec-arguments",
+            Self::Network => "network",
+            Self::Signals => "signals",
+            Self::Syscalls => "syscalls",
+            Self::Privileges => "privileges",
+            Self::Sweep => "sweep",
+            Self::Limits => "limits",
+        }
+    }
+
+    /// The guarantee of that name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|guarantee| guarantee.name() == name)
+    }
+}
+
+/// How much of the policy must be enforced before anything runs.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Floor {
+    /// Guarantees that the policy gives up by name. All others that it needs are demanded.
+    pub degrade: Vec<Guarantee>,
+}
+
+/// Everything about a run that belongs to the policy and not to the single command.
+///
+/// Two grants with equal confinements share a launcher.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Confinement {
+    /// Trees and files that may be used, the system profile included.
+    pub roots: Vec<Root>,
+    /// Program files that may be executed (canonical), with their interpreters and what their
+    /// bundle needs; directories mean everything beneath them.
+    pub executables: Vec<PathBuf>,
+    /// True under `security: full`: every readable program may be executed.
+    pub execute_any: bool,
+    /// Existing or possible hidden and read-only paths inside a writable root, as they were written.
+    /// Not empty means that `nested-paths` is needed.
+    pub nested: Vec<String>,
+    /// Protected patterns inside writable roots. Not empty means that `protected-paths` is needed.
+    pub protected: Vec<String>,
+    /// Whether argument rules exist, so that `exec-arguments` is needed for descendants.
+    pub argument_rules: bool,
+    /// Outbound connections that are allowed; empty is no network at all.
+    pub network: Vec<NetworkRule>,
+    /// Bounds.
+    pub limits: Limits,
+    /// What may be missing.
+    pub floor: Floor,
+    /// Environment variables set for every run, after the caller's were filtered.
+    pub set_environment: Vec<(Vec<u8>, Vec<u8>)>,
+    /// PATH for every run: the trusted directories.
+    pub search_path: Vec<PathBuf>,
+    /// Whether what a run leaves behind may survive it.
+    pub detach: bool,
+}
+
+#[expect(dead_code, reason = "until decide uses it")]
+impl Confinement {
+    /// Adds a program and what the kernel opens to run it.
+    pub(crate) fn add_program(&mut self, program: &ProgramFact) {
+        self.executables.push(program.real.clone());
+        self.executables.extend(program.interpreters.iter().cloned());
+    }
+}

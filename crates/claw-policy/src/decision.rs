@@ -1,0 +1,310 @@
+//! Answers. Only [`crate::decide`] can make a [`Grant`]: the fields are private to this crate.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::{Confinement, Environment, FileAction, ProgramFact, Query, ResolvedPath};
+use claw_shell::Span;
+
+/// The answer to a request.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// It may happen, within the grant.
+    Allow(Grant),
+    /// It may not.
+    Deny(Denial),
+    /// Somebody has to be asked. Without somebody to ask this is a denial.
+    Ask(Question),
+}
+
+/// Facts that a decision needs and does not have yet.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MissingFacts {
+    /// To be answered before asking again. Never empty.
+    pub queries: Vec<Query>,
+}
+
+/// Proof that the policy allowed a request, with everything that must be enforced.
+#[derive(Clone, Debug)]
+#[must_use = "a grant does nothing until it is prepared"]
+#[expect(clippy::large_enum_variant, reason = "grants are moved once")]
+pub enum Grant {
+    /// A command may run.
+    Exec(ExecGrant),
+    /// A file may be touched.
+    File(FileGrant),
+    /// A variable may be passed.
+    Environment(EnvironmentGrant),
+    /// An address may be reached.
+    Network(NetworkGrant),
+}
+
+/// A command that may run.
+#[derive(Clone, Debug)]
+#[must_use = "a grant does nothing until it is prepared"]
+pub struct ExecGrant {
+    pub(crate) program: ProgramFact,
+    pub(crate) argv: Vec<Vec<u8>>,
+    pub(crate) cwd: PathBuf,
+    pub(crate) environment: Environment,
+    pub(crate) stripped: Vec<Vec<u8>>,
+    pub(crate) confinement: Arc<Confinement>,
+    pub(crate) reasons: Vec<Reason>,
+    pub(crate) commands: Vec<Vec<Vec<u8>>>,
+}
+
+impl ExecGrant {
+    /// The program file that runs: the command's own, or the shell that reads the line.
+    #[must_use]
+    pub const fn program(&self) -> &ProgramFact {
+        &self.program
+    }
+    /// Its argument vector.
+    #[must_use]
+    pub fn argv(&self) -> &[Vec<u8>] {
+        &self.argv
+    }
+    /// Its working directory, canonical.
+    #[must_use]
+    pub fn cwd(&self) -> &Path {
+        &self.cwd
+    }
+    /// Its whole environment.
+    #[must_use]
+    pub fn environment(&self) -> &[(Vec<u8>, Vec<u8>)] {
+        &self.environment
+    }
+    /// Names that the caller asked to pass and that were stripped.
+    #[must_use]
+    pub fn stripped(&self) -> &[Vec<u8>] {
+        &self.stripped
+    }
+    /// What the kernel has to enforce.
+    #[must_use]
+    pub const fn confinement(&self) -> &Arc<Confinement> {
+        &self.confinement
+    }
+    /// The rules that allowed it.
+    #[must_use]
+    pub fn reasons(&self) -> &[Reason] {
+        &self.reasons
+    }
+    /// Every simple command that could run, as argument vectors.
+    #[must_use]
+    pub fn commands(&self) -> &[Vec<Vec<u8>>] {
+        &self.commands
+    }
+}
+
+/// A file that may be touched.
+#[derive(Clone, Debug)]
+#[must_use = "a grant does nothing until it is used"]
+pub struct FileGrant {
+    pub(crate) action: FileAction,
+    pub(crate) path: ResolvedPath,
+    pub(crate) to: Option<ResolvedPath>,
+    pub(crate) root: PathBuf,
+    pub(crate) reasons: Vec<Reason>,
+}
+
+impl FileGrant {
+    /// What may be done.
+    #[must_use]
+    pub const fn action(&self) -> FileAction {
+        self.action
+    }
+    /// To what.
+    #[must_use]
+    pub const fn path(&self) -> &ResolvedPath {
+        &self.path
+    }
+    /// The second path of rename and hardlink.
+    #[must_use]
+    pub const fn to(&self) -> Option<&ResolvedPath> {
+        self.to.as_ref()
+    }
+    /// The root that it falls in, canonical.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+    /// The rules that allowed it.
+    #[must_use]
+    pub fn reasons(&self) -> &[Reason] {
+        &self.reasons
+    }
+}
+
+/// A variable that may be passed.
+#[derive(Clone, Debug)]
+pub struct EnvironmentGrant {
+    pub(crate) reasons: Vec<Reason>,
+}
+
+impl EnvironmentGrant {
+    /// The rules that allowed it.
+    #[must_use]
+    pub fn reasons(&self) -> &[Reason] {
+        &self.reasons
+    }
+}
+
+/// An address that may be reached.
+#[derive(Clone, Debug)]
+pub struct NetworkGrant {
+    pub(crate) reasons: Vec<Reason>,
+}
+
+impl NetworkGrant {
+    /// The rules that allowed it.
+    #[must_use]
+    pub fn reasons(&self) -> &[Reason] {
+        &self.reasons
+    }
+}
+
+/// A refusal.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Denial {
+    /// Why, most important first. Never empty.
+    pub reasons: Vec<Reason>,
+    /// Every simple command that could run, as argument vectors (dynamic words as written).
+    pub commands: Vec<Vec<Vec<u8>>>,
+}
+
+/// A request that needs a person's yes.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Why it has to be asked. Never empty.
+    pub reasons: Vec<Reason>,
+    /// Every simple command that could run.
+    pub commands: Vec<Vec<Vec<u8>>>,
+    /// What would be granted on a yes.
+    pub(crate) grant: Box<Grant>,
+}
+
+/// A rule, as written in a policy.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct RuleRef {
+    /// The policy's name.
+    pub source: Arc<str>,
+    /// Line from 1.
+    pub line: usize,
+    /// Column from 1, in characters.
+    pub column: usize,
+    /// The rule's own text, shortened.
+    pub text: Arc<str>,
+}
+
+impl std::fmt::Display for RuleRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.source, self.line, self.column)
+    }
+}
+
+/// One rule's part in a decision.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reason {
+    /// Stable name of the kind of reason.
+    pub code: Code,
+    /// One line for people: lower-case start, no final period.
+    pub message: String,
+    /// The rule, when one decided; `None` when nothing matched.
+    pub rule: Option<RuleRef>,
+    /// Where in the command line.
+    pub span: Option<Span>,
+    /// The smallest change to the policy that would flip it, as one line.
+    pub change: Option<String>,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// Stable names of reasons. Programs may match on [`Code::name`].
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        #[non_exhaustive]
+        pub enum Code { $($(#[$doc])* $variant,)* }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+            /// The stable name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// An allowlist entry matched.
+    ExecAllowed = "exec.allowed",
+    /// `security: full`.
+    ExecFull = "exec.full",
+    /// A plain builtin.
+    ExecBuiltin = "exec.builtin",
+    /// A wrapper or shell whose inner commands are all judged.
+    ExecTransparent = "exec.transparent",
+    /// No allowlist entry matched.
+    ExecNotAllowlisted = "exec.not-allowlisted",
+    /// A `deny` entry matched.
+    ExecDenied = "exec.denied",
+    /// An argument rule of the program forbids these arguments.
+    ExecArguments = "exec.arguments",
+    /// `security: deny`.
+    ExecSecurityDeny = "exec.security-deny",
+    /// The program was not found in the trusted directories.
+    ExecNotFound = "exec.not-found",
+    /// The file is there but cannot be executed.
+    ExecNotExecutable = "exec.not-executable",
+    /// The program lies in the workspace or another untrusted place.
+    ExecUntrusted = "exec.untrusted-path",
+    /// An argument or variable would make the program run another program.
+    ExecCarrier = "exec.carrier",
+    /// Program text on the command line or standard input of an interpreter.
+    ExecInlineEval = "exec.inline-eval",
+    /// A safe-bin used in another way than as a filter.
+    ExecSafeBin = "exec.safe-bin",
+    /// `ask: always`, or `ask: on-miss`.
+    ExecAsk = "exec.ask",
+    /// The line is empty.
+    ExecEmpty = "exec.empty",
+    /// The line does not parse.
+    ShellSyntax = "shell.syntax",
+    /// The line is longer, deeper or has more parts than the bound.
+    ShellBounds = "shell.bounds",
+    /// What would run is not known from the text.
+    ShellOpaque = "shell.opaque",
+    /// A root allows it.
+    FileAllowed = "file.allowed",
+    /// No root covers the path.
+    FileOutside = "file.outside",
+    /// A read-only root covers the path.
+    FileReadOnly = "file.read-only",
+    /// A hidden entry matches.
+    FileHidden = "file.hidden",
+    /// A protected name matches.
+    FileProtected = "file.protected",
+    /// A root itself may not be removed, renamed or replaced.
+    FileRoot = "file.root",
+    /// The file has a name outside of the roots.
+    FileHardLink = "file.hard-link",
+    /// A FIFO, socket or device.
+    FileSpecial = "file.special",
+    /// The path does not resolve.
+    FileUnresolved = "file.unresolved",
+    /// An unknown `~user`.
+    FileUnknownUser = "file.unknown-user",
+    /// A variable of the always-stripped kind.
+    EnvironmentStripped = "environment.stripped",
+    /// A variable that the policy does not pass.
+    EnvironmentNotPassed = "environment.not-passed",
+    /// A variable that the policy passes.
+    EnvironmentAllowed = "environment.allowed",
+    /// A rule allows the address.
+    NetworkAllowed = "network.allowed",
+    /// No rule allows the address.
+    NetworkDenied = "network.denied",
+    /// The working directory is not readable under the policy or does not exist.
+    CwdInvalid = "cwd.invalid",
+}

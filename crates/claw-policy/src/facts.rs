@@ -1,0 +1,200 @@
+//! Facts about the world, as values.
+//!
+//! The edge (`claw-sandbox`) answers [`Query`]s by looking at the file system; [`crate::decide`]
+//! only reads the answers. So every situation, a symlink loop or a hard link to a secret, is a
+//! plain value in a unit test.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// Something about the world that a decision depends on.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Query {
+    /// A program's bare name, looked up in the policy's trusted directories in order.
+    Program {
+        /// The bare name, without `/`.
+        name: Vec<u8>,
+    },
+    /// The program file that an absolute path names, links followed.
+    ProgramPath {
+        /// Absolute, as spelled (`..` and links not resolved).
+        path: PathBuf,
+    },
+    /// What an absolute path resolves to.
+    Path {
+        /// Absolute, as spelled (`..` and links not resolved).
+        path: PathBuf,
+        /// Whether a link in the last component is followed.
+        follow: bool,
+    },
+    /// The program files that match an absolute glob (`*` does not cross `/`, `**` does).
+    ProgramGlob {
+        /// The pattern.
+        pattern: String,
+    },
+    /// The home directory of `~name`.
+    Home {
+        /// The user's name.
+        user: Vec<u8>,
+    },
+}
+
+/// The answers to queries, and who and where we are.
+///
+/// `decide` never changes it.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The home directory that `~` means.
+    pub home: Option<PathBuf>,
+    programs: HashMap<Vec<u8>, Result<ProgramFact, FactError>>,
+    program_paths: HashMap<PathBuf, Result<ProgramFact, FactError>>,
+    paths: HashMap<(PathBuf, bool), PathFact>,
+    globs: HashMap<String, Vec<ProgramFact>>,
+    homes: HashMap<Vec<u8>, Option<PathBuf>>,
+}
+
+/// An answer to a [`Query::Path`].
+pub type PathFact = Result<ResolvedPath, FactError>;
+
+/// Which object a path names, independent of its spelling.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct FileId {
+    /// Device number.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+}
+
+/// What kind of object a path names.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum FileKind {
+    /// Nothing is there yet.
+    Missing,
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link (only when the last link is not followed).
+    Link,
+    /// A FIFO, socket or device.
+    Special,
+}
+
+/// A path after kernel resolution.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ResolvedPath {
+    /// The canonical path: no links, no `..`. For a missing file, where it would be.
+    pub real: PathBuf,
+    /// Every directory entry that was passed on the way, as canonical parent + name: links appear
+    /// under the name that was followed. Holds at least `real`.
+    pub visited: Vec<PathBuf>,
+    /// What is there.
+    pub kind: FileKind,
+    /// Its identity, unless missing.
+    pub id: Option<FileId>,
+    /// Other known names of the same regular file (hard links found beneath the policy's roots).
+    pub aliases: Vec<PathBuf>,
+    /// True when the file has hard links that were not found beneath the policy's roots.
+    pub outside_names: bool,
+    /// True when this is a mount point or another file system begins here.
+    pub mount_point: bool,
+}
+
+/// A program file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ProgramFact {
+    /// The path under which it was found (a trusted directory + name, or the path as resolved up to
+    /// its last component).
+    pub found: PathBuf,
+    /// The canonical path.
+    pub real: PathBuf,
+    /// Its identity.
+    pub id: FileId,
+    /// Whether the execute permission is there for us.
+    pub executable: bool,
+    /// The files that the kernel opens to run it: ELF interpreter, `#!` interpreters and (for
+    /// `#!/usr/bin/env NAME`) the program that `env` starts. Canonical paths.
+    pub interpreters: Vec<PathBuf>,
+}
+
+/// Why a query has no good answer.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum FactError {
+    /// Nothing of that name.
+    NotFound,
+    /// A directory, not a program.
+    IsDirectory,
+    /// A component of the path is not a directory.
+    NotDirectory,
+    /// Too many symbolic links.
+    LinkLoop,
+    /// The path or a name in it is too long.
+    TooLong,
+    /// The path contains a NUL byte or is empty.
+    Invalid,
+    /// We may not look.
+    NoAccess,
+}
+
+impl Facts {
+    /// No facts but the home directory.
+    #[must_use]
+    pub fn new(home: Option<PathBuf>) -> Self {
+        Self { home, ..Self::default() }
+    }
+
+    /// Records the answer to [`Query::Program`].
+    pub fn set_program(&mut self, name: impl Into<Vec<u8>>, fact: Result<ProgramFact, FactError>) {
+        self.programs.insert(name.into(), fact);
+    }
+
+    /// Records the answer to [`Query::ProgramPath`].
+    pub fn set_program_path(&mut self, path: impl Into<PathBuf>, fact: Result<ProgramFact, FactError>) {
+        self.program_paths.insert(path.into(), fact);
+    }
+
+    /// Records the answer to [`Query::Path`].
+    pub fn set_path(&mut self, path: impl Into<PathBuf>, follow: bool, fact: PathFact) {
+        self.paths.insert((path.into(), follow), fact);
+    }
+
+    /// Records the answer to [`Query::ProgramGlob`].
+    pub fn set_glob(&mut self, pattern: impl Into<String>, programs: Vec<ProgramFact>) {
+        self.globs.insert(pattern.into(), programs);
+    }
+
+    /// Records the answer to [`Query::Home`].
+    pub fn set_home(&mut self, user: impl Into<Vec<u8>>, home: Option<PathBuf>) {
+        self.homes.insert(user.into(), home);
+    }
+
+    /// The answer to [`Query::Program`], if known.
+    #[must_use]
+    pub fn program(&self, name: &[u8]) -> Option<&Result<ProgramFact, FactError>> {
+        self.programs.get(name)
+    }
+
+    /// The answer to [`Query::ProgramPath`], if known.
+    #[must_use]
+    pub fn program_path(&self, path: &std::path::Path) -> Option<&Result<ProgramFact, FactError>> {
+        self.program_paths.get(path)
+    }
+
+    /// The answer to [`Query::Path`], if known.
+    #[must_use]
+    pub fn path(&self, path: &std::path::Path, follow: bool) -> Option<&PathFact> {
+        self.paths.get(&(path.to_owned(), follow))
+    }
+
+    /// The answer to [`Query::ProgramGlob`], if known.
+    #[must_use]
+    pub fn glob(&self, pattern: &str) -> Option<&[ProgramFact]> {
+        self.globs.get(pattern).map(Vec::as_slice)
+    }
+
+    /// The answer to [`Query::Home`], if known.
+    #[must_use]
+    pub fn home_of(&self, user: &[u8]) -> Option<&Option<PathBuf>> {
+        self.homes.get(user)
+    }
+}

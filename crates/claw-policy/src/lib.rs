@@ -1,0 +1,31 @@
+//! One policy for commands and files.
+//!
+//! The pipeline of this crate: [`Source`] text is read into a [`Policy`] (every value remembers
+//! where it was written), [`decide`] answers a [`Request`] with a [`Decision`], and an allow is a
+//! [`Grant`] that carries everything the kernel has to enforce. The crate is pure: facts about the
+//! world come in as a [`Facts`] value, and it never touches a file, the clock or the environment.
+//!
+//! # Facts
+//!
+//! `decide` asks for what it needs. A fact that is not there yet makes it return [`MissingFacts`]
+//! with the [`Query`]s to answer; the caller answers them and asks again. `claw-sandbox` does so.
+#![forbid(unsafe_code)]
+
+mod confinement;
+mod decision;
+mod facts;
+mod limits;
+mod policy;
+mod request;
+mod source;
+
+pub use confinement::{Access, Confinement, Floor, Guarantee, NetworkRule, Protocol, Root};
+pub use decision::{
+    Code, Decision, Denial, EnvironmentGrant, ExecGrant, FileGrant, Grant, MissingFacts, NetworkGrant,
+    Question, Reason, RuleRef,
+};
+pub use facts::{FactError, Facts, FileId, FileKind, PathFact, ProgramFact, Query, ResolvedPath};
+pub use limits::Limits;
+pub use policy::{FrontDoor, Logging, Policy};
+pub use request::{Environment, ExecRequest, FileAction, FileRequest, NetworkRequest, Origin, Request};
+pub use source::{Format, LineColumn, Source, SourceSpan};

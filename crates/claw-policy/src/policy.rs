@@ -1,0 +1,169 @@
+//! The validated policy: what a document means after expansion and layering.
+//!
+//! A policy is made of layers (built-in, user, project, command line). A request is allowed only if
+//! every layer that speaks about it allows it, so a later layer can only restrict. A document that
+//! was *named* on the command line replaces what it states instead (see [`crate::Layer`]).
+#![expect(dead_code, reason = "until decide reads all of it")]
+
+use std::path::PathBuf;
+
+use crate::{Access, Floor, Limits, NetworkRule, RuleRef, Source};
+
+/// A value and the rule that states it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Ruled<T> {
+    pub(crate) value: T,
+    pub(crate) rule: RuleRef,
+}
+
+/// A validated policy. Made by [`crate::compile`]; asked through [`crate::decide`].
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub(crate) sources: Vec<Source>,
+    /// Each must allow a command.
+    pub(crate) exec: Vec<ExecLayer>,
+    /// Never run, whatever a layer allows.
+    pub(crate) exec_deny: Vec<Ruled<ProgramMatcher>>,
+    /// Trusted directories in search order, canonical spelling as written.
+    pub(crate) trusted_dirs: Vec<PathBuf>,
+    /// `exec.verify`.
+    pub(crate) verify: bool,
+    /// Each must allow a file.
+    pub(crate) files: Vec<FileLayer>,
+    /// Readable for commands (not for the runtime's own file tools): the system profile.
+    pub(crate) system: Vec<Ruled<RootRule>>,
+    /// Cannot be touched at all; union over layers.
+    pub(crate) hidden: Vec<Ruled<PathPattern>>,
+    /// Hidden entries of the default profile; a root of a named policy that is at or beneath such a path takes it back.
+    pub(crate) hidden_by_default: Vec<Ruled<PathPattern>>,
+    /// Never written inside a writable root; union over layers.
+    pub(crate) protected: Vec<Ruled<PathPattern>>,
+    /// Each must allow a connection.
+    pub(crate) network: Vec<NetworkLayer>,
+    pub(crate) environment: EnvironmentRules,
+    pub(crate) limits: Limits,
+    pub(crate) floor: Floor,
+    pub(crate) detach: bool,
+    pub(crate) logging: Logging,
+    pub(crate) front_door: FrontDoor,
+}
+
+/// `exec.security`, from the strictest.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Security {
+    Deny,
+    Allowlist,
+    Full,
+}
+
+/// `exec.ask`.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Ask {
+    Off,
+    OnMiss,
+    Always,
+}
+
+/// The exec part of one layer.
+#[derive(Clone, Debug)]
+pub(crate) struct ExecLayer {
+    pub(crate) security: Ruled<Security>,
+    pub(crate) ask: Ruled<Ask>,
+    pub(crate) allowlist: Vec<Ruled<Entry>>,
+    /// `inlineEval: deny`, when stated.
+    pub(crate) inline_eval_denied: Option<RuleRef>,
+    pub(crate) safe_bins: Vec<Ruled<Vec<u8>>>,
+}
+
+/// One allowlist entry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) program: ProgramMatcher,
+    /// Leading arguments that must follow (`git log`).
+    pub(crate) prefix: Vec<Vec<u8>>,
+    /// When not empty, one must match.
+    pub(crate) allow: Vec<Ruled<ArgumentRule>>,
+    /// None may match.
+    pub(crate) deny: Vec<Ruled<ArgumentRule>>,
+}
+
+/// Which program a rule is about.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum ProgramMatcher {
+    /// A bare name, found in the trusted directories.
+    Name(Vec<u8>),
+    /// An absolute glob on the file, by either spelling of a link.
+    Path(String),
+}
+
+/// A pattern on a program's arguments, after the program's own option syntax.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum ArgumentRule {
+    /// The leading operands (`[publish]`, `[remote, add]`), global options before them skipped.
+    Prefix(Vec<Vec<u8>>),
+    /// The subcommand (empty: any) together with any of the flags (empty: none needed).
+    Flags { subcommand: Vec<Vec<u8>>, any_flag: Vec<Vec<u8>> },
+}
+
+/// The file part of one layer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FileLayer {
+    pub(crate) roots: Vec<Ruled<RootRule>>,
+    /// The workspace, first among the writable roots; anchors relative patterns.
+    pub(crate) workspace: Option<Ruled<PathBuf>>,
+    pub(crate) workspace_exec: bool,
+}
+
+/// A tree (or file) with what may be done in it; absolute, as written after expansion.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct RootRule {
+    pub(crate) path: PathBuf,
+    pub(crate) access: Access,
+    pub(crate) execute: bool,
+}
+
+/// A pattern on paths.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum PathPattern {
+    /// Without `/`: any path component beneath a root.
+    Component(String),
+    /// An absolute path without pattern characters; covers everything below, and a link's target.
+    Literal(PathBuf),
+    /// An absolute glob; `*`, `?`, `[..]` do not cross `/`, `**` does. Covers everything below.
+    Glob(String),
+}
+
+/// The network part of one layer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NetworkLayer {
+    pub(crate) default_allow: bool,
+    pub(crate) allow: Vec<Ruled<NetworkRule>>,
+}
+
+/// The environment part.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EnvironmentRules {
+    /// Names (a trailing `*` is a prefix) that pass; each layer must pass a name.
+    pub(crate) pass: Vec<Vec<Ruled<String>>>,
+    pub(crate) set: Vec<Ruled<(String, String)>>,
+}
+
+/// `logging`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Logging {
+    /// Whether commands are logged (`auditCommands`).
+    pub audit_commands: bool,
+    /// Whether file operations are logged (`auditFileAccess`).
+    pub audit_file_access: bool,
+    /// Where (`logFile`).
+    pub log_file: Option<PathBuf>,
+    /// `auditFailure: continue`: run even when the log cannot be written.
+    pub continue_without_log: bool,
+}
+
+/// What the runtime's front door reads: validated here, used by other crates.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct FrontDoor {
+    /// The seed's remaining sections, validated, as JSON.
+    pub sections: serde_json::Map<String, serde_json::Value>,
+}

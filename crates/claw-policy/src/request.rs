@@ -1,0 +1,101 @@
+//! What can be asked.
+
+use std::path::PathBuf;
+
+use claw_shell::Script;
+
+/// A question to the policy.
+#[derive(Clone, Copy, Debug)]
+pub enum Request<'a> {
+    /// May this command run?
+    Exec(&'a ExecRequest<'a>),
+    /// May this file be touched?
+    File(&'a FileRequest),
+    /// May this variable be passed on? A name and, when it is being set, a value.
+    Environment(&'a [u8]),
+    /// May this address be reached?
+    Network(&'a NetworkRequest),
+}
+
+/// Name and value pairs, bytes as the kernel takes them.
+pub type Environment = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// A command that somebody wants to run.
+#[derive(Clone, Debug)]
+pub struct ExecRequest<'a> {
+    /// Everything it could run, from `claw_shell::parse` or `claw_shell::from_argv`.
+    pub script: &'a Script,
+    /// The shell that reads the line (a bare name or an absolute path); `None` for an argument vector.
+    pub shell: Option<&'a [u8]>,
+    /// The working directory, absolute.
+    pub cwd: PathBuf,
+    /// The variables that the caller asks to pass.
+    pub environment: Environment,
+}
+
+/// What is done to a file.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum FileAction {
+    /// Read its content.
+    Read,
+    /// Change its content, creating it if it is missing; follows a last link.
+    Write,
+    /// Create it; it must be new. Does not follow a last link.
+    Create,
+    /// Remove it, or with `recursive` the whole tree; acts on the link itself.
+    Delete,
+    /// Move it to `to`; acts on the link itself.
+    Rename,
+    /// List a directory.
+    List,
+    /// Make a directory.
+    Mkdir,
+    /// Make a symbolic link at `path`.
+    Symlink,
+    /// Make a hard link at `to` to the file at `path`.
+    Hardlink,
+    /// Change mode, owner, times or extended attributes.
+    Chmod,
+    /// Run it.
+    Execute,
+    /// Look at its metadata.
+    Stat,
+}
+
+/// Who touches the file.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Origin {
+    /// The agent runtime's own file tools: the workspace and the listed roots only.
+    #[default]
+    Runtime,
+    /// A command (a redirection, an output option): the built-in system profile is readable too.
+    Command,
+}
+
+/// A file that somebody wants to touch.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FileRequest {
+    /// What is done.
+    pub action: FileAction,
+    /// The path as asked for: absolute, relative to `cwd`, or beginning with `~`. Bytes.
+    pub path: Vec<u8>,
+    /// The second path of rename and hardlink.
+    pub to: Option<Vec<u8>>,
+    /// Whether a whole tree is meant (delete, chmod).
+    pub recursive: bool,
+    /// Where a relative path starts, absolute.
+    pub cwd: PathBuf,
+    /// Who asks.
+    pub origin: Origin,
+}
+
+/// An address that somebody wants to reach.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NetworkRequest {
+    /// `tcp`, `udp`.
+    pub protocol: crate::Protocol,
+    /// The port.
+    pub port: u16,
+    /// The host name or address, when known.
+    pub host: Option<String>,
+}

@@ -1,0 +1,1 @@
+//! Fuzz and property suites live here.
