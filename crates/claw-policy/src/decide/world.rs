@@ -1,0 +1,57 @@
+//! Facts, read through a recorder of what is missing.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+use crate::{Decision, FactError, Facts, MissingFacts, PathFact, ProgramFact, Query};
+
+/// The facts during one decision. An unknown fact is recorded and reads as `None`; the decision that
+/// is made without it is thrown away by [`World::finish`].
+pub(super) struct World<'a> {
+    facts: &'a Facts,
+    missing: RefCell<Vec<Query>>,
+}
+
+impl<'a> World<'a> {
+    pub(super) const fn new(facts: &'a Facts) -> Self {
+        Self { facts, missing: RefCell::new(Vec::new()) }
+    }
+
+    /// The decision, unless a fact that it asked for was missing.
+    pub(super) fn finish(self, decision: Decision) -> Result<Decision, MissingFacts> {
+        let queries = self.missing.into_inner();
+        if queries.is_empty() { Ok(decision) } else { Err(MissingFacts { queries }) }
+    }
+
+    pub(super) fn home(&self) -> Option<&'a Path> {
+        self.facts.home.as_deref()
+    }
+
+    pub(super) fn program(&self, name: &[u8]) -> Option<&'a Result<ProgramFact, FactError>> {
+        self.facts.program(name).or_else(|| self.missing(Query::Program { name: name.to_vec() }))
+    }
+
+    pub(super) fn program_path(&self, path: &Path) -> Option<&'a Result<ProgramFact, FactError>> {
+        self.facts.program_path(path).or_else(|| self.missing(Query::ProgramPath { path: path.to_owned() }))
+    }
+
+    pub(super) fn path(&self, path: &Path, follow: bool) -> Option<&'a PathFact> {
+        self.facts.path(path, follow).or_else(|| self.missing(Query::Path { path: path.to_owned(), follow }))
+    }
+
+    pub(super) fn glob(&self, pattern: &str) -> Option<&'a [ProgramFact]> {
+        self.facts.glob(pattern).or_else(|| self.missing(Query::ProgramGlob { pattern: pattern.to_owned() }))
+    }
+
+    pub(super) fn home_of(&self, user: &[u8]) -> Option<&'a Option<PathBuf>> {
+        self.facts.home_of(user).or_else(|| self.missing(Query::Home { user: user.to_vec() }))
+    }
+
+    fn missing<T>(&self, query: Query) -> Option<T> {
+        let mut missing = self.missing.borrow_mut();
+        if !missing.contains(&query) {
+            missing.push(query);
+        }
+        None
+    }
+}
