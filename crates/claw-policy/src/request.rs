@@ -27,6 +27,8 @@ pub struct ExecRequest<'a> {
     pub script: &'a Script,
     /// The shell that reads the line (a bare name or an absolute path); `None` for an argument vector.
     pub shell: Option<&'a [u8]>,
+    /// The line's own text, which `script`'s spans point into; `None` for an argument vector.
+    pub line: Option<&'a [u8]>,
     /// The working directory, absolute.
     pub cwd: PathBuf,
     /// The variables that the caller asks to pass.
