@@ -64,6 +64,49 @@ pub enum FileAction {
     Stat,
 }
 
+impl FileAction {
+    /// Every action.
+    pub const ALL: [Self; 12] = [
+        Self::Read,
+        Self::Write,
+        Self::Create,
+        Self::Delete,
+        Self::Rename,
+        Self::List,
+        Self::Mkdir,
+        Self::Symlink,
+        Self::Hardlink,
+        Self::Chmod,
+        Self::Execute,
+        Self::Stat,
+    ];
+
+    /// The stable name used in requests and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Create => "create",
+            Self::Delete => "delete",
+            Self::Rename => "rename",
+            Self::List => "list",
+            Self::Mkdir => "mkdir",
+            Self::Symlink => "symlink",
+            Self::Hardlink => "hardlink",
+            Self::Chmod => "chmod",
+            Self::Execute => "execute",
+            Self::Stat => "stat",
+        }
+    }
+
+    /// The action of that name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.name() == name)
+    }
+}
+
 /// Who touches the file.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Origin {
