@@ -217,6 +217,28 @@ pub struct Reason {
     pub change: Option<String>,
 }
 
+impl Reason {
+    /// A reason that no single rule gave.
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), rule: None, span: None, change: None }
+    }
+
+    /// The same, given by `rule`.
+    pub(crate) fn by(self, rule: &RuleRef) -> Self {
+        Self { rule: Some(rule.clone()), ..self }
+    }
+
+    /// The same, about that part of the command line.
+    pub(crate) fn at(self, span: Span) -> Self {
+        Self { span: Some(span), ..self }
+    }
+
+    /// The same, with the change to the policy that would flip it.
+    pub(crate) fn with_change(self, change: impl Into<String>) -> Self {
+        Self { change: Some(change.into()), ..self }
+    }
+}
+
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
         /// Stable names of reasons. Programs may match on [`Code::name`].

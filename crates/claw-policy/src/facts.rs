@@ -37,6 +37,11 @@ pub enum Query {
         /// The user's name.
         user: Vec<u8>,
     },
+    /// Everything beneath a directory that would be removed, moved or changed as a whole.
+    Tree {
+        /// The directory, canonical.
+        path: PathBuf,
+    },
 }
 
 /// The answers to queries, and who and where we are.
@@ -51,7 +56,12 @@ pub struct Facts {
     paths: HashMap<(PathBuf, bool), PathFact>,
     globs: HashMap<String, Vec<ProgramFact>>,
     homes: HashMap<Vec<u8>, Option<PathBuf>>,
+    trees: HashMap<PathBuf, TreeFact>,
 }
+
+/// An answer to a [`Query::Tree`]: the canonical path of every entry beneath the directory, links not
+/// followed. `None` when a part cannot be listed or there are more entries than the edge's bound.
+pub type TreeFact = Option<Vec<PathBuf>>;
 
 /// An answer to a [`Query::Path`].
 pub type PathFact = Result<ResolvedPath, FactError>;
@@ -168,6 +178,11 @@ impl Facts {
         self.homes.insert(user.into(), home);
     }
 
+    /// Records the answer to [`Query::Tree`].
+    pub fn set_tree(&mut self, path: impl Into<PathBuf>, tree: TreeFact) {
+        self.trees.insert(path.into(), tree);
+    }
+
     /// The answer to [`Query::Program`], if known.
     #[must_use]
     pub fn program(&self, name: &[u8]) -> Option<&Result<ProgramFact, FactError>> {
@@ -196,5 +211,11 @@ impl Facts {
     #[must_use]
     pub fn home_of(&self, user: &[u8]) -> Option<&Option<PathBuf>> {
         self.homes.get(user)
+    }
+
+    /// The answer to [`Query::Tree`], if known.
+    #[must_use]
+    pub fn tree(&self, path: &std::path::Path) -> Option<&TreeFact> {
+        self.trees.get(path)
     }
 }

@@ -26,7 +26,7 @@ pub use decision::{
     Code, Decision, Denial, EnvironmentGrant, ExecGrant, FileGrant, Grant, MissingFacts, NetworkGrant,
     Question, Reason, RuleRef,
 };
-pub use facts::{FactError, Facts, FileId, FileKind, PathFact, ProgramFact, Query, ResolvedPath};
+pub use facts::{FactError, Facts, FileId, FileKind, PathFact, ProgramFact, Query, ResolvedPath, TreeFact};
 pub use limits::Limits;
 pub use policy::{FrontDoor, Logging, Policy};
 pub use request::{Environment, ExecRequest, FileAction, FileRequest, NetworkRequest, Origin, Request};

@@ -106,6 +106,9 @@ pub(crate) enum ArgumentRule {
 }
 
 /// The file part of one layer.
+///
+/// A layer without a workspace does not say where files may be; it only narrows: paths beneath its
+/// roots get no more than the root gives.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FileLayer {
     pub(crate) roots: Vec<Ruled<RootRule>>,
@@ -120,6 +123,9 @@ pub(crate) struct RootRule {
     pub(crate) path: PathBuf,
     pub(crate) access: Access,
     pub(crate) execute: bool,
+    /// Whether a policy that was named on the command line (or given inline) lists it itself: only
+    /// then it takes back a hidden entry of the default profile.
+    pub(crate) named: bool,
 }
 
 /// A pattern on paths.

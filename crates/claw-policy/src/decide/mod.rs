@@ -1,5 +1,6 @@
 //! The decision point: a pure, total function from policy, facts and request to a decision.
 
+mod confinement;
 mod environment;
 mod exec;
 mod file;

@@ -1,15 +1,15 @@
-//! Placeholder until the rules of semantics are in.
-use crate::{Code, Decision, Denial, NetworkRequest, Policy, Reason};
+//! Network requests: may this address be reached?
 
-pub(super) fn decide(_policy: &Policy, _request: &NetworkRequest) -> Decision {
-    Decision::Deny(Denial {
-        reasons: vec![Reason {
-            code: Code::NetworkDenied,
-            message: "not decided yet".into(),
-            rule: None,
-            span: None,
-            change: None,
-        }],
-        commands: Vec::new(),
-    })
+use crate::{Code, Decision, Denial, Grant, NetworkGrant, NetworkRequest, Policy, Reason};
+
+pub(super) fn decide(policy: &Policy, request: &NetworkRequest) -> Decision {
+    match judge(policy, request) {
+        Ok(reasons) => Decision::Allow(Grant::Network(NetworkGrant { reasons })),
+        Err(reasons) => Decision::Deny(Denial { reasons, commands: Vec::new() }),
+    }
+}
+
+/// The reasons why the address may be reached, or why not.
+pub(super) fn judge(_policy: &Policy, _request: &NetworkRequest) -> Result<Vec<Reason>, Vec<Reason>> {
+    Err(vec![Reason::new(Code::NetworkDenied, "not decided yet")])
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use crate::{Decision, FactError, Facts, MissingFacts, PathFact, ProgramFact, Query};
+use crate::{Decision, FactError, Facts, MissingFacts, PathFact, ProgramFact, Query, TreeFact};
 
 /// The facts during one decision. An unknown fact is recorded and reads as `None`; the decision that
 /// is made without it is thrown away by [`World::finish`].
@@ -45,6 +45,10 @@ impl<'a> World<'a> {
 
     pub(super) fn home_of(&self, user: &[u8]) -> Option<&'a Option<PathBuf>> {
         self.facts.home_of(user).or_else(|| self.missing(Query::Home { user: user.to_vec() }))
+    }
+
+    pub(super) fn tree(&self, path: &Path) -> Option<&'a TreeFact> {
+        self.facts.tree(path).or_else(|| self.missing(Query::Tree { path: path.to_owned() }))
     }
 
     fn missing<T>(&self, query: Query) -> Option<T> {
