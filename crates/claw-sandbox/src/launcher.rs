@@ -1,0 +1,199 @@
+//! The thread that restricts itself once and from which the runs of a policy start.
+//!
+//! Landlock domains, seccomp filters and capabilities belong to a thread and pass on to what it
+//! makes. So each confinement has a launcher thread of its own; this process's other threads keep
+//! their rights.
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+
+use nix::sys::signal::SigSet;
+
+use crate::observe::{RunState, Running};
+use crate::run_thread::{self, Job, RunThread};
+use crate::spawn::{ChildSpec, SpawnError};
+use crate::sweep::{ProcessTable, Sweeper};
+use crate::sys::child::Stack;
+use crate::sys::fd::Bell;
+use crate::sys::sentinel::{self, Probe};
+use crate::temporary::TemporaryDirectory;
+
+// Threads that wait for a next run. More runs at once make more threads, which end afterwards.
+const IDLE_THREADS: usize = 4;
+
+/// Restricts the thread that calls it. The message of a failure is for people.
+pub(crate) type Restrict = Box<dyn FnOnce() -> Result<(), String> + Send>;
+
+/// Adds the Landlock layer that scopes signals to the thread that calls it.
+pub(crate) type Scope = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// What a launcher does to itself and to its run threads.
+pub(crate) struct Restrictions {
+    /// Once, on the launcher thread.
+    pub(crate) domain: Restrict,
+    /// On each run thread; `None` where the kernel has no signal scope.
+    pub(crate) scope: Option<Scope>,
+}
+
+/// A launcher thread and its run threads. Dropping it ends them.
+#[derive(Debug)]
+pub(crate) struct Launcher {
+    pool: Arc<Pool>,
+    // Closed before the thread is joined. A run thread is asked for by sending where it should go.
+    orders: Mutex<Option<Sender<Order>>>,
+    thread: Option<JoinHandle<()>>,
+    temporary: Option<TemporaryDirectory>,
+}
+
+type Order = Sender<io::Result<RunThread>>;
+
+impl Launcher {
+    /// Starts a launcher thread and returns when it has restricted itself.
+    ///
+    /// `temporary` is removed when the launcher is dropped.
+    pub(crate) fn start(
+        restrictions: Restrictions,
+        temporary: Option<TemporaryDirectory>,
+    ) -> Result<Self, SpawnError> {
+        let pool = Arc::new(Pool::default());
+        let (orders, orders_end) = channel();
+        let (ready, is_ready) = channel();
+        let their_pool = Arc::clone(&pool);
+        let thread = Builder::new()
+            .name("claw-launcher".into())
+            .spawn(move || launch(restrictions, &orders_end, &their_pool, &ready))
+            .map_err(|error| thread_error(&error))?;
+        let launcher = Self { pool, orders: Mutex::new(Some(orders)), thread: Some(thread), temporary };
+        is_ready.recv().map_err(|_| SpawnError::LauncherEnded)?.map_err(SpawnError::Restrict)?;
+        Ok(launcher)
+    }
+
+    /// The private temporary directory.
+    pub(crate) const fn temporary(&self) -> Option<&TemporaryDirectory> {
+        self.temporary.as_ref()
+    }
+
+    /// Starts a run.
+    pub(crate) fn spawn(self: &Arc<Self>, spec: ChildSpec) -> Result<Running, SpawnError> {
+        let thread = match self.pool.take() {
+            Some(thread) => thread,
+            None => self.order_thread()?,
+        };
+        let state = Arc::new(RunState::new(Arc::clone(&thread.bell)));
+        let jobs = thread.jobs.clone();
+        jobs.send(Job { spec, state: Arc::clone(&state), thread }).map_err(|_| SpawnError::LauncherEnded)?;
+        let id = state.started()?;
+        Ok(Running::new(id, state, Arc::clone(self)))
+    }
+
+    fn order_thread(&self) -> Result<RunThread, SpawnError> {
+        let (reply, answer) = channel();
+        let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        orders.as_ref().and_then(|orders| orders.send(reply).ok()).ok_or(SpawnError::LauncherEnded)?;
+        drop(orders);
+        answer.recv().map_err(|_| SpawnError::LauncherEnded)?.map_err(|error| thread_error(&error))
+    }
+}
+
+impl Drop for Launcher {
+    fn drop(&mut self) {
+        self.pool.close();
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = self.thread.take() {
+            // It only panics with a bug of ours, and a drop must not panic.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn thread_error(error: &io::Error) -> SpawnError {
+    crate::spawn::resources("make a thread", error)
+}
+
+/// Idle run threads.
+#[derive(Debug, Default)]
+pub(crate) struct Pool(Mutex<Idle>);
+
+#[derive(Debug, Default)]
+struct Idle {
+    threads: Vec<RunThread>,
+    is_closed: bool,
+}
+
+impl Pool {
+    fn take(&self) -> Option<RunThread> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).threads.pop()
+    }
+
+    /// Takes a thread back; it ends if there are enough.
+    pub(crate) fn put_back(&self, thread: RunThread) {
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !idle.is_closed && idle.threads.len() < IDLE_THREADS {
+            idle.threads.push(thread);
+        }
+    }
+
+    fn close(&self) {
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.is_closed = true;
+        idle.threads.clear();
+    }
+}
+
+// The launcher thread's life.
+fn launch(
+    restrictions: Restrictions,
+    orders: &Receiver<Order>,
+    pool: &Arc<Pool>,
+    ready: &Sender<Result<(), String>>,
+) {
+    // Handlers of this program must not run on our threads, nor in a child that shares our memory.
+    let blocked = SigSet::all().thread_block().map_err(|errno| format!("signals cannot be blocked: {errno}"));
+    // Without /proc the sweep is blind but still works.
+    let table = ProcessTable::open().ok().map(Arc::new);
+    let restricted = blocked.and_then(|()| (restrictions.domain)());
+    let is_restricted = restricted.is_ok();
+    // Nobody listens any more when the caller is gone.
+    if ready.send(restricted).is_err() || !is_restricted {
+        return;
+    }
+    let mut threads: Vec<JoinHandle<()>> = Vec::new();
+    let mut stack = Stack::new();
+    while let Ok(reply) = orders.recv() {
+        threads.retain(|thread| !thread.is_finished());
+        let made = make_run_thread(restrictions.scope.clone(), table.clone(), Arc::clone(pool), &mut stack);
+        let _ = reply.send(made.map(|(thread, handle)| {
+            threads.push(handle);
+            thread
+        }));
+    }
+    for thread in threads {
+        let _ = thread.join();
+    }
+}
+
+fn make_run_thread(
+    scope: Option<Scope>,
+    table: Option<Arc<ProcessTable>>,
+    pool: Arc<Pool>,
+    stack: &mut Stack,
+) -> io::Result<(RunThread, JoinHandle<()>)> {
+    let (jobs, jobs_end) = channel();
+    let bell = Arc::new(Bell::new()?);
+    let (sentinel, probe) = sentinel::pair()?;
+    let thread = Builder::new().name("claw-run".into()).spawn(move || {
+        let scope = scope.and_then(|scope| scoped(&scope, probe));
+        run_thread::serve(&jobs_end, &pool, &Sweeper::new(scope, table.as_deref()));
+    })?;
+    sentinel.stand(stack);
+    Ok((RunThread { jobs, bell }, thread))
+}
+
+// Without proof the session fallback sweeps, and the outcome says so.
+fn scoped(scope: &Scope, probe: Probe) -> Option<crate::sys::signal::ScopeProof> {
+    scope().ok()?;
+    probe.run()
+}

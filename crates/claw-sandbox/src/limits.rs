@@ -1,0 +1,132 @@
+//! Turns a policy's limits into resource limits and supervision.
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use claw_policy::Limits;
+
+use crate::sys::rlimit::{Resource, ResourceLimit};
+
+// RLIMIT_NPROC counts all tasks of the user, so ours have to be counted first. They come and go;
+// counting again for every command would cost more than the command.
+const COUNT_LIFETIME: Duration = Duration::from_secs(1);
+
+/// How the process limit is kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ProcessBound {
+    /// No limit is stated.
+    None,
+    /// By the kernel (RLIMIT_NPROC), at each fork.
+    Kernel,
+    /// By looking at the run now and then, because the kernel does not bound root.
+    Supervised(u64),
+}
+
+impl ProcessBound {
+    pub(crate) fn of(limits: &Limits) -> Self {
+        match limits.processes {
+            None => Self::None,
+            // The kernel exempts the real user id 0 (copy_process in kernel/fork.c).
+            Some(limit) if nix::unistd::getuid().is_root() => Self::Supervised(limit),
+            Some(_) => Self::Kernel,
+        }
+    }
+}
+
+/// The names of stated limits that nothing on this host enforces.
+#[must_use]
+pub fn unenforced(limits: &Limits) -> Vec<&'static str> {
+    let stated = [("disk", limits.disk.is_some()), ("newFiles", limits.new_files.is_some())];
+    stated.into_iter().filter(|(_, is_stated)| *is_stated).map(|(name, _)| name).collect()
+}
+
+/// The resource limits that each process of a run gets.
+///
+/// A limit above our own hard limit becomes our own: raising it takes a privilege.
+pub(crate) fn resource_limits(limits: &Limits) -> nix::Result<Vec<ResourceLimit>> {
+    let mut resolved = vec![ResourceLimit::new(Resource::Core, 0, 0)];
+    if let Some(cpu) = limits.cpu {
+        let seconds = cpu.as_secs() + u64::from(cpu.subsec_nanos() > 0);
+        // SIGXCPU first, SIGKILL a second later.
+        resolved.push(bounded(Resource::Cpu, seconds, seconds.saturating_add(1))?);
+    }
+    let same = [
+        (Resource::Data, limits.memory),
+        (Resource::FileSize, limits.file_size),
+        (Resource::OpenFiles, limits.open_files),
+    ];
+    for (resource, limit) in same {
+        if let Some(limit) = limit {
+            resolved.push(bounded(resource, limit, limit)?);
+        }
+    }
+    if let (ProcessBound::Kernel, Some(limit)) = (ProcessBound::of(limits), limits.processes) {
+        let limit = tasks_of_user().saturating_add(limit);
+        resolved.push(bounded(Resource::Processes, limit, limit)?);
+    }
+    Ok(resolved)
+}
+
+fn bounded(resource: Resource, soft: u64, hard: u64) -> nix::Result<ResourceLimit> {
+    let ours = resource.hard_limit()?;
+    Ok(ResourceLimit::new(resource, soft.min(ours), hard.min(ours)))
+}
+
+fn tasks_of_user() -> u64 {
+    static LAST: Mutex<Option<(Instant, u64)>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((when, count)) = *last
+        && when.elapsed() < COUNT_LIFETIME
+    {
+        return count;
+    }
+    let count = count_tasks(nix::unistd::getuid().as_raw());
+    *last = Some((Instant::now(), count));
+    count
+}
+
+// A task directory has one entry for each task and the usual two more links.
+fn count_tasks(user: u32) -> u64 {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbered =
+        processes.filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit));
+    let tasks = numbered.filter_map(|entry| fs::metadata(entry.path().join("task")).ok());
+    tasks.filter(|tasks| tasks.uid() == user).map(|tasks| tasks.nlink().saturating_sub(2)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_threads_are_counted() {
+        let before = count_tasks(nix::unistd::getuid().as_raw());
+        let barrier = std::sync::Barrier::new(21);
+        let during = std::thread::scope(|scope| {
+            for _ in 0..20 {
+                scope.spawn(|| barrier.wait());
+            }
+            // Others of this user come and go, but not 10 in this moment.
+            let during = count_tasks(nix::unistd::getuid().as_raw());
+            barrier.wait();
+            during
+        });
+        assert!(before >= 1);
+        assert!(during >= before + 10, "{before} tasks before 20 more threads, {during} after");
+    }
+
+    #[test]
+    fn limits_that_nothing_enforces_are_named() {
+        let limits = Limits {
+            disk: Some(1),
+            new_files: Some(1),
+            cpu: Some(Duration::from_secs(1)),
+            ..Limits::default()
+        };
+        assert_eq!(unenforced(&limits), ["disk", "newFiles"]);
+        assert!(unenforced(&Limits::default()).is_empty());
+    }
+}

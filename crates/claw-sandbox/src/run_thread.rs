@@ -1,0 +1,283 @@
+//! The thread that starts a run, watches it and sweeps up after it.
+//!
+//! It is made by the launcher thread and so inherits its restrictions; one more Landlock layer of
+//! its own scopes signals. The runs of one thread come one after the other, each swept before the
+//! next, so a warm launch makes no thread. A run whose remains may stay ends its thread.
+#![forbid(unsafe_code)]
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::launcher::Pool;
+use crate::observe::{Phase, Request, RunState};
+use crate::outcome::{Ending, Outcome, Stream, Sweep, SweepMethod, Usage};
+use crate::pump::{Progress, Pump};
+use crate::spawn::{ChildSpec, SpawnError, Streams, Supervision, resources};
+use crate::sweep::Sweeper;
+use crate::sys::child::{self, Child, Image, Stack};
+use crate::sys::fd::Bell;
+use crate::sys::pidfd;
+
+// How often a run's processes are counted where the kernel does not bound them. A fork bomb makes
+// a few hundred processes in that time.
+const COUNT_INTERVAL: Duration = Duration::from_millis(20);
+// How often a run that should be dead is killed again: only what the session fallback finds can
+// have escaped the first time.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The caller's handle of an idle run thread.
+#[derive(Debug)]
+pub(crate) struct RunThread {
+    pub(crate) jobs: Sender<Job>,
+    pub(crate) bell: Arc<Bell>,
+}
+
+/// One run to do.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) spec: ChildSpec,
+    pub(crate) state: Arc<RunState>,
+    /// The thread's own handle, to be put back into the pool.
+    pub(crate) thread: RunThread,
+}
+
+/// Serves jobs until every handle of the thread is gone.
+pub(crate) fn serve(jobs: &Receiver<Job>, pool: &Pool, sweeper: &Sweeper<'_>) {
+    let mut stack = Stack::new();
+    while let Ok(Job { spec, state, thread }) = jobs.recv() {
+        let supervision = spec.supervision.clone();
+        let tasks = supervision.processes.map_or(0, |_| sweeper.task_count());
+        let started = Instant::now();
+        let (child, pumps) = match start(spec, &mut stack) {
+            Ok(started) => started,
+            Err(error) => {
+                pool.put_back(thread);
+                state.enter(Phase::Failed(error));
+                continue;
+            }
+        };
+        let id = child.id;
+        state.enter(Phase::Started(id));
+        let bell = Arc::clone(&thread.bell);
+        let run = Run {
+            child,
+            pumps,
+            supervision,
+            started,
+            tasks,
+            ending: None,
+            state: &state,
+            bell: &bell,
+            sweeper,
+        };
+        let outcome = run.observe();
+        // Back in the pool first: who waits for the end may start the next run at once.
+        if outcome.sweep.method == SweepMethod::Detached {
+            drop(thread);
+        } else {
+            pool.put_back(thread);
+        }
+        state.enter(Phase::Ended(id, Box::new(outcome)));
+    }
+}
+
+// Our copies of the run's ends of its streams are closed on return.
+fn start(spec: ChildSpec, stack: &mut Stack) -> Result<(Child, Vec<Pump>), SpawnError> {
+    let mut pumps = Vec::new();
+    let Streams { stdin, mut stdout, mut stderr } = spec.streams;
+    if let Some(limit) = spec.supervision.output {
+        for (stream, end) in [(Stream::Stdout, &mut stdout), (Stream::Stderr, &mut stderr)] {
+            let destination = end.try_clone().map_err(|error| resources("count the output", &error))?;
+            let (pump, sink) = Pump::new(stream, destination, limit)
+                .map_err(|errno| SpawnError::Resources { doing: "count the output", errno })?;
+            *end = sink;
+            pumps.push(pump);
+        }
+    }
+    let argv: Vec<&CStr> = spec.argv.iter().map(AsRef::as_ref).collect();
+    let environment: Vec<&CStr> = spec.environment.iter().map(AsRef::as_ref).collect();
+    let image = Image {
+        program: &spec.program,
+        argv: &argv,
+        environment: &environment,
+        directory: spec.directory.as_fd(),
+        streams: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+        limits: &spec.rlimits,
+    };
+    Ok((child::start(&image, stack)?, pumps))
+}
+
+// A child that runs, and all that is watched meanwhile.
+struct Run<'a> {
+    child: Child,
+    pumps: Vec<Pump>,
+    supervision: Supervision,
+    started: Instant,
+    // Tasks of the machine before the start.
+    tasks: u64,
+    // What we ended the run for.
+    ending: Option<Ending>,
+    state: &'a RunState,
+    bell: &'a Bell,
+    sweeper: &'a Sweeper<'a>,
+}
+
+// What a wait came to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    main_ended: bool,
+    bell: bool,
+    streams: bool,
+}
+
+impl Run<'_> {
+    fn observe(mut self) -> Outcome {
+        let mut deadline = self.supervision.time.and_then(|time| self.started.checked_add(time));
+        let mut asked = None;
+        loop {
+            let seen = self.wait(true, self.next_look(deadline));
+            if seen.main_ended {
+                return self.finish(deadline);
+            }
+            let request = if seen.bell { self.state.requested() } else { asked };
+            if request > asked {
+                asked = request;
+                deadline = self.end(Ending::Killed, request == Some(Request::Kill));
+            } else if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                // The second time it is the grace that is over.
+                deadline = self.end(Ending::TimedOut, self.ending.is_some());
+            } else if self.has_too_many_processes() {
+                deadline = self.end(Ending::ProcessLimit, true);
+            }
+        }
+    }
+
+    // Ends the whole run, at once or with a grace. Returns when to try again.
+    fn end(&mut self, ending: Ending, at_once: bool) -> Option<Instant> {
+        self.ending.get_or_insert(ending);
+        if at_once {
+            self.sweeper.kill(self.child.id);
+            return Instant::now().checked_add(RETRY_INTERVAL);
+        }
+        self.sweeper.terminate(self.child.id);
+        Instant::now().checked_add(self.supervision.grace)
+    }
+
+    fn finish(mut self, deadline: Option<Instant>) -> Outcome {
+        let sweep = self.sweep();
+        let (status, usage) = self.reap();
+        self.drain(deadline);
+        let forwarded = |stream| self.pumps.iter().find(|pump| pump.stream() == stream).map(Pump::forwarded);
+        Outcome {
+            status,
+            ending: self.ending.unwrap_or(Ending::Exited),
+            wall: self.started.elapsed(),
+            usage,
+            stdout: forwarded(Stream::Stdout),
+            stderr: forwarded(Stream::Stderr),
+            sweep,
+        }
+    }
+
+    fn sweep(&self) -> Sweep {
+        if self.supervision.detach && self.ending.is_none() {
+            return Sweep { method: SweepMethod::Detached, swept: None, complete: false };
+        }
+        self.sweeper.sweep(self.child.id)
+    }
+
+    fn reap(&self) -> (Option<ExitStatus>, Usage) {
+        // Under the lock, so that nobody signals an id that is free again.
+        let mut phase = self.state.lock();
+        *phase = Phase::Reaped(self.child.id);
+        match pidfd::reap(self.child.fd.as_fd()) {
+            Ok((status, usage)) => (Some(status), usage),
+            Err(_) => (None, Usage::default()),
+        }
+    }
+
+    // Forwards what the run has written before its end. A reader that does not read holds that up
+    // as it would hold up the run, but no longer than the time limit. A run that we ended, or
+    // whose survivors keep a stream open, gets what can be forwarded at once.
+    fn drain(&mut self, deadline: Option<Instant>) {
+        let at_once = self.ending.is_some() || self.supervision.detach;
+        while self.pumps.iter().any(|pump| !pump.has_ended()) {
+            let seen = self.wait(false, if at_once { Some(Instant::now()) } else { deadline });
+            let is_over = deadline.is_some_and(|deadline| deadline <= Instant::now());
+            if is_over || (at_once && !seen.streams) || (seen.bell && self.state.requested().is_some()) {
+                break;
+            }
+        }
+        self.pumps.iter_mut().for_each(Pump::abandon);
+    }
+
+    fn next_look(&self, deadline: Option<Instant>) -> Option<Instant> {
+        let count = self.supervision.processes.and_then(|_| Instant::now().checked_add(COUNT_INTERVAL));
+        [deadline, count].into_iter().flatten().min()
+    }
+
+    fn has_too_many_processes(&self) -> bool {
+        let limit = self.supervision.processes.filter(|_| self.ending.is_none());
+        limit.is_some_and(|limit| self.sweeper.exceeds(self.child.id, limit, self.tasks))
+    }
+
+    // Waits for anything to happen and moves output.
+    fn wait(&mut self, watch_main: bool, deadline: Option<Instant>) -> Seen {
+        let main = watch_main.then_some((self.child.fd.as_fd(), PollFlags::POLLIN));
+        let bell = Some((self.bell.as_fd(), PollFlags::POLLIN));
+        let streams = self.pumps.iter().flat_map(Pump::interest);
+        let events = poll_all([main, bell].into_iter().chain(streams), deadline);
+        let mut events = events.into_iter();
+        let mut next = || events.next().unwrap_or(PollFlags::empty());
+        let mut seen = Seen { main_ended: !next().is_empty(), bell: !next().is_empty(), streams: false };
+        let mut exceeded = None;
+        for pump in &mut self.pumps {
+            let (source, destination) = (next(), next());
+            seen.streams |= !(source | destination).is_empty();
+            if pump.advance(source, destination) == Progress::Exceeded {
+                pump.abandon();
+                exceeded.get_or_insert(pump.stream());
+            }
+        }
+        if let Some(stream) = exceeded {
+            self.end(Ending::OutputLimit(stream), true);
+        }
+        seen
+    }
+}
+
+type Interest<'fd> = Option<(BorrowedFd<'fd>, PollFlags)>;
+
+// What happened to each of `interests`; nothing happens to an absent one.
+fn poll_all<'fd>(
+    interests: impl Iterator<Item = Interest<'fd>>,
+    deadline: Option<Instant>,
+) -> Vec<PollFlags> {
+    let interests: Vec<Interest<'fd>> = interests.collect();
+    let mut fds: Vec<PollFd<'_>> =
+        interests.iter().flatten().map(|(fd, flags)| PollFd::new(*fd, *flags)).collect();
+    if poll(&mut fds, timeout(deadline)).is_err() {
+        // EINTR or ENOMEM: the caller looks again.
+        return Vec::new();
+    }
+    let mut fds = fds.into_iter();
+    let events =
+        |interest: &Interest<'_>| interest.and_then(|_| fds.next()?.revents()).unwrap_or(PollFlags::empty());
+    interests.iter().map(events).collect()
+}
+
+fn timeout(deadline: Option<Instant>) -> PollTimeout {
+    let Some(deadline) = deadline else {
+        return PollTimeout::NONE;
+    };
+    let left = deadline.saturating_duration_since(Instant::now());
+    // `poll` counts in milliseconds: round up, not to spin through the last one.
+    let milliseconds = left.as_micros().div_ceil(1000);
+    PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
+}

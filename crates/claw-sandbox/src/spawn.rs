@@ -1,0 +1,169 @@
+//! What a launch consists of, with the policy already turned into plain values.
+#![forbid(unsafe_code)]
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+use crate::sys::child::{Failure, Step};
+use crate::sys::rlimit::ResourceLimit;
+
+/// Where the standard streams of a run come from and go to.
+#[derive(Debug, Default)]
+pub struct StdioPlan {
+    /// Standard input.
+    pub stdin: StreamPlan,
+    /// Standard output.
+    pub stdout: StreamPlan,
+    /// Standard error.
+    pub stderr: StreamPlan,
+}
+
+/// One standard stream.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub enum StreamPlan {
+    /// Ours; `/dev/null` where ours is closed.
+    #[default]
+    Inherit,
+    /// `/dev/null`.
+    Null,
+    /// This descriptor: one end of a pipe, a file.
+    Descriptor(OwnedFd),
+}
+
+/// Everything that a run thread needs to start a child and to look after it.
+#[derive(Debug)]
+pub(crate) struct ChildSpec {
+    pub(crate) program: CString,
+    pub(crate) argv: Vec<CString>,
+    pub(crate) environment: Vec<CString>,
+    pub(crate) directory: OwnedFd,
+    pub(crate) streams: Streams,
+    pub(crate) rlimits: Vec<ResourceLimit>,
+    pub(crate) supervision: Supervision,
+}
+
+/// What the run thread watches while the child runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Supervision {
+    /// Wall-clock limit.
+    pub(crate) time: Option<Duration>,
+    /// Between SIGTERM and SIGKILL.
+    pub(crate) grace: Duration,
+    /// Bytes on each output stream.
+    pub(crate) output: Option<u64>,
+    /// Processes of the run, where no resource limit bounds them.
+    pub(crate) processes: Option<u64>,
+    /// Whether what the run leaves behind may stay.
+    pub(crate) detach: bool,
+}
+
+impl Default for Supervision {
+    fn default() -> Self {
+        // Long enough for a build tool to remove its temporary files, short enough for a person.
+        Self { time: None, grace: Duration::from_secs(2), output: None, processes: None, detach: false }
+    }
+}
+
+/// The three standard streams, opened.
+///
+/// INVARIANT: none of them is descriptor 0, 1 or 2, so the child can put them there in any order.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    pub(crate) stdin: OwnedFd,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+}
+
+impl Streams {
+    pub(crate) fn open(plan: StdioPlan) -> io::Result<Self> {
+        Ok(Self {
+            stdin: open_stream(plan.stdin, &io::stdin(), OFlag::O_RDONLY)?,
+            stdout: open_stream(plan.stdout, &io::stdout(), OFlag::O_WRONLY)?,
+            stderr: open_stream(plan.stderr, &io::stderr(), OFlag::O_WRONLY)?,
+        })
+    }
+}
+
+fn open_stream(plan: StreamPlan, ours: &impl AsFd, mode: OFlag) -> io::Result<OwnedFd> {
+    match plan {
+        StreamPlan::Null => open_null(mode),
+        StreamPlan::Inherit => match above_standard(ours) {
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) => open_null(mode),
+            result => result,
+        },
+        StreamPlan::Descriptor(fd) if fd.as_raw_fd() > 2 => Ok(fd),
+        StreamPlan::Descriptor(fd) => above_standard(&fd),
+    }
+}
+
+fn open_null(mode: OFlag) -> io::Result<OwnedFd> {
+    let fd = nix::fcntl::open("/dev/null", mode | OFlag::O_CLOEXEC, nix::sys::stat::Mode::empty())?;
+    // With a closed standard stream the new descriptor is 0, 1 or 2.
+    if fd.as_raw_fd() > 2 { Ok(fd) } else { above_standard(&fd) }
+}
+
+// std duplicates to 3 or higher, for the same reason as we do.
+fn above_standard(fd: &impl AsFd) -> io::Result<OwnedFd> {
+    fd.as_fd().try_clone_to_owned()
+}
+
+/// Why a run could not be started.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// The program is not there any more.
+    #[error("the program does not exist")]
+    NotFound,
+    /// The program is there, but the kernel cannot run it: no known format, or its interpreter is missing.
+    #[error("the kernel cannot run the program: {0}")]
+    NotExecutable(Errno),
+    /// The kernel refused: a missing permission, or a file that was not granted.
+    #[error("the kernel refused to run the program: {0}")]
+    Denied(Errno),
+    /// Arguments and environment are larger than the kernel takes.
+    #[error("arguments and environment are too long")]
+    TooLong,
+    /// Out of processes, memory or descriptors.
+    #[error("no resources to {doing}: {errno}")]
+    Resources {
+        /// What was being done.
+        doing: &'static str,
+        /// The kernel's answer.
+        errno: Errno,
+    },
+    /// The launcher could not be restricted.
+    #[error("the launcher cannot be restricted: {0}")]
+    Restrict(String),
+    /// The launcher has ended before its time.
+    #[error("the launcher has ended")]
+    LauncherEnded,
+}
+
+impl From<Failure> for SpawnError {
+    fn from(Failure { step, errno }: Failure) -> Self {
+        match (step, errno) {
+            (Step::Execute, Errno::ENOENT | Errno::ENOTDIR) => Self::NotFound,
+            (Step::Execute, Errno::EACCES | Errno::EPERM) => Self::Denied(errno),
+            (Step::Execute, Errno::E2BIG) => Self::TooLong,
+            (Step::Execute, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::EAGAIN) => {
+                Self::Resources { doing: "execute the program", errno }
+            }
+            (Step::Execute, _) => Self::NotExecutable(errno),
+            (Step::Clone, _) => Self::Resources { doing: "make a process", errno },
+            (Step::Isolate, _) => Self::Resources { doing: "isolate the process", errno },
+            (Step::Directory, _) => Self::Resources { doing: "enter the working directory", errno },
+            (Step::Streams, _) => Self::Resources { doing: "set up the standard streams", errno },
+            (Step::Limits, _) => Self::Resources { doing: "set the resource limits", errno },
+        }
+    }
+}
+
+pub(crate) fn resources(doing: &'static str, error: &std::io::Error) -> SpawnError {
+    SpawnError::Resources { doing, errno: error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw) }
+}

@@ -1,0 +1,210 @@
+//! Ends everything that belongs to a run.
+//!
+//! With a signal scope (Landlock ABI 6) one `kill(-1)` from the run thread reaches exactly the run's
+//! processes, whatever session, group or parent they escaped to. Without it only those that stayed
+//! in the main process's group or session are found, and the outcome says so.
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::sync::{Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, getsid};
+
+use crate::outcome::{Sweep, SweepMethod};
+use crate::sys::pidfd;
+use crate::sys::signal::{ScopeProof, reaches, signal_domain, signal_group, signal_process};
+
+// A process in uninterruptible sleep keeps SIGKILL pending; the run's end does not wait longer.
+const PATIENCE: Duration = Duration::from_secs(2);
+// How many dying processes are waited for at once, so that a fork bomb costs us few descriptors.
+const WATCHED: usize = 64;
+// Where no descriptor of a dying process can be had.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// `/proc`, opened before the launcher restricts itself, which may not open it any more.
+#[derive(Debug)]
+pub(crate) struct ProcessTable {
+    // One open directory has one position, so readers take turns.
+    entries: Mutex<Dir>,
+    load: File,
+}
+
+impl ProcessTable {
+    pub(crate) fn open() -> io::Result<Self> {
+        let entries =
+            Dir::open("/proc", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+        Ok(Self { entries: Mutex::new(entries), load: File::open("/proc/loadavg")? })
+    }
+
+    /// All process ids that are visible to us.
+    fn ids(&self) -> Vec<Pid> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = entries.iter().flatten();
+        let ids = names.filter_map(|entry| entry.file_name().to_str().ok()?.parse().ok());
+        ids.filter(|id| *id > 1).map(Pid::from_raw).collect()
+    }
+
+    /// The id that was given out last, and how many tasks there are in all (proc_loadavg(5)).
+    fn load(&self) -> Option<Load> {
+        let mut text = [0; 96];
+        let length = self.load.read_at(&mut text, 0).ok()?;
+        let text = std::str::from_utf8(text.get(..length)?).ok()?;
+        let mut words = text.split_ascii_whitespace().skip(3);
+        let tasks = words.next()?.split_once('/')?.1.parse().ok()?;
+        Some(Load { tasks, last_id: words.next()?.parse().ok()? })
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Load {
+    tasks: u64,
+    last_id: i32,
+}
+
+/// Reaches the processes of the runs of one run thread. It cannot leave that thread.
+#[derive(Debug)]
+pub(crate) struct Sweeper<'a> {
+    scope: Option<ScopeProof>,
+    table: Option<&'a ProcessTable>,
+}
+
+impl<'a> Sweeper<'a> {
+    pub(crate) const fn new(scope: Option<ScopeProof>, table: Option<&'a ProcessTable>) -> Self {
+        Self { scope, table }
+    }
+
+    /// How processes are found.
+    pub(crate) const fn method(&self) -> SweepMethod {
+        if self.scope.is_some() { SweepMethod::Domain } else { SweepMethod::Session }
+    }
+
+    /// Asks every process of the run of `leader` to end. Stopped ones are woken so that they can.
+    pub(crate) fn terminate(&self, leader: Pid) {
+        self.signal(leader, Signal::SIGTERM);
+        self.signal(leader, Signal::SIGCONT);
+    }
+
+    /// Kills every process of the run of `leader`, without waiting for them.
+    pub(crate) fn kill(&self, leader: Pid) {
+        self.signal(leader, Signal::SIGKILL);
+    }
+
+    /// Kills what is left of the run of `leader` and waits until it is gone.
+    ///
+    /// INVARIANT: `leader` has ended and has not been reaped, so its id is still its own.
+    pub(crate) fn sweep(&self, leader: Pid) -> Sweep {
+        if self.nothing_was_born_since(leader) {
+            return Sweep { method: self.method(), swept: Some(0), complete: true };
+        }
+        let deadline = Instant::now() + PATIENCE;
+        let mut swept = 0;
+        loop {
+            let watch = self.members(leader).map(|members| Watch::over(&members));
+            self.signal(leader, Signal::SIGKILL);
+            let Some(watch) = watch else {
+                return Sweep { method: self.method(), swept: None, complete: false };
+            };
+            // The first look counts; later ones see the same processes again.
+            swept = swept.max(watch.alive);
+            if watch.alive == 0 || Instant::now() >= deadline {
+                return Sweep { method: self.method(), swept: Some(swept), complete: watch.alive == 0 };
+            }
+            watch.wait(deadline);
+        }
+    }
+
+    /// How many processes the run of `leader` has. Cheap while the machine has few new tasks.
+    pub(crate) fn exceeds(&self, leader: Pid, limit: u64, tasks_before: u64) -> bool {
+        // The run cannot have grown by more tasks than the machine.
+        let grown = self.task_count().saturating_sub(tasks_before);
+        grown > limit && self.members(leader).is_some_and(|members| members.len() as u64 + 1 > limit)
+    }
+
+    /// How many tasks the machine has.
+    pub(crate) fn task_count(&self) -> u64 {
+        self.table.and_then(ProcessTable::load).map_or(u64::MAX, |load| load.tasks)
+    }
+
+    // The ids of new tasks are given out in turn, and the unreaped leader still holds its own: when
+    // that was the last one, no task has been made after it. Most commands end here.
+    fn nothing_was_born_since(&self, leader: Pid) -> bool {
+        let load = self.table.and_then(ProcessTable::load);
+        load.is_some_and(|load| load.last_id == leader.as_raw())
+    }
+
+    fn signal(&self, leader: Pid, signal: Signal) {
+        if let Some(scope) = &self.scope {
+            signal_domain(scope, signal);
+            return;
+        }
+        signal_group(leader, signal);
+        for member in self.members(leader).unwrap_or_default() {
+            signal_process(member, signal);
+        }
+    }
+
+    // The run's processes other than the leader; zombies are among them. `None` without `/proc`.
+    fn members(&self, leader: Pid) -> Option<Vec<Pid>> {
+        let ids = self.table?.ids().into_iter();
+        let us = Pid::this();
+        let others = ids.filter(|id| *id != leader && *id != us);
+        Some(match &self.scope {
+            Some(_) => others.filter(|id| reaches(*id)).collect(),
+            None => others.filter(|id| getsid(Some(*id)) == Ok(leader)).collect(),
+        })
+    }
+}
+
+// Processes that were alive at a moment, and descriptors of some of them.
+struct Watch {
+    alive: u64,
+    some: Vec<OwnedFd>,
+}
+
+impl Watch {
+    // A zombie counts as gone: it is an orphan whose reaper is not us.
+    fn over(members: &[Pid]) -> Self {
+        let mut watch = Self { alive: 0, some: Vec::new() };
+        for member in members {
+            match pidfd::open(*member) {
+                Ok(fd) if has_ended(&fd, PollTimeout::ZERO) => {}
+                Ok(fd) => {
+                    watch.alive += 1;
+                    if watch.some.len() < WATCHED {
+                        watch.some.push(fd);
+                    }
+                }
+                // It is gone already.
+                Err(Errno::ESRCH) => {}
+                Err(_) => watch.alive += 1,
+            }
+        }
+        watch
+    }
+
+    fn wait(&self, deadline: Instant) {
+        if self.some.is_empty() {
+            sleep(PAUSE);
+        }
+        for fd in &self.some {
+            let left = deadline.saturating_duration_since(Instant::now());
+            has_ended(fd, PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO));
+        }
+    }
+}
+
+fn has_ended(process: &OwnedFd, timeout: PollTimeout) -> bool {
+    let mut fds = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+    poll(&mut fds, timeout).is_ok_and(|ready| ready > 0)
+}
