@@ -6,6 +6,9 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use crate::decide::Ground;
 
 /// Something about the world that a decision depends on.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -53,10 +56,13 @@ pub struct Facts {
     pub home: Option<PathBuf>,
     programs: HashMap<Vec<u8>, Result<ProgramFact, FactError>>,
     program_paths: HashMap<PathBuf, Result<ProgramFact, FactError>>,
-    paths: HashMap<(PathBuf, bool), PathFact>,
+    followed: HashMap<PathBuf, PathFact>,
+    entries: HashMap<PathBuf, PathFact>,
     globs: HashMap<String, Vec<ProgramFact>>,
     homes: HashMap<Vec<u8>, Option<PathBuf>>,
     trees: HashMap<PathBuf, TreeFact>,
+    /// A policy laid over these facts. Later facts cannot change it, a corrected fact discards it.
+    pub(crate) ground: OnceLock<Arc<Ground>>,
 }
 
 /// An answer to a [`Query::Tree`]: the canonical path of every entry beneath the directory, links not
@@ -155,32 +161,45 @@ impl Facts {
 
     /// Records the answer to [`Query::Program`].
     pub fn set_program(&mut self, name: impl Into<Vec<u8>>, fact: Result<ProgramFact, FactError>) {
-        self.programs.insert(name.into(), fact);
+        let replaced = self.programs.insert(name.into(), fact).is_some();
+        self.forget_ground(replaced);
     }
 
     /// Records the answer to [`Query::ProgramPath`].
     pub fn set_program_path(&mut self, path: impl Into<PathBuf>, fact: Result<ProgramFact, FactError>) {
-        self.program_paths.insert(path.into(), fact);
+        let replaced = self.program_paths.insert(path.into(), fact).is_some();
+        self.forget_ground(replaced);
     }
 
     /// Records the answer to [`Query::Path`].
     pub fn set_path(&mut self, path: impl Into<PathBuf>, follow: bool, fact: PathFact) {
-        self.paths.insert((path.into(), follow), fact);
+        let paths = if follow { &mut self.followed } else { &mut self.entries };
+        let replaced = paths.insert(path.into(), fact).is_some();
+        self.forget_ground(replaced);
     }
 
     /// Records the answer to [`Query::ProgramGlob`].
     pub fn set_glob(&mut self, pattern: impl Into<String>, programs: Vec<ProgramFact>) {
-        self.globs.insert(pattern.into(), programs);
+        let replaced = self.globs.insert(pattern.into(), programs).is_some();
+        self.forget_ground(replaced);
     }
 
     /// Records the answer to [`Query::Home`].
     pub fn set_home(&mut self, user: impl Into<Vec<u8>>, home: Option<PathBuf>) {
-        self.homes.insert(user.into(), home);
+        let replaced = self.homes.insert(user.into(), home).is_some();
+        self.forget_ground(replaced);
     }
 
     /// Records the answer to [`Query::Tree`].
     pub fn set_tree(&mut self, path: impl Into<PathBuf>, tree: TreeFact) {
-        self.trees.insert(path.into(), tree);
+        let replaced = self.trees.insert(path.into(), tree).is_some();
+        self.forget_ground(replaced);
+    }
+
+    fn forget_ground(&mut self, replaced: bool) {
+        if replaced {
+            self.ground = OnceLock::new();
+        }
     }
 
     /// The answer to [`Query::Program`], if known.
@@ -198,7 +217,7 @@ impl Facts {
     /// The answer to [`Query::Path`], if known.
     #[must_use]
     pub fn path(&self, path: &std::path::Path, follow: bool) -> Option<&PathFact> {
-        self.paths.get(&(path.to_owned(), follow))
+        if follow { self.followed.get(path) } else { self.entries.get(path) }
     }
 
     /// The answer to [`Query::ProgramGlob`], if known.

@@ -16,6 +16,7 @@ mod decide;
 mod decision;
 mod facts;
 mod limits;
+mod pattern;
 mod policy;
 mod request;
 mod source;

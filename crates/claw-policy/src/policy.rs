@@ -7,6 +7,7 @@
 
 use std::path::PathBuf;
 
+use crate::pattern::LazyPatterns;
 use crate::{Access, Floor, Limits, NetworkRule, RuleRef, Source};
 
 /// A value and the rule that states it.
@@ -46,6 +47,8 @@ pub struct Policy {
     pub(crate) detach: bool,
     pub(crate) logging: Logging,
     pub(crate) front_door: FrontDoor,
+    /// The path patterns above, compiled on first use.
+    pub(crate) patterns: LazyPatterns,
 }
 
 /// `exec.security`, from the strictest.

@@ -4,10 +4,14 @@ mod confinement;
 mod environment;
 mod exec;
 mod file;
+mod ground;
 mod network;
+#[cfg(test)]
+mod testing;
 mod world;
 
 use crate::{Decision, Facts, MissingFacts, Policy, Query, Request};
+pub(crate) use ground::Ground;
 use world::World;
 
 /// Decides `request` under `policy`, given what is known of the world.

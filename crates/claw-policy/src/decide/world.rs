@@ -1,20 +1,26 @@
 //! Facts, read through a recorder of what is missing.
 
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::{Decision, FactError, Facts, MissingFacts, PathFact, ProgramFact, Query, TreeFact};
+use super::ground::Ground;
+use crate::{Decision, FactError, Facts, MissingFacts, PathFact, Policy, ProgramFact, Query, TreeFact};
 
 /// The facts during one decision. An unknown fact is recorded and reads as `None`; the decision that
 /// is made without it is thrown away by [`World::finish`].
+#[derive(Debug)]
 pub(super) struct World<'a> {
     facts: &'a Facts,
     missing: RefCell<Vec<Query>>,
+    /// How often a fact was asked for and missing.
+    unanswered: Cell<usize>,
+    ground: OnceCell<Arc<Ground>>,
 }
 
 impl<'a> World<'a> {
-    pub(super) const fn new(facts: &'a Facts) -> Self {
-        Self { facts, missing: RefCell::new(Vec::new()) }
+    pub(super) fn new(facts: &'a Facts) -> Self {
+        Self { facts, missing: RefCell::new(Vec::new()), unanswered: Cell::new(0), ground: OnceCell::new() }
     }
 
     /// The decision, unless a fact that it asked for was missing.
@@ -51,7 +57,36 @@ impl<'a> World<'a> {
         self.facts.tree(path).or_else(|| self.missing(Query::Tree { path: path.to_owned() }))
     }
 
+    /// How often a fact was missing so far: when two readings are equal, what lay between is complete.
+    pub(super) const fn unanswered(&self) -> usize {
+        self.unanswered.get()
+    }
+
+    /// The policy laid over the facts; remembered in the facts once it is complete.
+    pub(super) fn ground(&self, policy: &Policy) -> &Ground {
+        self.ground.get_or_init(|| {
+            if let Some(known) = self.facts.ground.get()
+                && known.is_of(policy)
+            {
+                return Arc::clone(known);
+            }
+            let before = self.unanswered();
+            let ground = Arc::new(Ground::new(policy, self));
+            if self.unanswered() == before {
+                // Another policy's ground may be there already: then this one is not remembered.
+                let _ = self.facts.ground.set(Arc::clone(&ground));
+            }
+            ground
+        })
+    }
+
+    /// Every query that was not answered, for the caller to answer.
+    pub(super) fn into_missing(self) -> Vec<Query> {
+        self.missing.into_inner()
+    }
+
     fn missing<T>(&self, query: Query) -> Option<T> {
+        self.unanswered.set(self.unanswered() + 1);
         let mut missing = self.missing.borrow_mut();
         if !missing.contains(&query) {
             missing.push(query);

@@ -1,0 +1,120 @@
+//! May this file be executed?
+
+use std::path::PathBuf;
+
+use super::super::ground::deepest;
+use super::judge::Judge;
+use super::spelling::Spelling;
+use super::{FileAllowance, Links, Names};
+use crate::policy::{ExecLayer, ProgramMatcher, Security};
+use crate::{Code, FactError, FileKind, ProgramFact, Reason, RuleRef};
+
+/// A file may be executed when every layer's allowlist has its program, or when it lies in a tree whose
+/// files may be executed; never when `exec.deny` names it.
+pub(super) fn judge(judge: &Judge<'_, '_>, spelling: &Spelling) -> Result<FileAllowance, Reason> {
+    let names = Names::new(judge.world, spelling, Links::Follow)?;
+    for name in names.reached_by() {
+        judge.not_hidden(name, None)?;
+    }
+    judge.not_hidden(&names.object().real, names.object().id)?;
+    if names.object().kind != FileKind::File {
+        let message = format!("`{}` is not a regular file", spelling.path.display());
+        return Err(Reason::new(Code::ExecNotExecutable, message));
+    }
+    let program = match judge.world.program_path(&spelling.path) {
+        None => return Err(super::unknown()),
+        Some(Ok(program)) => program,
+        Some(Err(error)) => return Err(not_a_program(spelling, *error)),
+    };
+    let policy = judge.policy;
+    let denied = policy.exec_deny.iter().find(|entry| matches(judge, &entry.value, program, spelling));
+    if let Some(entry) = denied {
+        let message = format!("`{}` is denied by `{}`", program.real.display(), entry.rule.text);
+        return Err(Reason::new(Code::ExecDenied, message).by(&entry.rule));
+    }
+    let (root, rule) =
+        by_tree(judge, &names).or_else(|| by_allowlist(judge, program, spelling)).ok_or_else(|| {
+            let message = format!("`{}` is not an allowlisted program", program.real.display());
+            Reason::new(Code::ExecNotAllowlisted, message)
+                .with_change(format!("add `path: {}` to `exec.allowlist`", program.real.display()))
+        })?;
+    let message = format!("`{}` may be executed", program.real.display());
+    let reasons = vec![Reason::new(Code::ExecAllowed, message).by(&rule)];
+    Ok(FileAllowance { reasons, root, path: names.into_object(), to: None })
+}
+
+fn not_a_program(spelling: &Spelling, error: FactError) -> Reason {
+    let path = spelling.path.display();
+    match error {
+        FactError::NotFound => Reason::new(Code::ExecNotFound, format!("`{path}` is not there")),
+        _ => Reason::new(Code::ExecNotExecutable, format!("`{path}` cannot be executed")),
+    }
+}
+
+/// Every layer that bounds files must have it in an executable root; a hard link must not lead out.
+fn by_tree(judge: &Judge<'_, '_>, names: &Names) -> Option<(PathBuf, RuleRef)> {
+    let object = names.object();
+    if object.outside_names || judge.policy.exec.iter().any(|layer| layer.security.value == Security::Deny) {
+        return None;
+    }
+    let mut found = None;
+    for layer in judge.ground.layers.iter().filter(|layer| !layer.narrows) {
+        let root = deepest(&layer.roots, &object.real).filter(|root| root.execute)?;
+        let in_tree = |alias: &PathBuf| deepest(&layer.roots, alias).is_some_and(|root| root.execute);
+        if !object.aliases.iter().all(in_tree) {
+            return None;
+        }
+        found = found.or_else(|| Some((root.real.clone(), root.rule.clone())));
+    }
+    found
+}
+
+fn by_allowlist(
+    judge: &Judge<'_, '_>,
+    program: &ProgramFact,
+    spelling: &Spelling,
+) -> Option<(PathBuf, RuleRef)> {
+    let mut found = None;
+    for layer in &judge.policy.exec {
+        let rule = match layer.security.value {
+            Security::Deny => return None,
+            Security::Full => layer.security.rule.clone(),
+            Security::Allowlist => entry(judge, layer, program, spelling)?,
+        };
+        found = found.or(Some(rule));
+    }
+    found.map(|rule| (program.real.clone(), rule))
+}
+
+fn entry(
+    judge: &Judge<'_, '_>,
+    layer: &ExecLayer,
+    program: &ProgramFact,
+    spelling: &Spelling,
+) -> Option<RuleRef> {
+    let entry =
+        layer.allowlist.iter().find(|entry| matches(judge, &entry.value.program, program, spelling))?;
+    Some(entry.rule.clone())
+}
+
+/// Whether the matcher means this very file: by the object, not by its name.
+fn matches(
+    judge: &Judge<'_, '_>,
+    matcher: &ProgramMatcher,
+    program: &ProgramFact,
+    spelling: &Spelling,
+) -> bool {
+    let is_it = |known: &ProgramFact| known.id == program.id || known.real == program.real;
+    match matcher {
+        ProgramMatcher::Name(name) => {
+            judge.world.program(name).is_some_and(|known| known.as_ref().is_ok_and(is_it))
+        }
+        ProgramMatcher::Path(pattern) => {
+            let literal = !crate::pattern::is_magic(pattern);
+            if literal && spelling.path == PathBuf::from(pattern) {
+                return true;
+            }
+            judge.world.glob(pattern).is_some_and(|known| known.iter().any(is_it))
+        }
+    }
+}

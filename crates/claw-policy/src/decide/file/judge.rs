@@ -1,0 +1,229 @@
+//! One object of a file request against the hidden entries, the roots and the protected names.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::super::ground::{Ground, GroundRoot, deepest};
+use super::super::world::World;
+use super::Names;
+use crate::{Access, Code, FileAction, FileId, FileKind, FileRequest, Origin, Policy, Reason, ResolvedPath};
+
+/// Everything that the rules are applied with.
+#[derive(Debug)]
+pub(super) struct Judge<'a, 'w> {
+    pub(super) policy: &'a Policy,
+    pub(super) world: &'a World<'w>,
+    pub(super) ground: &'a Ground,
+    pub(super) origin: Origin,
+}
+
+/// Devices without content of their own, for commands (`null(4)`, `full(4)`, `random(4)`).
+pub(in crate::decide) const PLAIN_DEVICES: [&str; 5] =
+    ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+
+/// Links of `proc(5)` that lead to whatever a process has, as the process that looks sees it.
+const MAGIC_LINKS: [&str; 7] = ["cwd", "exe", "fd", "map_files", "ns", "root", "mem"];
+
+impl<'a, 'w> Judge<'a, 'w> {
+    pub(super) fn new(policy: &'a Policy, world: &'a World<'w>, request: &FileRequest) -> Self {
+        Self { policy, world, ground: world.ground(policy), origin: request.origin }
+    }
+
+    /// The root that allows the action on the object, and the rule that says so.
+    ///
+    /// `removed` says that the entry at this name goes away or is replaced.
+    pub(super) fn one(
+        &self,
+        action: FileAction,
+        names: &Names,
+        removed: bool,
+    ) -> Result<(PathBuf, Reason), Reason> {
+        for name in names.reached_by() {
+            self.not_hidden(name, None)?;
+            not_magic(name)?;
+        }
+        let mut allowed = None;
+        for object in &names.objects {
+            allowed = Some(self.object(action, object)?).or(allowed);
+        }
+        let object = names.object();
+        if removed {
+            self.not_root(object)?;
+        }
+        if needs(action) == Access::Write {
+            names.reached_by().try_for_each(|name| self.not_protected(name))?;
+        }
+        allowed.ok_or_else(super::unknown)
+    }
+
+    /// One object, by its own name and by the other names of the same inode.
+    fn object(&self, action: FileAction, object: &ResolvedPath) -> Result<(PathBuf, Reason), Reason> {
+        self.not_hidden(&object.real, object.id)?;
+        self.not_special(action, object)?;
+        let allowed = self.access(&object.real, needs(action))?;
+        let in_system = allowed.0.in_system;
+        if object.outside_names && !in_system {
+            let message =
+                format!("`{}` has a hard link outside of the policy's trees", object.real.display());
+            return Err(Reason::new(Code::FileHardLink, message));
+        }
+        for alias in object.aliases.iter().filter(|alias| **alias != object.real) {
+            self.not_hidden(alias, None).map_err(|reason| by_alias(reason, object, alias))?;
+            self.right(alias, needs(action)).map_err(|reason| by_alias(reason, object, alias))?;
+        }
+        if needs(action) == Access::Write {
+            self.not_protected(&object.real)?;
+        }
+        Ok((allowed.0.root, allowed.1))
+    }
+
+    pub(super) fn not_hidden(&self, path: &Path, id: Option<FileId>) -> Result<(), Reason> {
+        let Some(rule) = self.ground.hidden(path, id) else { return Ok(()) };
+        let message = format!("`{}` is hidden by `{}`", path.display(), rule.text);
+        Err(Reason::new(Code::FileHidden, message).by(rule).with_change(format!("remove `{}`", rule.text)))
+    }
+
+    pub(super) fn not_protected(&self, path: &Path) -> Result<(), Reason> {
+        let Some(rule) = self.ground.protected(path) else { return Ok(()) };
+        let message = format!("`{}` is protected by `{}`", path.display(), rule.text);
+        let change = "list what is protected in `filesystem.protected` without it";
+        Err(Reason::new(Code::FileProtected, message).by(rule).with_change(change))
+    }
+
+    /// The right on a path by its name alone: what a member of a tree needs.
+    pub(super) fn right(&self, path: &Path, need: Access) -> Result<(), Reason> {
+        self.access(path, need)?;
+        if need == Access::Write { self.not_protected(path) } else { Ok(()) }
+    }
+
+    fn not_root(&self, object: &ResolvedPath) -> Result<(), Reason> {
+        let Some(root) = self.ground.root_at_or_beneath(&object.real) else { return Ok(()) };
+        let message = format!(
+            "`{}` is or contains `{}`, which the policy is about: it may not be removed, renamed or replaced",
+            object.real.display(),
+            root.real.display()
+        );
+        Err(Reason::new(Code::FileRoot, message).by(&root.rule))
+    }
+
+    fn not_special(&self, action: FileAction, object: &ResolvedPath) -> Result<(), Reason> {
+        let opens = matches!(action, FileAction::Read | FileAction::Write | FileAction::List);
+        if object.kind != FileKind::Special || !opens {
+            return Ok(());
+        }
+        if is_plain_device(&object.real) && self.origin == Origin::Command {
+            return Ok(());
+        }
+        let message = format!("`{}` is a FIFO, a socket or a device", object.real.display());
+        Err(Reason::new(Code::FileSpecial, message))
+    }
+
+    /// Every layer must allow it; the system profile may, for commands.
+    fn access(&self, path: &Path, need: Access) -> Result<(Allowed, Reason), Reason> {
+        let mut allowed = None;
+        let mut refused = None;
+        for layer in &self.ground.layers {
+            let root = layer.root_of(path);
+            match root {
+                Some(root) if root.access >= need => {
+                    if !layer.narrows {
+                        allowed = allowed.or(Some(root));
+                    }
+                }
+                Some(root) => refused = refused.or(Some(read_only(path, root))),
+                None if layer.narrows => {}
+                None => refused = refused.or_else(|| Some(outside(path, need))),
+            }
+        }
+        match (allowed, refused) {
+            (Some(root), None) => Ok(by_root(path, root, false)),
+            (_, refused) => {
+                let refused = refused.unwrap_or_else(|| outside(path, need));
+                self.system_root(path, need).ok_or(refused)
+            }
+        }
+    }
+
+    fn system_root(&self, path: &Path, need: Access) -> Option<(Allowed, Reason)> {
+        if self.origin != Origin::Command {
+            return None;
+        }
+        let root = deepest(&self.ground.system, path).filter(|root| root.access >= need)?;
+        Some(by_root(path, root, true))
+    }
+}
+
+/// Where an allowed object lies.
+#[derive(Debug)]
+struct Allowed {
+    root: PathBuf,
+    in_system: bool,
+}
+
+pub(super) fn is_plain_device(path: &Path) -> bool {
+    PLAIN_DEVICES.iter().any(|device| path == Path::new(device))
+}
+
+/// The right that an action needs on its object.
+pub(super) const fn needs(action: FileAction) -> Access {
+    match action {
+        FileAction::Read | FileAction::List | FileAction::Stat | FileAction::Execute => Access::Read,
+        FileAction::Write
+        | FileAction::Create
+        | FileAction::Delete
+        | FileAction::Rename
+        | FileAction::Mkdir
+        | FileAction::Symlink
+        | FileAction::Hardlink
+        | FileAction::Chmod => Access::Write,
+    }
+}
+
+fn by_root(path: &Path, root: &GroundRoot, in_system: bool) -> (Allowed, Reason) {
+    let what = if root.access == Access::Write { "writable" } else { "readable" };
+    let message = format!("`{}` lies in `{}`, which is {what}", path.display(), root.real.display());
+    let reason = Reason::new(Code::FileAllowed, message).by(&root.rule);
+    (Allowed { root: root.real.clone(), in_system }, reason)
+}
+
+fn read_only(path: &Path, root: &GroundRoot) -> Reason {
+    let message = format!("`{}` lies in `{}`, which is read-only", path.display(), root.real.display());
+    let change = format!("remove `{}` from the read-only paths", root.rule.text);
+    Reason::new(Code::FileReadOnly, message).by(&root.rule).with_change(change)
+}
+
+fn outside(path: &Path, need: Access) -> Reason {
+    let list = if need == Access::Write { "writable" } else { "readOnly" };
+    let shown = path.display();
+    Reason::new(Code::FileOutside, format!("`{shown}` is outside of the workspace and of every listed path"))
+        .with_change(format!("add `{shown}` to `filesystem.{list}`"))
+}
+
+fn by_alias(reason: Reason, object: &ResolvedPath, alias: &Path) -> Reason {
+    let message = format!(
+        "`{}` is the same file as `{}`, and {}",
+        object.real.display(),
+        alias.display(),
+        reason.message
+    );
+    Reason { message, ..reason }
+}
+
+/// Denies `/proc/PID/root` and the like: what they lead to depends on the process that follows them.
+fn not_magic(path: &Path) -> Result<(), Reason> {
+    let mut components = path.components();
+    let is_proc = components.next() == Some(Component::RootDir)
+        && components.next() == Some(Component::Normal("proc".as_ref()));
+    if !is_proc {
+        return Ok(());
+    }
+    let is_process = components.next().is_some_and(|name| {
+        let name = name.as_os_str().as_encoded_bytes();
+        name == b"self" || name == b"thread-self" || name.iter().all(u8::is_ascii_digit)
+    });
+    let is_magic = components.any(|name| MAGIC_LINKS.iter().any(|magic| name.as_os_str() == *magic));
+    if is_process && is_magic {
+        let message = format!("`{}` depends on the process that opens it", path.display());
+        return Err(Reason::new(Code::FileSpecial, message));
+    }
+    Ok(())
+}

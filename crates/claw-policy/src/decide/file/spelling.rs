@@ -1,0 +1,90 @@
+//! The spelled path of a request: `~`, the working directory, and the spellings that are refused unseen.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use super::super::world::World;
+use crate::{Code, Reason};
+
+/// PATH_MAX of Linux without the terminating NUL (`limits.h`).
+const PATH_BYTES: usize = 4095;
+/// NAME_MAX of Linux (`limits.h`).
+const NAME_BYTES: usize = 255;
+
+/// An absolute path as it was spelled, without `.` and doubled slashes.
+#[derive(Debug)]
+pub(super) struct Spelling {
+    pub(super) path: PathBuf,
+    /// It ends in `/` or `/.`: the kernel follows a last link and wants a directory.
+    pub(super) wants_directory: bool,
+}
+
+impl Spelling {
+    /// Expands `~` and joins the working directory. `None` when a fact is missing.
+    pub(super) fn new(world: &World<'_>, spelled: &[u8], cwd: &Path) -> Option<Result<Self, Reason>> {
+        let expanded = match expand(world, spelled)? {
+            Ok(expanded) => expanded,
+            Err(reason) => return Some(Err(reason)),
+        };
+        Some(check(&expanded).and_then(|()| join(&expanded, cwd)))
+    }
+
+    /// Whether following `..` as text would be the same as following it in the file system.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.path.components().any(|component| component == Component::ParentDir)
+    }
+
+    /// Whether it names the caller's own descriptors or terminal, which it has anyway.
+    pub(super) fn is_standard_stream(&self) -> bool {
+        let Ok(name) = self.path.strip_prefix("/dev") else { return false };
+        let name = name.as_os_str().as_bytes();
+        matches!(name, b"stdin" | b"stdout" | b"stderr" | b"tty")
+            || name.strip_prefix(b"fd/").is_some_and(|number| {
+                !number.is_empty() && number.len() <= 4 && number.iter().all(u8::is_ascii_digit)
+            })
+    }
+}
+
+fn expand(world: &World<'_>, spelled: &[u8]) -> Option<Result<Vec<u8>, Reason>> {
+    let Some(tilde) = spelled.strip_prefix(b"~") else { return Some(Ok(spelled.to_vec())) };
+    let end = tilde.iter().position(|byte| *byte == b'/').unwrap_or(tilde.len());
+    let (user, rest) = tilde.split_at(end);
+    if user.contains(&0) {
+        return Some(Err(Reason::new(Code::FileUnresolved, "the path contains a NUL byte")));
+    }
+    let home = if user.is_empty() { world.home() } else { world.home_of(user)?.as_deref() };
+    Some(match home {
+        Some(home) => Ok([home.as_os_str().as_bytes(), rest].concat()),
+        None if user.is_empty() => {
+            Err(Reason::new(Code::FileUnknownUser, "the home directory that `~` means is not known"))
+        }
+        None => {
+            let user = String::from_utf8_lossy(user);
+            Err(Reason::new(Code::FileUnknownUser, format!("there is no user `{user}`")))
+        }
+    })
+}
+
+fn check(path: &[u8]) -> Result<(), Reason> {
+    let problem = if path.is_empty() {
+        "the path is empty"
+    } else if path.contains(&0) {
+        "the path contains a NUL byte"
+    } else if path.len() > PATH_BYTES || path.split(|byte| *byte == b'/').any(|name| name.len() > NAME_BYTES)
+    {
+        "the path or a name in it is too long"
+    } else {
+        return Ok(());
+    };
+    Err(Reason::new(Code::FileUnresolved, problem))
+}
+
+fn join(path: &[u8], cwd: &Path) -> Result<Spelling, Reason> {
+    let joined = cwd.join(OsStr::from_bytes(path));
+    if !joined.is_absolute() {
+        return Err(Reason::new(Code::CwdInvalid, "the working directory is not an absolute path"));
+    }
+    let wants_directory = path.ends_with(b"/") || path.ends_with(b"/.") || path == b".";
+    Ok(Spelling { path: joined.components().collect(), wants_directory })
+}

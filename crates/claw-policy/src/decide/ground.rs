@@ -1,0 +1,273 @@
+//! A policy laid over the facts: its roots and patterns under the names that the kernel would use.
+//!
+//! Everything in here depends on the policy and on facts alone, not on the request, so it is made
+//! once and remembered with the facts.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::world::World;
+use crate::pattern::{Matches, PatternSet, Patterns};
+use crate::policy::{FileLayer, PathPattern, Policy, RootRule, Ruled};
+use crate::{Access, FileId, FileKind, RuleRef};
+
+/// A policy laid over the facts.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    policy: Arc<Patterns>,
+    pub(super) layers: Vec<GroundLayer>,
+    pub(super) system: Vec<GroundRoot>,
+    hidden: GroundPatterns,
+    hidden_by_default: GroundPatterns,
+    protected: GroundPatterns,
+}
+
+/// The roots of one layer.
+#[derive(Debug)]
+pub(super) struct GroundLayer {
+    pub(super) roots: Vec<GroundRoot>,
+    /// A layer without a workspace only narrows.
+    pub(super) narrows: bool,
+}
+
+/// A root under its canonical name.
+#[derive(Clone, Debug)]
+pub(super) struct GroundRoot {
+    pub(super) real: PathBuf,
+    /// As the policy spells it.
+    written: PathBuf,
+    /// The directory entry that names it, which is a link when it differs from `real`.
+    pub(super) entry: PathBuf,
+    pub(super) kind: FileKind,
+    pub(super) access: Access,
+    pub(super) execute: bool,
+    pub(super) named: bool,
+    pub(super) rule: RuleRef,
+}
+
+/// Patterns under every spelling that the facts give them.
+#[derive(Debug)]
+struct GroundPatterns {
+    set: Arc<PatternSet>,
+    rules: Vec<RuleRef>,
+    literals: Vec<GroundLiteral>,
+    /// Spellings of the globs' directories, with the group's place.
+    bases: Vec<(PathBuf, usize)>,
+}
+
+/// A pattern without pattern characters.
+#[derive(Debug)]
+struct GroundLiteral {
+    rule: usize,
+    /// As written, as a directory entry, and what it leads to.
+    names: Vec<PathBuf>,
+    /// The object, to know it under other names.
+    id: Option<FileId>,
+    exists: bool,
+}
+
+impl Ground {
+    pub(super) fn new(policy: &Policy, world: &World<'_>) -> Self {
+        let patterns = Arc::clone(policy.patterns());
+        let lay =
+            |set: &Arc<PatternSet>, rules: &[Ruled<PathPattern>]| GroundPatterns::new(set, rules, world);
+        Self {
+            layers: policy.files.iter().map(|layer| GroundLayer::new(layer, world)).collect(),
+            system: policy.system.iter().filter_map(|root| GroundRoot::new(root, world)).collect(),
+            hidden: lay(&patterns.hidden, &policy.hidden),
+            hidden_by_default: lay(&patterns.hidden_by_default, &policy.hidden_by_default),
+            protected: lay(&patterns.protected, &policy.protected),
+            policy: patterns,
+        }
+    }
+
+    /// Whether it was made from this very policy.
+    pub(super) fn is_of(&self, policy: &Policy) -> bool {
+        Arc::ptr_eq(&self.policy, policy.patterns())
+    }
+
+    /// The roots of all layers.
+    pub(super) fn roots(&self) -> impl Iterator<Item = &GroundRoot> {
+        self.layers.iter().flat_map(|layer| &layer.roots)
+    }
+
+    /// The rule that hides the path, or the object when its identity is given.
+    pub(super) fn hidden(&self, path: &Path, id: Option<FileId>) -> Option<&RuleRef> {
+        let top = self.outermost(path);
+        if let Some((rule, _)) = self.hidden.matches(path, top, id).first() {
+            return self.hidden.rules.get(*rule);
+        }
+        let matches = self.hidden_by_default.matches(path, top, id);
+        let (rule, _) = matches.iter().find(|(_, matched)| !self.is_granted_by_name(path, matched))?;
+        self.hidden_by_default.rules.get(*rule)
+    }
+
+    /// The rule that protects the path from changes. The path lies in a writable root.
+    pub(super) fn protected(&self, path: &Path) -> Option<&RuleRef> {
+        let top = self.outermost(path)?;
+        let matches = self.protected.matches_beneath(path, top);
+        matches.first().and_then(|(rule, _)| self.protected.rules.get(*rule))
+    }
+
+    /// Hidden, protected or read-only things known to be strictly beneath `directory`, without looking.
+    pub(super) fn known_beneath(&self, directory: &Path) -> Option<(&RuleRef, &Path)> {
+        let literals = [&self.hidden, &self.hidden_by_default, &self.protected].into_iter();
+        literals
+            .flat_map(|patterns| patterns.literals.iter().map(move |literal| (patterns, literal)))
+            .filter(|(_, literal)| literal.exists)
+            .find_map(|(patterns, literal)| {
+                let name = literal.names.iter().find(|name| is_strictly_beneath(name, directory))?;
+                Some((patterns.rules.get(literal.rule)?, name.as_path()))
+            })
+    }
+
+    /// A root, of any layer or the system profile, that is `path` itself or strictly beneath it.
+    pub(super) fn root_at_or_beneath(&self, path: &Path) -> Option<&GroundRoot> {
+        self.roots().chain(&self.system).find(|root| {
+            (root.kind != FileKind::Missing || root.real == path)
+                && (root.real.starts_with(path) || root.entry.starts_with(path))
+        })
+    }
+
+    /// The outermost root of a layer that holds `path`: patterns on names apply beneath it.
+    fn outermost(&self, path: &Path) -> Option<&Path> {
+        let holding = self.roots().map(|root| root.real.as_path()).filter(|root| path.starts_with(root));
+        holding.min_by_key(|root| root.components().count())
+    }
+
+    /// Whether a root that a policy names lies at or beneath the hidden place and holds the path.
+    fn is_granted_by_name(&self, path: &Path, hidden: &Path) -> bool {
+        self.roots().filter(|root| root.named).any(|root| {
+            let names = [&root.real, &root.entry, &root.written];
+            names.iter().any(|name| name.starts_with(hidden))
+                && names.iter().any(|name| path.starts_with(name))
+        })
+    }
+}
+
+impl GroundLayer {
+    fn new(layer: &FileLayer, world: &World<'_>) -> Self {
+        let roots = layer.roots.iter().filter_map(|root| GroundRoot::new(root, world)).collect();
+        Self { roots, narrows: layer.workspace.is_none() }
+    }
+
+    /// The root that decides for a canonical path: the deepest, and of two at the same place the stricter.
+    pub(super) fn root_of(&self, path: &Path) -> Option<&GroundRoot> {
+        deepest(&self.roots, path)
+    }
+}
+
+/// The deepest root that holds `path`; read-only wins a tie.
+pub(super) fn deepest<'a>(roots: &'a [GroundRoot], path: &Path) -> Option<&'a GroundRoot> {
+    let holding = roots.iter().filter(|root| path.starts_with(&root.real));
+    holding.max_by_key(|root| (root.real.components().count(), root.access == Access::Read, !root.execute))
+}
+
+impl GroundRoot {
+    /// `None` for a writable root that does not resolve; a read-only one then holds as it is written.
+    fn new(root: &Ruled<RootRule>, world: &World<'_>) -> Option<Self> {
+        let written: PathBuf = root.value.path.components().collect();
+        let (entry, real) = resolve(world, &written);
+        let (entry, real, kind) = match real {
+            Some((real, kind, _)) => (entry, real, kind),
+            None if root.value.access == Access::Read => (entry, written.clone(), FileKind::Missing),
+            None => return None,
+        };
+        Some(Self {
+            real,
+            written,
+            entry,
+            kind,
+            access: root.value.access,
+            execute: root.value.execute,
+            named: root.value.named,
+            rule: root.rule.clone(),
+        })
+    }
+}
+
+impl GroundPatterns {
+    fn new(set: &Arc<PatternSet>, rules: &[Ruled<PathPattern>], world: &World<'_>) -> Self {
+        let literals =
+            set.literals.iter().map(|(path, rule)| GroundLiteral::new(path, *rule, world)).collect();
+        let mut bases = Vec::new();
+        for (group, globs) in set.groups.iter().enumerate() {
+            bases.push((globs.base.clone(), group));
+            if !globs.is_anywhere()
+                && let (_, Some((real, ..))) = resolve(world, &globs.base)
+                && real != globs.base
+            {
+                bases.push((real, group));
+            }
+        }
+        let rules = rules.iter().map(|rule| rule.rule.clone()).collect();
+        Self { set: Arc::clone(set), rules, literals, bases }
+    }
+
+    /// Rules that match the path or an ancestor; names count beneath `top`, globs anywhere.
+    fn matches(&self, path: &Path, top: Option<&Path>, id: Option<FileId>) -> Matches {
+        let mut found = self.matches_literally(path, id);
+        if let Some(top) = top {
+            self.set.match_names(path, top, &mut found);
+        }
+        for (base, group) in &self.bases {
+            if let Some(group) = self.set.groups.get(*group) {
+                group.match_beneath(path, base, &mut found);
+            }
+        }
+        found
+    }
+
+    /// The same, but globs that may begin anywhere begin beneath `top`: a workspace below a directory
+    /// of a protected name is not protected as a whole.
+    fn matches_beneath(&self, path: &Path, top: &Path) -> Matches {
+        let mut found = self.matches_literally(path, None);
+        self.set.match_names(path, top, &mut found);
+        for (base, group) in &self.bases {
+            if let Some(group) = self.set.groups.get(*group) {
+                group.match_beneath(path, if group.is_anywhere() { top } else { base }, &mut found);
+            }
+        }
+        found
+    }
+
+    fn matches_literally(&self, path: &Path, id: Option<FileId>) -> Matches {
+        let mut found: Matches = self.set.broken().map(|rule| (rule, path.to_owned())).into_iter().collect();
+        for literal in &self.literals {
+            let name = literal.names.iter().find(|name| path.starts_with(name));
+            let same_object = || (id.is_some() && id == literal.id).then(|| literal.names.first()).flatten();
+            found.extend(name.or_else(same_object).map(|name| (literal.rule, name.clone())));
+        }
+        found
+    }
+}
+
+impl GroundLiteral {
+    fn new(path: &Path, rule: usize, world: &World<'_>) -> Self {
+        let (entry, real) = resolve(world, path);
+        let mut names = vec![path.to_owned(), entry];
+        let (mut id, mut exists) = (None, false);
+        if let Some((real, kind, identity)) = real {
+            names.push(real);
+            id = identity;
+            exists = kind != FileKind::Missing;
+        }
+        names.dedup();
+        Self { rule, names, id, exists }
+    }
+}
+
+/// The canonical directory entry of a path, and what it leads to.
+fn resolve(world: &World<'_>, path: &Path) -> (PathBuf, Option<(PathBuf, FileKind, Option<FileId>)>) {
+    let Some(Ok(entry)) = world.path(path, false) else { return (path.to_owned(), None) };
+    if entry.kind != FileKind::Link {
+        return (entry.real.clone(), Some((entry.real.clone(), entry.kind, entry.id)));
+    }
+    let target = world.path(path, true).and_then(|fact| fact.as_ref().ok());
+    (entry.real.clone(), target.map(|target| (target.real.clone(), target.kind, target.id)))
+}
+
+/// Whether `path` lies below `directory` and is not it.
+pub(super) fn is_strictly_beneath(path: &Path, directory: &Path) -> bool {
+    path != directory && path.starts_with(directory)
+}
