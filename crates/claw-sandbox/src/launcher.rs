@@ -197,3 +197,6 @@ fn scoped(scope: &Scope, probe: Probe) -> Option<crate::sys::signal::ScopeProof>
     scope().ok()?;
     probe.run()
 }
+
+#[cfg(test)]
+mod tests;

@@ -164,6 +164,6 @@ impl From<Failure> for SpawnError {
     }
 }
 
-pub(crate) fn resources(doing: &'static str, error: &std::io::Error) -> SpawnError {
+pub(crate) fn resources(doing: &'static str, error: &io::Error) -> SpawnError {
     SpawnError::Resources { doing, errno: error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw) }
 }

@@ -124,11 +124,12 @@ impl<'a> Sweeper<'a> {
         }
     }
 
-    /// How many processes the run of `leader` has. Cheap while the machine has few new tasks.
+    /// Whether the run of `leader` has more processes than `limit`. Cheap while the machine has few
+    /// new tasks.
     pub(crate) fn exceeds(&self, leader: Pid, limit: u64, tasks_before: u64) -> bool {
         // The run cannot have grown by more tasks than the machine.
         let grown = self.task_count().saturating_sub(tasks_before);
-        grown > limit && self.members(leader).is_some_and(|members| members.len() as u64 + 1 > limit)
+        grown > limit && self.members(leader).is_some_and(|members| Watch::over(&members).alive + 1 > limit)
     }
 
     /// How many tasks the machine has.
