@@ -24,6 +24,9 @@ pub struct Root {
     pub execute: bool,
     /// Whether it must exist: a missing optional root is skipped (the system profile's).
     pub required: bool,
+    /// Canonical paths strictly beneath it that are not granted. The kernel knows no exceptions, so
+    /// their siblings are granted one by one instead.
+    pub except: Vec<PathBuf>,
 }
 
 /// A transport protocol.
@@ -134,7 +137,7 @@ pub struct Confinement {
     /// Trees and files that may be used, the system profile included.
     pub roots: Vec<Root>,
     /// Program files that may be executed (canonical), with their interpreters and what their
-    /// bundle needs; directories mean everything beneath them.
+    /// bundle needs; directories mean everything beneath them. Sorted.
     pub executables: Vec<PathBuf>,
     /// True under `security: full`: every readable program may be executed.
     pub execute_any: bool,
@@ -159,11 +162,19 @@ pub struct Confinement {
     pub detach: bool,
 }
 
-#[expect(dead_code, reason = "until decide uses it")]
 impl Confinement {
-    /// Adds a program and what the kernel opens to run it.
+    /// Whether the program and what the kernel opens to run it may be executed.
+    pub(crate) fn has_program(&self, program: &ProgramFact) -> bool {
+        let mut files = std::iter::once(&program.real).chain(&program.interpreters);
+        files.all(|file| self.executables.binary_search(file).is_ok())
+    }
+
+    /// Adds a program and what the kernel opens to run it. The list stays sorted.
     pub(crate) fn add_program(&mut self, program: &ProgramFact) {
-        self.executables.push(program.real.clone());
-        self.executables.extend(program.interpreters.iter().cloned());
+        for file in std::iter::once(&program.real).chain(&program.interpreters) {
+            if let Err(place) = self.executables.binary_search(file) {
+                self.executables.insert(place, file.clone());
+            }
+        }
     }
 }

@@ -1,0 +1,145 @@
+//! Environment variables: which of the caller's pass, and what we set ourselves.
+//!
+//! Nothing passes by default but a short list. Names by which a program can be made to run something
+//! else never pass. Names that look like secrets pass only when the policy lists that very name, not
+//! by a pattern.
+
+mod names;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt as _;
+
+pub(crate) use self::names::{OURS, is_hook, is_secret};
+use crate::{Code, Decision, Denial, Environment, EnvironmentGrant, Grant, Policy, Reason, RuleRef};
+
+/// MAX_ARG_STRLEN of Linux (`execve(2)`): 32 pages for one string.
+const STRING_BYTES: usize = 128 * 1024;
+/// A quarter of the smallest stack that `execve(2)` counts with holds arguments and environment
+/// together; half of that for the environment.
+const TOTAL_BYTES: usize = 1024 * 1024;
+
+/// Git runs no hook and no file-system monitor of a repository that it is used in (`git-config(1)`).
+const GIT: [(&str, &str); 8] = [
+    ("GIT_CONFIG_COUNT", "2"),
+    ("GIT_CONFIG_KEY_0", "core.hooksPath"),
+    ("GIT_CONFIG_VALUE_0", "/dev/null"),
+    ("GIT_CONFIG_KEY_1", "core.fsmonitor"),
+    ("GIT_CONFIG_VALUE_1", "false"),
+    ("GIT_TERMINAL_PROMPT", "0"),
+    ("GIT_PAGER", "cat"),
+    ("PAGER", "cat"),
+];
+
+pub(super) fn decide(policy: &Policy, name: &[u8]) -> Decision {
+    match judge(policy, name) {
+        Ok(reasons) => Decision::Allow(Grant::Environment(EnvironmentGrant { reasons })),
+        Err(reasons) => Decision::Deny(Denial { reasons, commands: Vec::new() }),
+    }
+}
+
+/// May a variable of this name be passed from the caller to a command? The reasons of the answer.
+pub(super) fn judge(policy: &Policy, name: &[u8]) -> Result<Vec<Reason>, Vec<Reason>> {
+    may_pass(policy, name).map(|reason| vec![reason]).map_err(|reason| vec![reason])
+}
+
+fn may_pass(policy: &Policy, name: &[u8]) -> Result<Reason, Reason> {
+    let shown = String::from_utf8_lossy(name);
+    if !is_name(name) {
+        return Err(Reason::new(Code::EnvironmentNotPassed, format!("`{shown}` is not a variable's name")));
+    }
+    if OURS.iter().any(|ours| ours.as_bytes() == name) {
+        let message = format!("`{shown}` is set by the sandbox, not by the caller");
+        return Err(Reason::new(Code::EnvironmentStripped, message));
+    }
+    if is_hook(name) {
+        let message = format!("`{shown}` can make programs run other code: it is never passed");
+        return Err(Reason::new(Code::EnvironmentStripped, message));
+    }
+    if is_secret(name) {
+        return listed(policy, name, |pattern| pattern.as_bytes() == name).ok_or_else(|| {
+            Reason::new(Code::EnvironmentStripped, format!("`{shown}` looks like a secret"))
+                .with_change(format!("list `{shown}` by that very name in `environment.pass`"))
+        });
+    }
+    if names::passes_by_default(name) {
+        return Ok(Reason::new(Code::EnvironmentAllowed, format!("`{shown}` always passes")));
+    }
+    listed(policy, name, |pattern| matches(pattern, name)).ok_or_else(|| {
+        Reason::new(Code::EnvironmentNotPassed, format!("`{shown}` is not in `environment.pass`"))
+            .with_change(format!("add `{shown}` to `environment.pass`"))
+    })
+}
+
+/// The first rule that passes the name, when every layer that lists names has one.
+fn listed(policy: &Policy, name: &[u8], passes: impl Fn(&str) -> bool) -> Option<Reason> {
+    let mut found: Option<&RuleRef> = None;
+    for layer in &policy.environment.pass {
+        let rule = layer.iter().find(|rule| passes(&rule.value))?;
+        found = found.or(Some(&rule.rule));
+    }
+    let rule = found?;
+    let message = format!("`{}` passes by `{}`", String::from_utf8_lossy(name), rule.text);
+    Some(Reason::new(Code::EnvironmentAllowed, message).by(rule))
+}
+
+/// A trailing `*` matches any rest.
+fn matches(pattern: &str, name: &[u8]) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix.as_bytes()),
+        None => pattern.as_bytes() == name,
+    }
+}
+
+fn is_name(name: &[u8]) -> bool {
+    !name.is_empty() && !name.contains(&b'=') && !name.contains(&0)
+}
+
+/// The whole environment of a run, made from what the caller asks to pass, and the names that were
+/// stripped. Sorted by name; of a name that comes twice the last value counts.
+pub(super) fn build(policy: &Policy, caller: &Environment) -> (Environment, Vec<Vec<u8>>) {
+    let mut passed: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
+    let mut stripped = Vec::new();
+    let mut bytes = 0;
+    for (name, value) in caller {
+        bytes += name.len() + value.len() + 2;
+        if bytes <= TOTAL_BYTES && is_value(name, value) && may_pass(policy, name).is_ok() {
+            passed.insert(name, value);
+        } else {
+            passed.remove(name.as_slice());
+            stripped.push(name.clone());
+        }
+    }
+    let mut environment: BTreeMap<Vec<u8>, Vec<u8>> =
+        passed.into_iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+    environment.extend(set_for_every_run(policy));
+    (environment.into_iter().collect(), stripped)
+}
+
+/// `() {` is how bash once took functions from values of any name (CVE-2014-6271).
+fn is_value(name: &[u8], value: &[u8]) -> bool {
+    !value.contains(&0) && name.len() + value.len() + 2 <= STRING_BYTES && !value.starts_with(b"() {")
+}
+
+/// What every run gets, whatever the caller passes: the policy's own variables, but none that would
+/// make programs run other code, then ours.
+pub(super) fn set_for_every_run(policy: &Policy) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut all: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+    for rule in &policy.environment.set {
+        let (name, value) = (rule.value.0.as_bytes(), rule.value.1.as_bytes());
+        if is_name(name) && is_value(name, value) && !is_hook(name) {
+            all.insert(name.to_vec(), value.to_vec());
+        }
+    }
+    all.extend(GIT.map(|(name, value)| (name.into(), value.into())));
+    all.insert(b"PATH".to_vec(), search_path(policy));
+    all.into_iter().collect()
+}
+
+fn search_path(policy: &Policy) -> Vec<u8> {
+    let directories = policy.trusted_dirs.iter().map(|directory| directory.as_os_str().as_bytes());
+    // A directory with a colon in its name cannot stand in PATH.
+    let directories: Vec<&[u8]> = directories.filter(|directory| !directory.contains(&b':')).collect();
+    directories.join(&b':')
+}
