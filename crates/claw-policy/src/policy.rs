@@ -27,6 +27,8 @@ pub struct Policy {
     pub(crate) exec_deny: Vec<Ruled<ProgramMatcher>>,
     /// Trusted directories in search order, canonical spelling as written.
     pub(crate) trusted_dirs: Vec<PathBuf>,
+    /// What allowlisted programs need beside themselves; the built-in profile's knowledge.
+    pub(crate) bundles: Vec<Bundle>,
     /// `exec.verify`.
     pub(crate) verify: bool,
     /// Each must allow a file.
@@ -88,6 +90,15 @@ pub(crate) struct Entry {
     pub(crate) allow: Vec<Ruled<ArgumentRule>>,
     /// None may match.
     pub(crate) deny: Vec<Ruled<ArgumentRule>>,
+}
+
+/// Program files that an allowlisted program runs as parts of itself (`git` and its `git-core`).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Bundle {
+    /// The program's bare name.
+    pub(crate) program: Vec<u8>,
+    /// Absolute files, or directories for everything beneath; those that do not exist are skipped.
+    pub(crate) parts: Vec<PathBuf>,
 }
 
 /// Which program a rule is about.

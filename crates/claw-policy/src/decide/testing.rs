@@ -211,6 +211,7 @@ pub(in crate::decide) fn policy(workspace: &str, roots: &[(&str, Access)], hidde
         }],
         exec_deny: Vec::new(),
         trusted_dirs: vec!["/usr/bin".into()],
+        bundles: Vec::new(),
         verify: true,
         files: vec![layer],
         system: Vec::new(),
