@@ -5,14 +5,16 @@
 //! their rights.
 #![forbid(unsafe_code)]
 
+mod cache;
+
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SendError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 use nix::sys::signal::SigSet;
 
-use crate::observe::{RunState, Running};
+use crate::observe::{Failed, RunState, Running};
 use crate::run_thread::{self, Job, RunThread};
 use crate::spawn::{ChildSpec, SpawnError};
 use crate::sweep::{ProcessTable, Sweeper};
@@ -20,6 +22,8 @@ use crate::sys::child::Stack;
 use crate::sys::fd::Bell;
 use crate::sys::sentinel::{self, Probe};
 use crate::temporary::TemporaryDirectory;
+
+pub use cache::LauncherCache;
 
 // Threads that wait for a next run. More runs at once make more threads, which end afterwards.
 const IDLE_THREADS: usize = 4;
@@ -76,15 +80,17 @@ impl Launcher {
         self.temporary.as_ref()
     }
 
-    /// Starts a run.
-    pub(crate) fn spawn(self: &Arc<Self>, spec: ChildSpec) -> Result<Running, SpawnError> {
-        let thread = match self.pool.take() {
-            Some(thread) => thread,
-            None => self.order_thread()?,
+    /// Starts a run. A failure gives the specification back.
+    pub(crate) fn spawn(self: &Arc<Self>, spec: ChildSpec) -> Result<Running, Box<Failed>> {
+        let thread = match self.pool.take().map_or_else(|| self.order_thread(), Ok) {
+            Ok(thread) => thread,
+            Err(error) => return Err(Box::new(Failed { error, spec })),
         };
         let state = Arc::new(RunState::new(Arc::clone(&thread.bell)));
         let jobs = thread.jobs.clone();
-        jobs.send(Job { spec, state: Arc::clone(&state), thread }).map_err(|_| SpawnError::LauncherEnded)?;
+        if let Err(SendError(job)) = jobs.send(Job { spec, state: Arc::clone(&state), thread }) {
+            return Err(Box::new(Failed { error: SpawnError::LauncherEnded, spec: job.spec }));
+        }
         let id = state.started()?;
         Ok(Running::new(id, state, Arc::clone(self)))
     }

@@ -11,6 +11,7 @@ mod sweep;
 mod sys;
 mod temporary;
 
+pub use launcher::LauncherCache;
 pub use limits::unenforced;
 pub use observe::Running;
 pub use outcome::{Ending, Outcome, Stream, Sweep, SweepMethod, Usage};

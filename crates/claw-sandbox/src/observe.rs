@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 use crate::Outcome;
 use crate::launcher::Launcher;
-use crate::spawn::SpawnError;
+use crate::spawn::{ChildSpec, SpawnError};
 use crate::sys::fd::Bell;
 use crate::sys::signal::signal_group;
 
@@ -111,11 +111,18 @@ pub(crate) struct RunState {
 #[derive(Debug)]
 pub(crate) enum Phase {
     Starting,
-    Failed(SpawnError),
+    Failed(Box<Failed>),
     Started(Pid),
     /// The main process has been reaped; the rest of the run may be there still.
     Reaped(Pid),
     Ended(Pid, Box<Outcome>),
+}
+
+/// A launch that failed, and what it was made of, so that it can be tried again.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) error: SpawnError,
+    pub(crate) spec: ChildSpec,
 }
 
 impl Phase {
@@ -144,16 +151,18 @@ impl RunState {
     }
 
     /// Waits until the child runs or has failed to.
-    pub(crate) fn started(&self) -> Result<Pid, SpawnError> {
+    pub(crate) fn started(&self) -> Result<Pid, Box<Failed>> {
         let mut phase = self.lock();
         loop {
-            match &*phase {
-                Phase::Starting => {}
-                Phase::Failed(error) => return Err(error.clone()),
+            phase = match std::mem::replace(&mut *phase, Phase::Starting) {
+                Phase::Starting => self.changed.wait(phase).unwrap_or_else(PoisonError::into_inner),
+                Phase::Failed(failed) => return Err(failed),
                 // A short run may have ended before its caller woke up.
-                Phase::Started(id) | Phase::Reaped(id) | Phase::Ended(id, _) => return Ok(*id),
-            }
-            phase = self.changed.wait(phase).unwrap_or_else(PoisonError::into_inner);
+                started @ (Phase::Started(id) | Phase::Reaped(id) | Phase::Ended(id, _)) => {
+                    *phase = started;
+                    return Ok(id);
+                }
+            };
         }
     }
 

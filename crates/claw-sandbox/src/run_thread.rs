@@ -6,7 +6,8 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::launcher::Pool;
-use crate::observe::{Phase, Request, RunState};
+use crate::observe::{Failed, Phase, Request, RunState};
 use crate::outcome::{Ending, Outcome, Stream, Sweep, SweepMethod, Usage};
 use crate::pump::{Progress, Pump};
 use crate::spawn::{ChildSpec, SpawnError, Streams, Supervision, resources};
@@ -51,17 +52,18 @@ pub(crate) struct Job {
 pub(crate) fn serve(jobs: &Receiver<Job>, pool: &Pool, sweeper: &Sweeper<'_>) {
     let mut stack = Stack::new();
     while let Ok(Job { spec, state, thread }) = jobs.recv() {
-        let supervision = spec.supervision.clone();
-        let tasks = supervision.processes.map_or(0, |_| sweeper.task_count());
+        let tasks = spec.supervision.processes.map_or(0, |_| sweeper.task_count());
         let started = Instant::now();
-        let (child, pumps) = match start(spec, &mut stack) {
+        let (child, pumps) = match start(&spec, &mut stack) {
             Ok(started) => started,
             Err(error) => {
                 pool.put_back(thread);
-                state.enter(Phase::Failed(error));
+                state.enter(Phase::Failed(Box::new(Failed { error, spec })));
                 continue;
             }
         };
+        // Closes our copies of the run's ends of its streams.
+        let ChildSpec { supervision, .. } = spec;
         let id = child.id;
         state.enter(Phase::Started(id));
         let bell = Arc::clone(&thread.bell);
@@ -87,19 +89,21 @@ pub(crate) fn serve(jobs: &Receiver<Job>, pool: &Pool, sweeper: &Sweeper<'_>) {
     }
 }
 
-// Our copies of the run's ends of its streams are closed on return.
-fn start(spec: ChildSpec, stack: &mut Stack) -> Result<(Child, Vec<Pump>), SpawnError> {
+fn start(spec: &ChildSpec, stack: &mut Stack) -> Result<(Child, Vec<Pump>), SpawnError> {
+    let Streams { stdin, stdout, stderr } = &spec.streams;
     let mut pumps = Vec::new();
-    let Streams { stdin, mut stdout, mut stderr } = spec.streams;
-    if let Some(limit) = spec.supervision.output {
-        for (stream, end) in [(Stream::Stdout, &mut stdout), (Stream::Stderr, &mut stderr)] {
-            let destination = end.try_clone().map_err(|error| resources("count the output", &error))?;
-            let (pump, sink) = Pump::new(stream, destination, limit)
-                .map_err(|errno| SpawnError::Resources { doing: "count the output", errno })?;
-            *end = sink;
+    let mut count = |stream, destination: &OwnedFd| match spec.supervision.output {
+        None => Ok(None),
+        Some(limit) => {
+            let (pump, sink) = Pump::new(stream, destination.try_clone()?, limit)?;
             pumps.push(pump);
+            io::Result::Ok(Some(sink))
         }
-    }
+    };
+    let counted_stdout =
+        count(Stream::Stdout, stdout).map_err(|error| resources("count the output", &error))?;
+    let counted_stderr =
+        count(Stream::Stderr, stderr).map_err(|error| resources("count the output", &error))?;
     let argv: Vec<&CStr> = spec.argv.iter().map(AsRef::as_ref).collect();
     let environment: Vec<&CStr> = spec.environment.iter().map(AsRef::as_ref).collect();
     let image = Image {
@@ -107,7 +111,11 @@ fn start(spec: ChildSpec, stack: &mut Stack) -> Result<(Child, Vec<Pump>), Spawn
         argv: &argv,
         environment: &environment,
         directory: spec.directory.as_fd(),
-        streams: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+        streams: [
+            stdin.as_fd(),
+            counted_stdout.as_ref().unwrap_or(stdout).as_fd(),
+            counted_stderr.as_ref().unwrap_or(stderr).as_fd(),
+        ],
         limits: &spec.rlimits,
     };
     Ok((child::start(&image, stack)?, pumps))

@@ -384,11 +384,11 @@ fn what_cannot_be_executed_is_told_apart() {
     ];
     let launcher = launcher();
     for (program, expected) in cases {
-        let error = launcher.spawn(spec(&[&program])).unwrap_err();
+        let error = launcher.spawn(spec(&[&program])).unwrap_err().error;
         assert_eq!(format!("{error:?}"), expected, "{program}");
     }
     let long = "x".repeat(200_000);
-    assert_eq!(launcher.spawn(spec(&["/bin/true", &long])).unwrap_err(), SpawnError::TooLong);
+    assert_eq!(launcher.spawn(spec(&["/bin/true", &long])).unwrap_err().error, SpawnError::TooLong);
     // The launcher still works.
     assert_eq!(code(&launcher.spawn(sh("exit 5")).unwrap().wait()), Some(5));
 }
@@ -652,7 +652,7 @@ fn mixed_run(launcher: &Arc<Launcher>, mark: &str, kind: usize) {
             assert!(run.wait().sweep.complete);
         }
         3 => drop(launcher.spawn(sh(&format!("{daemon} exec sleep {mark}"))).unwrap()),
-        4 => assert_eq!(launcher.spawn(spec(&["/nonexistent"])).unwrap_err(), SpawnError::NotFound),
+        4 => assert_eq!(launcher.spawn(spec(&["/nonexistent"])).unwrap_err().error, SpawnError::NotFound),
         _ => {
             let mut spec = sh("echo counted; exit 4");
             spec.supervision.output = Some(100);
