@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use crate::Confinement;
 use crate::decide::Ground;
+use crate::pattern::Patterns;
 
 /// Something about the world that a decision depends on.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -63,6 +65,8 @@ pub struct Facts {
     trees: HashMap<PathBuf, TreeFact>,
     /// A policy laid over these facts. Later facts cannot change it, a corrected fact discards it.
     pub(crate) ground: OnceLock<Arc<Ground>>,
+    /// The same policy's confinement.
+    pub(crate) confinement: OnceLock<(Arc<Patterns>, Arc<Confinement>)>,
 }
 
 /// An answer to a [`Query::Tree`]: the canonical path of every entry beneath the directory, links not
@@ -199,6 +203,7 @@ impl Facts {
     fn forget_ground(&mut self, replaced: bool) {
         if replaced {
             self.ground = OnceLock::new();
+            self.confinement = OnceLock::new();
         }
     }
 

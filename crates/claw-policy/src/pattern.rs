@@ -132,6 +132,11 @@ impl GlobGroup {
         self.base == Path::new("/")
     }
 
+    /// Whether the rule is one of the group's.
+    pub(crate) fn has(&self, rule: usize) -> bool {
+        self.rules.contains(&rule)
+    }
+
     /// Rules that match `path` or an ancestor of it beneath `base` (a spelling of the group's own).
     pub(crate) fn match_beneath(&self, path: &Path, base: &Path, found: &mut Matches) {
         let Ok(rest) = path.strip_prefix(base) else { return };

@@ -66,6 +66,26 @@ struct GroundLiteral {
     exists: bool,
 }
 
+/// Where a pattern can match.
+#[derive(Debug)]
+pub(super) enum Place<'a> {
+    /// At these names of one place, which may not exist.
+    Exact { paths: &'a [PathBuf], exists: bool, text: &'a str },
+    /// Somewhere beneath these names of a directory.
+    Beneath { bases: Vec<&'a PathBuf>, text: &'a str },
+    /// Beneath every root.
+    Anywhere { text: &'a str },
+}
+
+impl Place<'_> {
+    /// As the policy writes it.
+    pub(super) const fn text(&self) -> &str {
+        match self {
+            Self::Exact { text, .. } | Self::Beneath { text, .. } | Self::Anywhere { text } => text,
+        }
+    }
+}
+
 impl Ground {
     pub(super) fn new(policy: &Policy, world: &World<'_>) -> Self {
         let patterns = Arc::clone(policy.patterns());
@@ -127,6 +147,26 @@ impl Ground {
             (root.kind != FileKind::Missing || root.real == path)
                 && (root.real.starts_with(path) || root.entry.starts_with(path))
         })
+    }
+
+    /// Where things are hidden, but for what a policy grants by name.
+    pub(super) fn hidden_places(&self) -> impl Iterator<Item = Place<'_>> {
+        let granted = |place: &Place<'_>| match place {
+            Place::Exact { paths, .. } => paths.iter().any(|path| self.is_granted_by_name(path, path)),
+            _ => false,
+        };
+        self.hidden.places().chain(self.hidden_by_default.places().filter(move |place| !granted(place)))
+    }
+
+    /// Where things are protected inside writable roots.
+    pub(super) fn protected_places(&self) -> impl Iterator<Item = Place<'_>> {
+        self.protected.places()
+    }
+
+    /// A root's path as a policy spells it.
+    pub(super) fn spelling_of(&self, real: &Path) -> String {
+        let root = self.roots().find(|root| root.real == real);
+        root.map_or(real, |root| &root.written).display().to_string()
     }
 
     /// The outermost root of a layer that holds `path`: patterns on names apply beneath it.
@@ -202,6 +242,23 @@ impl GroundPatterns {
         }
         let rules = rules.iter().map(|rule| rule.rule.clone()).collect();
         Self { set: Arc::clone(set), rules, literals, bases }
+    }
+
+    /// Every pattern with where it can match.
+    fn places(&self) -> impl Iterator<Item = Place<'_>> {
+        self.rules.iter().enumerate().map(|(rule, stated)| {
+            let text = &*stated.text;
+            if let Some(literal) = self.literals.iter().find(|literal| literal.rule == rule) {
+                return Place::Exact { paths: &literal.names, exists: literal.exists, text };
+            }
+            let of_rule = |group: &usize| self.set.groups.get(*group).is_some_and(|group| group.has(rule));
+            let bases: Vec<&PathBuf> =
+                self.bases.iter().filter(|(_, group)| of_rule(group)).map(|(base, _)| base).collect();
+            if bases.is_empty() || bases.iter().any(|base| base.as_path() == Path::new("/")) {
+                return Place::Anywhere { text };
+            }
+            Place::Beneath { bases, text }
+        })
     }
 
     /// Rules that match the path or an ancestor; names count beneath `top`, globs anywhere.

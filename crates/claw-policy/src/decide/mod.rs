@@ -38,6 +38,11 @@ pub fn decide(policy: &Policy, facts: &Facts, request: Request<'_>) -> Result<De
 /// Answer them once per policy. [`decide`] would ask for them one by one otherwise.
 #[must_use]
 pub fn queries(policy: &Policy) -> Vec<Query> {
-    let _ = policy;
-    Vec::new()
+    let facts = Facts::default();
+    let world = World::new(&facts);
+    let _ = confinement::build(policy, &world, &[]);
+    for entry in policy.trusted_dirs.iter() {
+        let _ = world.path(entry, true);
+    }
+    world.into_missing()
 }

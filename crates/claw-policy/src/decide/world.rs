@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::ground::Ground;
-use crate::{Decision, FactError, Facts, MissingFacts, PathFact, Policy, ProgramFact, Query, TreeFact};
+use crate::{
+    Confinement, Decision, FactError, Facts, MissingFacts, PathFact, Policy, ProgramFact, Query, TreeFact,
+};
 
 /// The facts during one decision. An unknown fact is recorded and reads as `None`; the decision that
 /// is made without it is thrown away by [`World::finish`].
@@ -78,6 +80,26 @@ impl<'a> World<'a> {
             }
             ground
         })
+    }
+
+    /// The policy's confinement; remembered in the facts. `None` while a fact for it is missing.
+    pub(super) fn confinement(
+        &self,
+        policy: &Policy,
+        make: impl FnOnce() -> Confinement,
+    ) -> Option<Arc<Confinement>> {
+        if let Some((of, known)) = self.facts.confinement.get()
+            && Arc::ptr_eq(of, policy.patterns())
+        {
+            return Some(Arc::clone(known));
+        }
+        let before = self.unanswered();
+        let confinement = Arc::new(make());
+        if self.unanswered() != before {
+            return None;
+        }
+        let _ = self.facts.confinement.set((Arc::clone(policy.patterns()), Arc::clone(&confinement)));
+        Some(confinement)
     }
 
     /// Every query that was not answered, for the caller to answer.

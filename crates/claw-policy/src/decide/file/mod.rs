@@ -14,6 +14,7 @@ mod tree;
 use std::path::PathBuf;
 
 use self::judge::Judge;
+pub(super) use self::judge::PLAIN_DEVICES;
 use self::spelling::Spelling;
 use super::world::World;
 use crate::{

@@ -1,0 +1,58 @@
+//! What the kernel has to enforce for a policy, laid over the facts.
+//!
+//! It belongs to the policy and the facts, not to the command, so it is made once and shared by every
+//! grant: equal confinements share a launcher.
+
+mod exceptions;
+mod programs;
+mod roots;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use super::world::World;
+use super::{environment, network};
+use crate::{Confinement, Policy, ProgramFact};
+
+/// The confinement of every run under `policy`; `programs` may be executed beside the allowlist's.
+///
+/// `None` when a fact was missing (then `world` has recorded it).
+pub(super) fn build(
+    policy: &Policy,
+    world: &World<'_>,
+    programs: &[ProgramFact],
+) -> Option<Arc<Confinement>> {
+    let base = world.confinement(policy, || base(policy, world))?;
+    if base.execute_any || programs.iter().all(|program| base.has_program(program)) {
+        return Some(base);
+    }
+    let mut confinement = Confinement::clone(&base);
+    programs.iter().for_each(|program| confinement.add_program(program));
+    Some(Arc::new(confinement))
+}
+
+fn base(policy: &Policy, world: &World<'_>) -> Confinement {
+    let ground = world.ground(policy);
+    let mut roots = roots::of_layers(ground);
+    let mut system = roots::of_system(ground);
+    let nested = exceptions::nested(ground, &mut roots, &mut system);
+    let writable = roots::writable(&roots);
+    roots.append(&mut system);
+    let mut confinement = Confinement {
+        nested,
+        protected: exceptions::protected(ground, &writable),
+        roots,
+        executables: Vec::new(),
+        execute_any: programs::is_any(policy),
+        argument_rules: programs::has_argument_rules(policy),
+        network: network::rules(policy),
+        limits: policy.limits.clone(),
+        floor: policy.floor.clone(),
+        set_environment: environment::set_for_every_run(policy),
+        search_path: policy.trusted_dirs.clone(),
+        detach: policy.detach,
+    };
+    programs::add(policy, world, &mut confinement);
+    confinement
+}

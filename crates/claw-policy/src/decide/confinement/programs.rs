@@ -1,0 +1,85 @@
+//! The program files that a run may execute.
+
+use std::path::PathBuf;
+
+use super::super::world::World;
+use crate::policy::{ExecLayer, ProgramMatcher, Security};
+use crate::{Confinement, FileId, FileKind, Policy, ProgramFact};
+
+/// Whether every layer lets any readable program run.
+pub(super) fn is_any(policy: &Policy) -> bool {
+    !policy.exec.is_empty() && policy.exec.iter().all(|layer| layer.security.value == Security::Full)
+}
+
+/// Whether the arguments of descendants matter.
+pub(super) fn has_argument_rules(policy: &Policy) -> bool {
+    policy.exec.iter().any(|layer| {
+        let by_entry = |entry: &crate::policy::Entry| {
+            !entry.prefix.is_empty() || !entry.allow.is_empty() || !entry.deny.is_empty()
+        };
+        layer.inline_eval_denied.is_some()
+            || !layer.safe_bins.is_empty()
+            || layer.allowlist.iter().any(|entry| by_entry(&entry.value))
+    })
+}
+
+/// Adds what every layer allows and no `exec.deny` names, with interpreters and bundles.
+pub(super) fn add(policy: &Policy, world: &World<'_>, confinement: &mut Confinement) {
+    let lists: Vec<Option<Vec<&ProgramFact>>> =
+        policy.exec.iter().map(|layer| allowed(layer, world)).collect();
+    let denied: Vec<FileId> = policy
+        .exec_deny
+        .iter()
+        .flat_map(|entry| meant(&entry.value, world))
+        .map(|program| program.id)
+        .collect();
+    let mut bounded = lists.iter().flatten();
+    let Some(first) = bounded.next() else { return };
+    let rest: Vec<_> = bounded.collect();
+    for program in first {
+        let everywhere = rest.iter().all(|list| list.iter().any(|other| other.id == program.id));
+        if everywhere && program.executable && !denied.contains(&program.id) {
+            confinement.add_program(program);
+            add_bundles(policy, world, program, confinement);
+        }
+    }
+}
+
+/// The programs of one layer; `None` when it allows any.
+fn allowed<'w>(layer: &ExecLayer, world: &World<'w>) -> Option<Vec<&'w ProgramFact>> {
+    match layer.security.value {
+        Security::Full => None,
+        Security::Deny => Some(Vec::new()),
+        Security::Allowlist => {
+            let listed = layer.allowlist.iter().flat_map(|entry| meant(&entry.value.program, world));
+            let safe = layer.safe_bins.iter().filter_map(|name| by_name(&name.value, world));
+            Some(listed.chain(safe).collect())
+        }
+    }
+}
+
+fn meant<'w>(matcher: &ProgramMatcher, world: &World<'w>) -> Vec<&'w ProgramFact> {
+    match matcher {
+        ProgramMatcher::Name(name) => by_name(name, world).into_iter().collect(),
+        ProgramMatcher::Path(pattern) => world.glob(pattern).unwrap_or_default().iter().collect(),
+    }
+}
+
+fn by_name<'w>(name: &[u8], world: &World<'w>) -> Option<&'w ProgramFact> {
+    world.program(name)?.as_ref().ok()
+}
+
+fn add_bundles(policy: &Policy, world: &World<'_>, program: &ProgramFact, confinement: &mut Confinement) {
+    for bundle in &policy.bundles {
+        if !by_name(&bundle.program, world).is_some_and(|known| known.id == program.id) {
+            continue;
+        }
+        let parts = bundle.parts.iter().filter_map(|part| world.path(part, true)?.as_ref().ok());
+        let existing = parts.filter(|part| part.kind != FileKind::Missing);
+        for part in existing.map(|part| &part.real).collect::<Vec<&PathBuf>>() {
+            if let Err(place) = confinement.executables.binary_search(part) {
+                confinement.executables.insert(place, part.clone());
+            }
+        }
+    }
+}
