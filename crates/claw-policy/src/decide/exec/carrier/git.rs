@@ -1,0 +1,342 @@
+//! git: configuration on the command line, transports, and subcommands that run commands.
+
+use std::ops::ControlFlow;
+
+use claw_shell::Word;
+
+use super::super::options::{self, Item, Syntax, Text};
+use super::table::{self, Subcommand};
+use super::{Case, display};
+
+/// Sections whose two-level keys only change how git shows or stores things.
+const HARMLESS_SECTIONS: [&str; 40] = [
+    "user",
+    "author",
+    "committer",
+    "color",
+    "advice",
+    "log",
+    "status",
+    "column",
+    "push",
+    "pull",
+    "fetch",
+    "rebase",
+    "commit",
+    "tag",
+    "grep",
+    "gc",
+    "pack",
+    "index",
+    "branch",
+    "transfer",
+    "feature",
+    "stash",
+    "rerere",
+    "http",
+    "format",
+    "i18n",
+    "blame",
+    "versionsort",
+    "apply",
+    "am",
+    "checkout",
+    "clean",
+    "help",
+    "init",
+    "merge",
+    "diff",
+    "receive",
+    "safe",
+    "repack",
+    "submodule",
+];
+
+/// Exceptions among them: these name programs, or files with programs in them.
+const NOT_HARMLESS: [&str; 12] = [
+    "diff.external",
+    "diff.tool",
+    "diff.guitool",
+    "merge.tool",
+    "merge.guitool",
+    "init.templatedir",
+    "help.browser",
+    "http.sslengine",
+    "commit.template",
+    "gc.recentobjectshook",
+    "help.format",
+    "receive.procreceiverefs",
+];
+
+/// Keys of `core` that only change how git shows or stores things.
+const HARMLESS_CORE: [&str; 28] = [
+    "quotepath",
+    "autocrlf",
+    "eol",
+    "filemode",
+    "ignorecase",
+    "bare",
+    "abbrev",
+    "safecrlf",
+    "symlinks",
+    "precomposeunicode",
+    "preloadindex",
+    "commentchar",
+    "whitespace",
+    "logallrefupdates",
+    "untrackedcache",
+    "longpaths",
+    "compression",
+    "bigfilethreshold",
+    "checkstat",
+    "trustctime",
+    "deltabasecachelimit",
+    "packedgitlimit",
+    "packedgitwindowsize",
+    "loosecompression",
+    "sharedrepository",
+    "excludesfile",
+    "multipackindex",
+    "commitgraph",
+];
+
+/// Last parts of keys whose value is a command line.
+const COMMAND_KEYS: [&str; 20] = [
+    "pager",
+    "editor",
+    "askpass",
+    "sshcommand",
+    "external",
+    "command",
+    "textconv",
+    "cmd",
+    "driver",
+    "clean",
+    "smudge",
+    "process",
+    "program",
+    "helper",
+    "difffilter",
+    "gitproxy",
+    "uploadpack",
+    "receivepack",
+    "fsmonitor",
+    "packobjectshook",
+];
+
+/// The subcommand among a command's arguments, when the text tells it.
+pub(super) fn subcommand(words: &[Word]) -> Option<Vec<u8>> {
+    subcommand_at(&table::GIT, words).and_then(|at| Some(words.get(at)?.as_literal()?.into_owned()))
+}
+
+/// The options of a subcommand.
+pub(super) fn syntax(name: &[u8]) -> Option<&'static Syntax> {
+    table::GIT_SUBCOMMANDS
+        .iter()
+        .find(|it| it.names.iter().any(|known| known.as_bytes() == name))
+        .map(|it| &it.syntax)
+}
+
+fn subcommand_at(globals: &Syntax, words: &[Word]) -> Option<usize> {
+    let mut at = None;
+    options::scan(globals, words, &mut |item| match item {
+        Item::Operand { index, .. } => {
+            at = Some(index);
+            ControlFlow::Break(())
+        }
+        Item::Uncertain { .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    at
+}
+
+impl<'c> Case<'c, '_, '_> {
+    pub(super) fn git(&mut self, globals: &'static Syntax) {
+        let all = self.words;
+        let at = subcommand_at(globals, all);
+        let (before, after) = all.split_at(at.unwrap_or(all.len()));
+        let parsed = self.options(globals, before);
+        let Some((name, arguments)) = after.split_first() else { return };
+        let Some(text) = name.as_literal() else {
+            let message = "the subcommand of `git` is only known when the line runs";
+            return self.judge.unknown(self.scope, name.span, message);
+        };
+        for (option, value, word) in &parsed.options {
+            if option.names.contains(&"-c")
+                && let Text::Known(setting) = value
+            {
+                self.git_alias(setting, &text, arguments, word);
+            }
+        }
+        let known =
+            table::GIT_SUBCOMMANDS.iter().find(|it| it.names.iter().any(|it| it.as_bytes() == &*text));
+        if let Some(subcommand) = known {
+            self.git_subcommand(subcommand, name, arguments);
+        }
+    }
+
+    fn git_subcommand(&mut self, known: &'static Subcommand, name: &Word, arguments: &'c [Word]) {
+        if let Some(why) = known.refused {
+            return self.refuse(name, why);
+        }
+        let parsed = self.options(&known.syntax, arguments);
+        let operands = parsed.operands.as_slice();
+        let first = operands.first().and_then(|word| word.as_literal()).unwrap_or_default();
+        match (known.names.first().copied().unwrap_or_default(), &*first) {
+            ("bisect", b"run") | ("submodule", b"foreach") => self.git_runs(operands, *first == *b"foreach"),
+            ("bundle", b"create") => {
+                if let Some(file) = operands.get(1) {
+                    self.operand(crate::FileAction::Write, file, false);
+                }
+            }
+            ("config", _) => self.git_config_command(&parsed),
+            ("maintenance", b"start") => {
+                self.refuse(name, "`maintenance start` makes the system run commands later")
+            }
+            ("clone" | "fetch" | "remote" | "submodule", _) => self.git_transport(operands),
+            _ => {}
+        }
+    }
+
+    /// `git bisect run CMD...`, `git submodule foreach 'CMD'`.
+    fn git_runs(&mut self, operands: &[&Word], shell: bool) {
+        let Some(word) = operands.get(1) else { return };
+        let mut text = Vec::new();
+        for word in operands.iter().skip(1) {
+            match word.as_literal() {
+                Some(literal) => text.push(literal.into_owned()),
+                None => {
+                    let message = "the command that git runs is only known when the line runs";
+                    return self.judge.unknown(self.scope, word.span, message);
+                }
+            }
+        }
+        if shell && text.len() == 1 {
+            self.judge.carried(self.scope, &text.concat(), word.span);
+        } else {
+            self.judge.carried_argv(self.scope, &text, word.span);
+        }
+    }
+
+    /// `ext::sh -c ...` and other transports that are programs.
+    fn git_transport(&mut self, operands: &[&Word]) {
+        for word in operands {
+            let text = word.literal_prefix();
+            let scheme =
+                text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
+            if scheme > 0 && text.get(scheme..).is_some_and(|rest| rest.starts_with(b"::")) {
+                self.refuse(word, "this address is a transport that runs a program");
+            }
+        }
+    }
+
+    /// `git config KEY VALUE` sets for later what `-c` sets for one command.
+    fn git_config_command(&mut self, parsed: &super::Parsed<'_>) {
+        let reads = ["--get", "--list", "--unset", "--get-regexp", "--remove-section"];
+        if reads.iter().any(|name| parsed.has(name)) {
+            return;
+        }
+        let mut operands = parsed.operands.as_slice();
+        let first = operands.first().and_then(|word| word.as_literal());
+        match first.as_deref() {
+            Some(b"get" | b"list" | b"unset" | b"remove-section" | b"rename-section") => return,
+            Some(b"edit") => {
+                if let Some(word) = operands.first() {
+                    self.refuse(word, "this opens an editor");
+                }
+                return;
+            }
+            Some(b"set") => operands = operands.get(1..).unwrap_or_default(),
+            _ => {}
+        }
+        let [key, value, ..] = operands else { return };
+        match (key.as_literal(), value.as_literal()) {
+            (Some(key), Some(text)) => self.git_config(&[&*key, b"=", &*text].concat(), value),
+            (Some(key), None) if is_harmless(&String::from_utf8_lossy(&key).to_lowercase()) => {}
+            _ => self.judge.unknown(
+                self.scope,
+                value.span,
+                "this git setting is only known when the line runs",
+            ),
+        }
+    }
+
+    /// Judges `KEY=VALUE` of `git -c`.
+    pub(super) fn git_config(&mut self, setting: &[u8], word: &Word) {
+        let equals = setting.iter().position(|byte| *byte == b'=').unwrap_or(setting.len());
+        let (key, value) = setting.split_at(equals);
+        let value = value.get(1..).unwrap_or_default();
+        let key = String::from_utf8_lossy(key).to_lowercase();
+        if is_harmless(&key) || key.starts_with("alias.") || is_off(&key, value) {
+            return;
+        }
+        let last = key.rsplit('.').next().unwrap_or(&key);
+        if !COMMAND_KEYS.contains(&last) || key == "core.hookspath" {
+            return self.refuse(
+                word,
+                &format!("the setting `{}` is not known to be harmless", display(key.as_bytes())),
+            );
+        }
+        match (last, value) {
+            ("helper", [b'!', command @ ..]) => self.judge.carried(self.scope, command, word.span),
+            ("helper", _) => self.refuse(word, "a credential helper is a program"),
+            (_, command) => self.judge.carried(self.scope, command, word.span),
+        }
+    }
+
+    /// `-c alias.NAME=...` runs when NAME is the subcommand.
+    fn git_alias(&mut self, setting: &[u8], subcommand: &[u8], arguments: &[Word], word: &Word) {
+        let Some(equals) = setting.iter().position(|byte| *byte == b'=') else { return };
+        let (key, value) = setting.split_at(equals);
+        let value = value.get(1..).unwrap_or_default();
+        let Some(name) = key.to_ascii_lowercase().strip_prefix(b"alias.").map(<[u8]>::to_vec) else { return };
+        if name != subcommand.to_ascii_lowercase() {
+            return;
+        }
+        if let Some(command) = value.strip_prefix(b"!") {
+            return self.judge.carried(self.scope, command, word.span);
+        }
+        let mut argv = vec![b"git".to_vec()];
+        argv.extend(value.split(u8::is_ascii_whitespace).filter(|part| !part.is_empty()).map(<[u8]>::to_vec));
+        for argument in arguments {
+            match argument.as_literal() {
+                Some(text) => argv.push(text.into_owned()),
+                None => {
+                    return self.judge.unknown(
+                        self.scope,
+                        argument.span,
+                        "an alias gets arguments that are not known",
+                    );
+                }
+            }
+        }
+        self.judge.carried_argv(self.scope, &argv, word.span);
+    }
+}
+
+fn is_harmless(key: &str) -> bool {
+    let mut parts = key.splitn(2, '.');
+    let (Some(section), Some(rest)) = (parts.next(), parts.next()) else { return false };
+    match section {
+        // Three levels name an object, and what may be set for it is open-ended.
+        _ if rest.contains('.') => matches!(section, "color" | "branch") || key.ends_with(".renames"),
+        "core" => HARMLESS_CORE.contains(&rest),
+        "credential" => matches!(rest, "username" | "usehttppath"),
+        _ => HARMLESS_SECTIONS.contains(&section) && !NOT_HARMLESS.contains(&key),
+    }
+}
+
+/// Values that switch a hook, a pager or a monitor off.
+fn is_off(key: &str, value: &[u8]) -> bool {
+    match key {
+        "core.hookspath" => value == b"/dev/null",
+        "core.fsmonitor" => matches!(value, b"false" | b"0" | b"no" | b"off" | b""),
+        "credential.helper" => value.is_empty(),
+        _ if key == "core.pager" || key.starts_with("pager.") => {
+            matches!(value, b"cat" | b"" | b"false" | b"true")
+        }
+        "core.editor" | "sequence.editor" => matches!(value, b"true" | b":" | b"false" | b"cat"),
+        "diff.external" => value.is_empty(),
+        _ => false,
+    }
+}

@@ -1,0 +1,113 @@
+//! One simple command.
+
+use claw_shell::{Builtin, Command, Lookup};
+
+use super::program::Program;
+use super::words::{base_name, display};
+use super::{Judge, Scope, carrier, inline};
+use crate::{Code, FactError, Reason};
+
+impl Judge<'_> {
+    pub(super) fn command(&mut self, scope: &Scope<'_>, command: &Command) {
+        match command.lookup {
+            Lookup::Builtin(builtin) => self.builtin(scope, command, builtin),
+            Lookup::Function => {}
+            Lookup::Program | Lookup::FunctionOrProgram => self.program(scope, command),
+        }
+        for assignment in &command.assignments {
+            self.assignment(scope, assignment, Some(command));
+        }
+    }
+
+    fn builtin(&mut self, scope: &Scope<'_>, command: &Command, builtin: Builtin) {
+        let Some(name) = command.words.first().and_then(claw_shell::Word::as_literal) else { return };
+        let span = scope.span(command.span);
+        let program = Program { invoked: name, fact: Err(FactError::NotFound) };
+        if self.denied(&program, span) {
+            return;
+        }
+        if builtin == Builtin::Opaque && scope.script.opaque.is_empty() && !self.unrestricted() {
+            self.unknown(scope, command.span, "this builtin does something that the text does not tell");
+        }
+        self.findings.allow(Reason::new(Code::ExecBuiltin, "a builtin of the shell").at(span));
+        if matches!(&*program.invoked, b"test" | b"[" | b"mapfile" | b"readarray") {
+            self.hidden_operands(scope, command, &program.invoked);
+        }
+    }
+
+    fn program(&mut self, scope: &Scope<'_>, command: &Command) {
+        let Some(word) = command.words.first() else { return };
+        let Some(programs) = self.programs_of(word, scope.directories.at(command.cwd)) else {
+            if !self.unrestricted() {
+                self.unknown(scope, word.span, "which program this names is only known when the line runs");
+            }
+            return;
+        };
+        for program in &programs {
+            self.one_program(scope, command, program);
+        }
+    }
+
+    fn one_program(&mut self, scope: &Scope<'_>, command: &Command, program: &Program<'_>) {
+        let span = scope.span(command.span);
+        if self.denied(program, span) || !self.allowed(program, command, span) {
+            return;
+        }
+        self.present(program, span);
+        let names = [Some(program.name()), program.real().map(base_name)];
+        self.inline_eval(scope, command, names);
+        self.hidden_operands(scope, command, program.name());
+        if self.restricted() && !command.transparent {
+            carrier::judge(self, scope, command, names);
+        } else if command.transparent {
+            carrier::judge_wrapper(self, scope, command, program.name());
+        }
+    }
+
+    /// An allowed program also has to be there.
+    fn present(&mut self, program: &Program<'_>, span: claw_shell::Span) {
+        let name = display(&program.invoked);
+        match program.fact {
+            Ok(fact) if fact.executable => {}
+            Ok(_) => {
+                let message = format!("`{name}` is not executable");
+                self.findings.absent(Reason::new(Code::ExecNotExecutable, message).at(span));
+            }
+            Err(FactError::IsDirectory) => {
+                let message = format!("`{name}` is a directory");
+                self.findings.absent(Reason::new(Code::ExecNotExecutable, message).at(span));
+            }
+            Err(_) => {
+                let message = if program.is_bare() {
+                    format!("`{name}` was not found in the trusted directories")
+                } else {
+                    format!("`{name}` was not found")
+                };
+                self.findings.absent(Reason::new(Code::ExecNotFound, message).at(span));
+            }
+        }
+    }
+
+    fn inline_eval(&mut self, scope: &Scope<'_>, command: &Command, names: [Option<&[u8]>; 2]) {
+        let Some(rule) = self.policy.exec.iter().find_map(|layer| layer.inline_eval_denied.as_ref()) else {
+            return;
+        };
+        let Some(found) = names.into_iter().flatten().find_map(|name| inline::detect(name, command)) else {
+            return;
+        };
+        let reason = match found {
+            inline::Found::Text(what) => {
+                Reason::new(Code::ExecInlineEval, format!("{what}, and `inlineEval` is `deny`"))
+                    .with_change("set exec.inlineEval to allow")
+            }
+            inline::Found::Unknown => {
+                return self.unknown(
+                    scope,
+                    command.span,
+                    "the arguments of this interpreter may be program text",
+                );
+            }
+        };
+        self.findings.refuse(reason.by(rule).at(scope.span(command.span)));
+    }
+}

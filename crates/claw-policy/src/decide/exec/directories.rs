@@ -1,0 +1,86 @@
+//! The directories in which the parts of a script may run.
+
+use std::path::{Component, Path, PathBuf};
+
+use claw_shell::{Cwd, CwdId, Script, Word};
+
+use super::words;
+use crate::FileKind;
+use crate::decide::world::World;
+
+/// More possible directories than this at one point count as unknown.
+const MOST: usize = 8;
+
+/// For every [`CwdId`] of a script the directories that it may mean; `None` when not knowable.
+pub(super) struct Directories {
+    possible: Vec<Option<Vec<PathBuf>>>,
+}
+
+impl Directories {
+    pub(super) fn new(script: &Script, world: &World<'_>, start: &Path) -> Self {
+        let mut directories = Self { possible: Vec::with_capacity(script.cwds.len().max(1)) };
+        directories.possible.push(Some(vec![start.to_owned()]));
+        // Entry 0 is the start, and an entry refers to earlier ones only.
+        for cwd in script.cwds.iter().skip(1) {
+            let possible = directories.evaluate(cwd, world);
+            directories.possible.push(possible);
+        }
+        directories
+    }
+
+    /// The directories that `id` may mean.
+    pub(super) fn at(&self, id: CwdId) -> Option<&[PathBuf]> {
+        self.possible.get(id.0)?.as_deref()
+    }
+
+    fn evaluate(&self, cwd: &Cwd, world: &World<'_>) -> Option<Vec<PathBuf>> {
+        let mut all: Vec<PathBuf> = Vec::new();
+        match cwd {
+            Cwd::Start => all.extend(self.at(CwdId(0))?.iter().cloned()),
+            Cwd::Cd { from, target, certain } => {
+                for directory in self.at(*from)? {
+                    all.extend(moved(directory, target, *certain, world)?);
+                }
+            }
+            Cwd::Either(left, right) => {
+                all.extend(self.at(*left)?.iter().cloned());
+                all.extend(self.at(*right)?.iter().cloned());
+            }
+            Cwd::Unknown => return None,
+        }
+        all.sort();
+        all.dedup();
+        (all.len() <= MOST).then_some(all)
+    }
+}
+
+/// Where `cd target` leads from `from`; `None` when the text does not tell.
+fn moved(from: &Path, target: &Word, certain: bool, world: &World<'_>) -> Option<Vec<PathBuf>> {
+    // `cd -` goes where nobody knows, and a bare `cd` is written by the parser as `~`.
+    if target.as_literal().is_some_and(|text| &*text == b"-") {
+        return None;
+    }
+    let to = without_dots(&words::path(target, Some(from), world)?);
+    if certain {
+        return Some(vec![to]);
+    }
+    match world.path(&to, true) {
+        Some(Ok(path)) if path.kind == FileKind::Directory => Some(vec![to]),
+        _ => Some(vec![to, from.to_owned()]),
+    }
+}
+
+/// `..` as `cd` reads it: a shell removes the name before it, link or not (`cd -L`).
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::from("/");
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::Normal(name) => plain.push(name),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    plain
+}

@@ -1,0 +1,155 @@
+//! From findings to the decision.
+
+use claw_shell::{Piece, Word};
+
+use super::Judge;
+use crate::decide::{confinement, environment};
+use crate::policy::{Ask, Security};
+use crate::{Code, Decision, Denial, ExecGrant, Grant, ProgramFact, Question, Reason};
+
+/// The shells that read a line when the request names none, in order of preference.
+const SHELLS: [&[u8]; 2] = [b"bash", b"sh"];
+
+impl<'a> Judge<'a> {
+    /// The decision that the findings amount to.
+    pub(super) fn decision(mut self) -> Decision {
+        let commands = self.commands();
+        if !self.findings.refused.is_empty() || !self.askable() {
+            return deny(self.findings.against(), commands);
+        }
+        let missed = !self.findings.missed.is_empty();
+        let always = self.policy.exec.iter().find(|layer| layer.ask.value == Ask::Always);
+        let question = if missed {
+            Some(self.findings.against())
+        } else {
+            always.map(|layer| {
+                vec![Reason::new(Code::ExecAsk, "every command has to be confirmed").by(&layer.ask.rule)]
+            })
+        };
+        match (self.grant(commands.clone()), question) {
+            (Err(reasons), None) => deny(reasons, commands),
+            (Err(reasons), Some(mut asked)) => {
+                asked.extend(reasons);
+                deny(asked, commands)
+            }
+            (Ok(grant), None) => Decision::Allow(Grant::Exec(grant)),
+            (Ok(grant), Some(reasons)) => {
+                Decision::Ask(Question { reasons, commands, grant: Box::new(Grant::Exec(grant)) })
+            }
+        }
+    }
+
+    /// Whether everything that no rule allows may be asked about.
+    fn askable(&self) -> bool {
+        self.findings.missed.iter().all(|(layer, _)| match layer {
+            Some(index) => self.policy.exec.get(*index).is_some_and(|layer| layer.ask.value != Ask::Off),
+            None => self
+                .policy
+                .exec
+                .iter()
+                .filter(|layer| layer.security.value != Security::Full)
+                .all(|layer| layer.ask.value != Ask::Off),
+        })
+    }
+
+    fn grant(&mut self, commands: Vec<Vec<Vec<u8>>>) -> Result<ExecGrant, Vec<Reason>> {
+        if !self.findings.absent.is_empty() {
+            return Err(std::mem::take(&mut self.findings.absent));
+        }
+        let (program, argv) = match self.request.line {
+            Some(line) => self.shell(line)?,
+            None => self.argv()?,
+        };
+        let cwd = self.working_directory()?;
+        let (environment, stripped) = environment::build(self.policy, &self.request.environment);
+        let mut programs: Vec<ProgramFact> = self.programs.iter().map(|fact| (*fact).clone()).collect();
+        programs.push(program.clone());
+        let Some(confinement) = confinement::build(self.policy, self.world, &programs) else {
+            return Err(vec![Reason::new(Code::ExecNotFound, "facts about the policy's paths are missing")]);
+        };
+        let reasons = std::mem::take(&mut self.findings.allowed);
+        Ok(ExecGrant { program, argv, cwd, environment, stripped, confinement, reasons, commands })
+    }
+
+    /// The program that an argument vector names, and its arguments.
+    fn argv(&self) -> Result<(ProgramFact, Vec<Vec<u8>>), Vec<Reason>> {
+        let command = self.request.script.commands.first();
+        let argv: Vec<Vec<u8>> = command.map(|command| literals(&command.words)).unwrap_or_default();
+        match self.programs.first() {
+            Some(program) => Ok(((*program).clone(), argv)),
+            None => Err(vec![Reason::new(Code::ExecNotFound, "no program was found for the command")]),
+        }
+    }
+
+    /// The shell that reads the line, and its arguments.
+    fn shell(&self, line: &[u8]) -> Result<(ProgramFact, Vec<Vec<u8>>), Vec<Reason>> {
+        let names: &[&[u8]] = match &self.request.shell {
+            Some(name) => std::slice::from_ref(name),
+            None => &SHELLS,
+        };
+        for name in names {
+            if let Some(fact) = self.trusted_shell(name) {
+                return Ok((fact.clone(), vec![name.to_vec(), b"-c".to_vec(), line.to_vec()]));
+            }
+        }
+        let name = String::from_utf8_lossy(names.first().copied().unwrap_or_default());
+        Err(vec![Reason::new(
+            Code::ExecNotFound,
+            format!("the shell `{name}` was not found in the trusted directories"),
+        )])
+    }
+
+    fn trusted_shell(&self, name: &[u8]) -> Option<&'a ProgramFact> {
+        let fact = self.find_trusted(name, &self.request.cwd)?;
+        fact.executable.then_some(fact)
+    }
+
+    fn working_directory(&self) -> Result<std::path::PathBuf, Vec<Reason>> {
+        let invalid = |why: &str| {
+            let cwd = self.request.cwd.display();
+            vec![Reason::new(Code::CwdInvalid, format!("the working directory `{cwd}` {why}"))]
+        };
+        match self.world.path(&self.request.cwd, true) {
+            // The answer is thrown away while the fact is missing.
+            None => Ok(self.request.cwd.clone()),
+            Some(Ok(path)) if path.kind == crate::FileKind::Directory => Ok(path.real.clone()),
+            Some(Ok(path)) if path.kind == crate::FileKind::Missing => Err(invalid("does not exist")),
+            Some(Ok(_)) => Err(invalid("is not a directory")),
+            Some(Err(_)) => Err(invalid("cannot be resolved")),
+        }
+    }
+
+    /// Every simple command of the request, words that are not known as written.
+    fn commands(&self) -> Vec<Vec<Vec<u8>>> {
+        let list = &self.request.script.commands;
+        list.iter().map(|command| command.words.iter().map(render).collect()).collect()
+    }
+}
+
+fn deny(reasons: Vec<Reason>, commands: Vec<Vec<Vec<u8>>>) -> Decision {
+    Decision::Deny(Denial { reasons, commands })
+}
+
+fn literals(words: &[Word]) -> Vec<Vec<u8>> {
+    words.iter().map(render).collect()
+}
+
+/// A word as text, expansions as they are written.
+fn render(word: &Word) -> Vec<u8> {
+    let mut text = Vec::new();
+    for piece in &word.pieces {
+        match piece {
+            Piece::Literal(bytes) | Piece::Glob(bytes) => text.extend_from_slice(bytes),
+            Piece::Tilde(user) => {
+                text.push(b'~');
+                text.extend_from_slice(user);
+            }
+            Piece::Param { name, .. } => {
+                text.push(b'$');
+                text.extend_from_slice(name);
+            }
+            Piece::Dynamic { .. } => text.extend_from_slice(b"$(...)"),
+        }
+    }
+    text
+}

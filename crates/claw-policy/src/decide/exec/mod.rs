@@ -1,0 +1,156 @@
+//! Command requests: may everything that this line could run, run?
+//!
+//! The rules are those of `docs/policy-reference.md`, section "Commands". [`decide`] reads from top
+//! to bottom: every simple command, every redirection, every assignment and every part that the text
+//! does not tell is judged into [`Findings`], and the findings become the decision.
+
+mod allowlist;
+mod arguments;
+mod assignment;
+mod carried;
+mod carrier;
+mod command;
+mod directories;
+mod findings;
+mod glob;
+mod grant;
+mod inline;
+mod operand;
+mod options;
+mod program;
+mod redirect;
+mod safe_bin;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use claw_shell::{Opaque, OpaqueKind, Script, Span};
+
+use self::directories::Directories;
+use self::findings::Findings;
+use super::world::World;
+use crate::policy::Security;
+use crate::{Code, Decision, ExecRequest, Policy, ProgramFact, Reason};
+
+/// How deep program text inside arguments is followed (`git -c alias.x='!git -c alias...'`).
+const CARRIED_DEPTH: usize = 4;
+
+pub(super) fn decide(policy: &Policy, world: &World<'_>, request: &ExecRequest<'_>) -> Decision {
+    let mut judge = Judge { policy, world, request, findings: Findings::default(), programs: Vec::new() };
+    judge.request();
+    judge.decision()
+}
+
+/// One request being judged.
+struct Judge<'a> {
+    policy: &'a Policy,
+    world: &'a World<'a>,
+    request: &'a ExecRequest<'a>,
+    findings: Findings,
+    /// The program files that the request needs to execute.
+    programs: Vec<&'a ProgramFact>,
+}
+
+/// A script being judged: the request's own, or one that an argument carries.
+struct Scope<'s> {
+    script: &'s Script,
+    directories: Directories,
+    /// What reasons point to instead of the parts of a carried script.
+    span: Option<Span>,
+    depth: usize,
+}
+
+impl Scope<'_> {
+    fn span(&self, span: Span) -> Span {
+        self.span.unwrap_or(span)
+    }
+}
+
+impl<'a> Judge<'a> {
+    fn request(&mut self) {
+        let script = self.request.script;
+        if let Some(layer) = self.policy.exec.iter().find(|layer| layer.security.value == Security::Deny) {
+            let reason = Reason::new(Code::ExecSecurityDeny, "no command may run: `exec.security` is `deny`")
+                .by(&layer.security.rule)
+                .with_change("set exec.security to allowlist");
+            return self.findings.refuse(reason);
+        }
+        if script.commands.is_empty()
+            && script.redirects.is_empty()
+            && script.assignments.is_empty()
+            && script.opaque.is_empty()
+        {
+            return self.findings.refuse(Reason::new(Code::ExecEmpty, "there is no command in the line"));
+        }
+        self.script(script, None, 0);
+    }
+
+    /// Judges everything in `script`. `span` stands for all of it when an argument carries it.
+    fn script(&mut self, script: &Script, span: Option<Span>, depth: usize) {
+        let directories = Directories::new(script, self.world, &self.request.cwd);
+        let scope = Scope { script, directories, span, depth };
+        for command in &script.commands {
+            self.command(&scope, command);
+        }
+        for redirect in &script.redirects {
+            self.redirect(&scope, redirect);
+        }
+        for assignment in &script.assignments {
+            self.assignment(&scope, assignment, None);
+        }
+        for opaque in &script.opaque {
+            self.opaque(&scope, opaque);
+        }
+    }
+
+    fn carried_script(&mut self, scope: &Scope<'_>, script: &Script, span: Span) {
+        if scope.depth >= CARRIED_DEPTH {
+            return self.carrier(scope, span, "commands inside arguments are nested too deeply");
+        }
+        self.script(script, Some(scope.span(span)), scope.depth + 1);
+    }
+
+    /// An argument or variable would make a program run something that is not known to be allowed.
+    fn carrier(&mut self, scope: &Scope<'_>, span: Span, message: impl Into<String>) {
+        self.findings.miss(None, Reason::new(Code::ExecCarrier, message).at(scope.span(span)));
+    }
+
+    /// What runs, or what it does, depends on values that the text does not tell.
+    fn unknown(&mut self, scope: &Scope<'_>, span: Span, message: impl Into<String>) {
+        self.findings.miss(None, Reason::new(Code::ShellOpaque, message).at(scope.span(span)));
+    }
+
+    fn opaque(&mut self, scope: &Scope<'_>, opaque: &Opaque) {
+        // `full` allows what it cannot know too, unless there is a rule that the unknown could break.
+        if self.unrestricted() {
+            return;
+        }
+        let message = match opaque.kind {
+            OpaqueKind::DynamicCommand => "the command's name is only known when the line runs",
+            OpaqueKind::DynamicCode => "this runs text that is only known when the line runs",
+            OpaqueKind::CodeFromInput => "this shell reads its commands from its input or from a file",
+            OpaqueKind::Redefinition => "this changes what a command's name means",
+            OpaqueKind::WrapperOption => "an option of this wrapper is not known",
+            OpaqueKind::Dialect => "this shell reads the construct differently",
+            _ => "this construct is not followed",
+        };
+        self.unknown(scope, opaque.span, message);
+    }
+
+    /// Whether every layer is `full` and no rule names a program.
+    fn unrestricted(&self) -> bool {
+        self.policy.exec_deny.is_empty()
+            && self.policy.exec.iter().all(|layer| {
+                layer.security.value == Security::Full
+                    && layer
+                        .allowlist
+                        .iter()
+                        .all(|entry| entry.value.allow.is_empty() && entry.value.deny.is_empty())
+            })
+    }
+
+    /// Whether some layer has an allowlist, so that arguments are judged too.
+    fn restricted(&self) -> bool {
+        self.policy.exec.iter().any(|layer| layer.security.value == Security::Allowlist)
+    }
+}

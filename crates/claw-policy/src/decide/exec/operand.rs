@@ -1,0 +1,106 @@
+//! Operands that name files: hidden ones are refused whatever the program would do with them.
+
+use std::path::{Path, PathBuf};
+
+use claw_shell::{Command, Word};
+
+use super::{Judge, Scope, glob, words};
+use crate::decide::file::{self, FileJudgement};
+use crate::policy::PathPattern;
+use crate::{Code, FileAction, FileRequest, Origin, Reason};
+
+/// Programs whose first operand is a pattern or a program, not a file.
+const PATTERN_FIRST: [&[u8]; 14] = [
+    b"grep", b"egrep", b"fgrep", b"zgrep", b"rg", b"ag", b"ack", b"sed", b"awk", b"gawk", b"mawk", b"jq",
+    b"yq", b"fd",
+];
+
+impl Judge<'_> {
+    /// Refuses a command with an argument that names something hidden.
+    pub(super) fn hidden_operands(&mut self, scope: &Scope<'_>, command: &Command, name: &[u8]) {
+        if matches!(name, b"echo" | b"printf") {
+            return;
+        }
+        let mut pattern = PATTERN_FIRST.contains(&name);
+        let mut previous: Option<&Word> = None;
+        for word in command.words.iter().skip(1) {
+            let text = word.literal_prefix();
+            let is_option = text.starts_with(b"-");
+            if name == b"find" && (is_option || *text == *b"(" || *text == *b"!") {
+                return;
+            }
+            let message =
+                previous.is_some_and(|word| matches!(&*word.literal_prefix(), b"-m" | b"--message"));
+            let skipped = (pattern && !is_option) || message;
+            pattern &= is_option;
+            previous = Some(word);
+            if !skipped {
+                self.hidden_operand(scope, command, word);
+            }
+        }
+    }
+
+    fn hidden_operand(&mut self, scope: &Scope<'_>, command: &Command, word: &Word) {
+        let mut word = std::borrow::Cow::Borrowed(word);
+        if let Some(value) = option_value(&word) {
+            word = std::borrow::Cow::Owned(Word::literal(value, word.span));
+        }
+        if !self.may_name_hidden(&word) {
+            return;
+        }
+        let directories = scope.directories.at(command.cwd).unwrap_or_default();
+        let mut paths: Vec<PathBuf> =
+            directories.iter().filter_map(|dir| words::path(&word, Some(dir), self.world)).collect();
+        if directories.is_empty() {
+            paths.extend(words::path(&word, None, self.world));
+        }
+        for path in paths {
+            let reasons = self.file_reasons(FileAction::Stat, &path, false);
+            if let Some(reason) = reasons.into_iter().find(|reason| reason.code == Code::FileHidden) {
+                self.findings.refuse(reason.at(scope.span(word.span)));
+            }
+        }
+    }
+
+    /// A cheap look at whether the word could name something hidden at all.
+    fn may_name_hidden(&self, word: &Word) -> bool {
+        let Some(text) = word.as_literal() else {
+            return true;
+        };
+        text.first() == Some(&b'.')
+            || text.contains(&b'/')
+            || self.policy.hidden.iter().chain(&self.policy.hidden_by_default).any(|rule| match &rule.value {
+                PathPattern::Component(pattern) => glob::matches(pattern.as_bytes(), &text),
+                PathPattern::Literal(path) => {
+                    path.file_name().is_some_and(|name| name.as_encoded_bytes() == &*text)
+                }
+                PathPattern::Glob(pattern) => glob::matches(words::base_name(pattern.as_bytes()), &text),
+            })
+    }
+
+    /// Why a file may not be touched by a command; empty when it may.
+    pub(super) fn file_reasons(&self, action: FileAction, path: &Path, recursive: bool) -> Vec<Reason> {
+        let request = FileRequest {
+            action,
+            path: path.as_os_str().as_encoded_bytes().to_vec(),
+            to: None,
+            recursive,
+            cwd: self.request.cwd.clone(),
+            origin: Origin::Command,
+        };
+        match file::judge(self.policy, self.world, &request) {
+            FileJudgement::Allow(_) => Vec::new(),
+            FileJudgement::Deny(reasons) => reasons,
+        }
+    }
+}
+
+/// The value of `--option=value`, when the whole word is known.
+fn option_value(word: &Word) -> Option<Vec<u8>> {
+    let text = word.as_literal()?;
+    if !text.starts_with(b"-") {
+        return None;
+    }
+    let equals = text.iter().position(|byte| *byte == b'=')?;
+    Some(text.get(equals + 1..)?.to_vec())
+}
