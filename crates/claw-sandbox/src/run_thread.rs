@@ -52,7 +52,6 @@ pub(crate) struct Job {
 pub(crate) fn serve(jobs: &Receiver<Job>, pool: &Pool, sweeper: &Sweeper<'_>) {
     let mut stack = Stack::new();
     while let Ok(Job { spec, state, thread }) = jobs.recv() {
-        let tasks = spec.supervision.processes.map_or(0, |_| sweeper.task_count());
         let started = Instant::now();
         let (child, pumps) = match start(&spec, &mut stack) {
             Ok(started) => started,
@@ -67,17 +66,8 @@ pub(crate) fn serve(jobs: &Receiver<Job>, pool: &Pool, sweeper: &Sweeper<'_>) {
         let id = child.id;
         state.enter(Phase::Started(id));
         let bell = Arc::clone(&thread.bell);
-        let run = Run {
-            child,
-            pumps,
-            supervision,
-            started,
-            tasks,
-            ending: None,
-            state: &state,
-            bell: &bell,
-            sweeper,
-        };
+        let run =
+            Run { child, pumps, supervision, started, ending: None, state: &state, bell: &bell, sweeper };
         let outcome = run.observe();
         // Back in the pool first: who waits for the end may start the next run at once.
         if outcome.sweep.method == SweepMethod::Detached {
@@ -127,8 +117,6 @@ struct Run<'a> {
     pumps: Vec<Pump>,
     supervision: Supervision,
     started: Instant,
-    // Tasks of the machine before the start.
-    tasks: u64,
     // What we ended the run for.
     ending: Option<Ending>,
     state: &'a RunState,
@@ -232,7 +220,7 @@ impl Run<'_> {
 
     fn has_too_many_processes(&self) -> bool {
         let limit = self.supervision.processes.filter(|_| self.ending.is_none());
-        limit.is_some_and(|limit| self.sweeper.exceeds(self.child.id, limit, self.tasks))
+        limit.is_some_and(|limit| self.sweeper.exceeds(self.child.id, limit))
     }
 
     // Waits for anything to happen and moves output.
@@ -249,12 +237,13 @@ impl Run<'_> {
             let (source, destination) = (next(), next());
             seen.streams |= !(source | destination).is_empty();
             if pump.advance(source, destination) == Progress::Exceeded {
-                pump.abandon();
-                exceeded.get_or_insert(pump.stream());
+                exceeded = Some(pump.stream());
             }
         }
         if let Some(stream) = exceeded {
+            // The kill comes first, or the run might see a broken pipe and end by that.
             self.end(Ending::OutputLimit(stream), true);
+            self.pumps.iter_mut().filter(|pump| pump.stream() == stream).for_each(Pump::abandon);
         }
         seen
     }

@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{AtFlags, OFlag};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, fstatat};
 use nix::unistd::{Pid, getsid};
 
 use crate::outcome::{Sweep, SweepMethod};
@@ -55,21 +55,21 @@ impl ProcessTable {
         ids.filter(|id| *id > 1).map(Pid::from_raw).collect()
     }
 
-    /// The id that was given out last, and how many tasks there are in all (proc_loadavg(5)).
-    fn load(&self) -> Option<Load> {
+    /// The id that was given out last (proc_loadavg(5)).
+    fn last_id(&self) -> Option<Pid> {
         let mut text = [0; 96];
         let length = self.load.read_at(&mut text, 0).ok()?;
         let text = std::str::from_utf8(text.get(..length)?).ok()?;
-        let mut words = text.split_ascii_whitespace().skip(3);
-        let tasks = words.next()?.split_once('/')?.1.parse().ok()?;
-        Some(Load { tasks, last_id: words.next()?.parse().ok()? })
+        let id = text.split_ascii_whitespace().nth(4)?.parse().ok()?;
+        Some(Pid::from_raw(id))
     }
-}
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Load {
-    tasks: u64,
-    last_id: i32,
+    /// How many tasks a process has: its task directory has the usual two more links.
+    fn tasks_of(&self, process: Pid) -> u64 {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = fstatat(&*entries, format!("{process}/task").as_str(), AtFlags::empty());
+        status.map_or(0, |status| status.st_nlink.saturating_sub(2))
+    }
 }
 
 /// Reaches the processes of the runs of one run thread. It cannot leave that thread.
@@ -124,24 +124,21 @@ impl<'a> Sweeper<'a> {
         }
     }
 
-    /// Whether the run of `leader` has more processes than `limit`. Cheap while the machine has few
-    /// new tasks.
-    pub(crate) fn exceeds(&self, leader: Pid, limit: u64, tasks_before: u64) -> bool {
-        // The run cannot have grown by more tasks than the machine.
-        let grown = self.task_count().saturating_sub(tasks_before);
-        grown > limit && self.members(leader).is_some_and(|members| Watch::over(&members).alive + 1 > limit)
-    }
-
-    /// How many tasks the machine has.
-    pub(crate) fn task_count(&self) -> u64 {
-        self.table.and_then(ProcessTable::load).map_or(u64::MAX, |load| load.tasks)
+    /// Whether the run of `leader` has more processes and threads than `limit`.
+    pub(crate) fn exceeds(&self, leader: Pid, limit: u64) -> bool {
+        let Some(table) = self.table.filter(|_| !self.nothing_was_born_since(leader)) else {
+            return false;
+        };
+        let mut members = self.members(leader).unwrap_or_default();
+        members.retain(|member| is_alive(*member));
+        members.push(leader);
+        members.iter().map(|member| table.tasks_of(*member)).sum::<u64>() > limit
     }
 
     // The ids of new tasks are given out in turn, and the unreaped leader still holds its own: when
     // that was the last one, no task has been made after it. Most commands end here.
     fn nothing_was_born_since(&self, leader: Pid) -> bool {
-        let load = self.table.and_then(ProcessTable::load);
-        load.is_some_and(|load| load.last_id == leader.as_raw())
+        self.table.and_then(ProcessTable::last_id) == Some(leader)
     }
 
     fn signal(&self, leader: Pid, signal: Signal) {
@@ -174,12 +171,11 @@ struct Watch {
 }
 
 impl Watch {
-    // A zombie counts as gone: it is an orphan whose reaper is not us.
     fn over(members: &[Pid]) -> Self {
         let mut watch = Self { alive: 0, some: Vec::new() };
         for member in members {
             match pidfd::open(*member) {
-                Ok(fd) if has_ended(&fd, PollTimeout::ZERO) => {}
+                Ok(fd) if has_ended(&fd, PollTimeout::ZERO) => bury(&fd),
                 Ok(fd) => {
                     watch.alive += 1;
                     if watch.some.len() < WATCHED {
@@ -200,9 +196,21 @@ impl Watch {
         }
         for fd in &self.some {
             let left = deadline.saturating_duration_since(Instant::now());
-            has_ended(fd, PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO));
+            if has_ended(fd, PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO)) {
+                bury(fd);
+            }
         }
     }
+}
+
+// An orphan's zombie is its new parent's to reap. That is us when we are the init process of a
+// container or a subreaper.
+fn bury(process: &OwnedFd) {
+    let _ = pidfd::reap(process.as_fd());
+}
+
+fn is_alive(process: Pid) -> bool {
+    pidfd::open(process).map_or_else(|errno| errno != Errno::ESRCH, |fd| !has_ended(&fd, PollTimeout::ZERO))
 }
 
 fn has_ended(process: &OwnedFd, timeout: PollTimeout) -> bool {
