@@ -39,6 +39,19 @@ pub enum Grant {
     Network(NetworkGrant),
 }
 
+impl Grant {
+    /// The rules that allowed it.
+    #[must_use]
+    pub fn reasons(&self) -> &[Reason] {
+        match self {
+            Self::Exec(grant) => &grant.reasons,
+            Self::File(grant) => &grant.reasons,
+            Self::Environment(grant) => &grant.reasons,
+            Self::Network(grant) => &grant.reasons,
+        }
+    }
+}
+
 /// A command that may run.
 #[derive(Clone, Debug)]
 #[must_use = "a grant does nothing until it is prepared"]

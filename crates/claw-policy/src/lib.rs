@@ -14,6 +14,7 @@
 mod confinement;
 mod decide;
 mod decision;
+mod explain;
 mod facts;
 mod limits;
 mod pattern;
@@ -27,6 +28,7 @@ pub use decision::{
     Code, Decision, Denial, EnvironmentGrant, ExecGrant, FileGrant, Grant, MissingFacts, NetworkGrant,
     Question, Reason, RuleRef,
 };
+pub use explain::{Change, Explanation, explain};
 pub use facts::{FactError, Facts, FileId, FileKind, PathFact, ProgramFact, Query, ResolvedPath, TreeFact};
 pub use limits::Limits;
 pub use policy::{FrontDoor, Logging, Policy};

@@ -7,7 +7,7 @@ mod file;
 mod ground;
 mod network;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod world;
 
 use crate::{Decision, Facts, MissingFacts, Policy, Query, Request};

@@ -15,7 +15,7 @@ use crate::{
 
 /// A node of the file system.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(in crate::decide) enum Node {
+pub(crate) enum Node {
     Directory,
     /// A regular file with its inode number.
     File(u64),
@@ -25,19 +25,19 @@ pub(in crate::decide) enum Node {
 
 /// A whole file system: every path that exists, canonical.
 #[derive(Clone, Debug, Default)]
-pub(in crate::decide) struct Tree {
-    pub(in crate::decide) nodes: BTreeMap<PathBuf, Node>,
+pub(crate) struct Tree {
+    pub(crate) nodes: BTreeMap<PathBuf, Node>,
     /// Trees in which hard links are looked for, as the edge does for the policy's roots.
-    pub(in crate::decide) scanned: Vec<PathBuf>,
+    pub(crate) scanned: Vec<PathBuf>,
 }
 
 impl Tree {
-    pub(in crate::decide) fn new(scanned: &[&str]) -> Self {
+    pub(crate) fn new(scanned: &[&str]) -> Self {
         let scanned = scanned.iter().map(PathBuf::from).collect();
         Self { nodes: BTreeMap::from([("/".into(), Node::Directory)]), scanned }
     }
 
-    pub(in crate::decide) fn add(&mut self, path: impl AsRef<Path>, node: Node) -> &mut Self {
+    pub(crate) fn add(&mut self, path: impl AsRef<Path>, node: Node) -> &mut Self {
         let path = path.as_ref();
         for ancestor in path.ancestors().skip(1) {
             self.nodes.entry(ancestor.to_owned()).or_insert(Node::Directory);
@@ -46,26 +46,26 @@ impl Tree {
         self
     }
 
-    pub(in crate::decide) fn directory(&mut self, path: &str) -> &mut Self {
+    pub(crate) fn directory(&mut self, path: &str) -> &mut Self {
         self.add(path, Node::Directory)
     }
 
-    pub(in crate::decide) fn file(&mut self, path: &str) -> &mut Self {
+    pub(crate) fn file(&mut self, path: &str) -> &mut Self {
         let inode = self.nodes.len() as u64 + 1000;
         self.add(path, Node::File(inode))
     }
 
-    pub(in crate::decide) fn hard_link(&mut self, path: &str, to: &str) -> &mut Self {
+    pub(crate) fn hard_link(&mut self, path: &str, to: &str) -> &mut Self {
         let node = self.nodes.get(Path::new(to)).cloned().expect("the other name is there");
         self.add(path, node)
     }
 
-    pub(in crate::decide) fn link(&mut self, path: &str, to: &str) -> &mut Self {
+    pub(crate) fn link(&mut self, path: &str, to: &str) -> &mut Self {
         self.add(path, Node::Link(to.into()))
     }
 
     /// Resolves as the kernel does: component by component, `..` after the link.
-    pub(in crate::decide) fn resolve(&self, path: &Path, follow: bool) -> PathFact {
+    pub(crate) fn resolve(&self, path: &Path, follow: bool) -> PathFact {
         let mut todo: Vec<PathBuf> = parts(path);
         let (mut at, mut visited, mut links, mut missing) = (PathBuf::from("/"), Vec::new(), 0, false);
         while let Some(part) = todo.pop() {
@@ -130,7 +130,7 @@ impl Tree {
     }
 
     /// Answers a query.
-    pub(in crate::decide) fn answer(&self, query: &Query, facts: &mut Facts) {
+    pub(crate) fn answer(&self, query: &Query, facts: &mut Facts) {
         match query {
             Query::Path { path, follow } => facts.set_path(path, *follow, self.resolve(path, *follow)),
             Query::Tree { path } => {
@@ -147,7 +147,7 @@ impl Tree {
     }
 
     /// Answers what is asked until there is a decision.
-    pub(in crate::decide) fn decide(&self, policy: &Policy, request: Request<'_>) -> Decision {
+    pub(crate) fn decide(&self, policy: &Policy, request: Request<'_>) -> Decision {
         let mut facts = Facts::new(Some("/home/me".into()));
         for _ in 0..64 {
             match decide(policy, &facts, request) {
@@ -166,21 +166,21 @@ fn parts(path: &Path) -> Vec<PathBuf> {
 }
 
 /// A rule that says where it stands by its text.
-pub(in crate::decide) fn rule(text: &str) -> RuleRef {
+pub(crate) fn rule(text: &str) -> RuleRef {
     RuleRef { source: Arc::from("test.yaml"), line: 1, column: 1, text: Arc::from(text) }
 }
 
-pub(in crate::decide) fn ruled<T>(text: &str, value: T) -> Ruled<T> {
+pub(crate) fn ruled<T>(text: &str, value: T) -> Ruled<T> {
     Ruled { value, rule: rule(text) }
 }
 
 /// A root of a named policy.
-pub(in crate::decide) fn root(path: &str, access: Access) -> Ruled<RootRule> {
+pub(crate) fn root(path: &str, access: Access) -> Ruled<RootRule> {
     ruled(path, RootRule { path: path.into(), access, execute: false, named: true })
 }
 
 /// A pattern: `/x` is literal, `x*y` without `/` a name, the rest a glob.
-pub(in crate::decide) fn pattern(text: &str) -> Ruled<PathPattern> {
+pub(crate) fn pattern(text: &str) -> Ruled<PathPattern> {
     let magic = text.contains(['*', '?', '[']);
     ruled(
         text,
@@ -193,7 +193,7 @@ pub(in crate::decide) fn pattern(text: &str) -> Ruled<PathPattern> {
 }
 
 /// A policy with one file layer: a workspace and more roots.
-pub(in crate::decide) fn policy(workspace: &str, roots: &[(&str, Access)], hidden: &[&str]) -> Policy {
+pub(crate) fn policy(workspace: &str, roots: &[(&str, Access)], hidden: &[&str]) -> Policy {
     let mut layer = FileLayer {
         roots: vec![root(workspace, Access::Write)],
         workspace: Some(ruled(workspace, workspace.into())),
