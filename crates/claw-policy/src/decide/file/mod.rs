@@ -6,6 +6,8 @@
 
 mod execute;
 mod judge;
+#[cfg(test)]
+mod properties;
 mod spelling;
 #[cfg(test)]
 mod tests;
@@ -160,7 +162,7 @@ const fn links(action: FileAction) -> Links {
 /// A path under every name that is known of it.
 #[derive(Debug)]
 struct Names {
-    /// As asked for, unless it has a `..` in it: that is resolved after links, not as text.
+    /// As asked for, without `..`.
     spelled: Option<PathBuf>,
     /// The object, and for [`Links::Both`] what the link leads to.
     objects: Vec<ResolvedPath>,
@@ -177,8 +179,7 @@ impl Names {
         if links == Links::Both && first.kind == FileKind::Link {
             objects.push(lookup(world, spelling, true)?.clone());
         }
-        let spelled = spelling.is_plain().then(|| spelling.path.clone());
-        Ok(Self { spelled, objects })
+        Ok(Self { spelled: spelling.name(world), objects })
     }
 
     #[expect(clippy::indexing_slicing, reason = "`new` puts the object in")]

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use super::super::world::World;
-use crate::{Code, Reason};
+use crate::{Code, FileKind, Reason};
 
 /// PATH_MAX of Linux without the terminating NUL (`limits.h`).
 const PATH_BYTES: usize = 4095;
@@ -30,9 +30,22 @@ impl Spelling {
         Some(check(&expanded).and_then(|()| join(&expanded, cwd)))
     }
 
-    /// Whether following `..` as text would be the same as following it in the file system.
-    pub(super) fn is_plain(&self) -> bool {
-        !self.path.components().any(|component| component == Component::ParentDir)
+    /// The path without its `..`s, each followed after links: the name under which the object is asked
+    /// for. `None` when it does not resolve or a fact is missing.
+    pub(super) fn name(&self, world: &World<'_>) -> Option<PathBuf> {
+        let mut name = PathBuf::new();
+        for component in self.path.components() {
+            if component != Component::ParentDir {
+                name.push(component);
+                continue;
+            }
+            let entry = world.path(&name, false)?.as_ref().ok()?;
+            if entry.kind == FileKind::Link {
+                name.clone_from(&world.path(&name, true)?.as_ref().ok()?.real);
+            }
+            name.pop();
+        }
+        Some(name)
     }
 
     /// Whether it names the caller's own descriptors or terminal, which it has anyway.
