@@ -65,7 +65,9 @@ impl Bounds {
     pub(crate) fn charge_brace_words(&mut self, words: usize, span: Span) -> Parsed<()> {
         match self.brace_words.checked_sub(words) {
             Some(left) => self.brace_words = left,
-            None => return Err(error(ParseErrorKind::TooMany, span, "braces expand to more than 4096 words")),
+            None => {
+                return Err(error(ParseErrorKind::TooMany, span, "braces expand to more than 4096 words"));
+            }
         }
         Ok(())
     }

@@ -62,7 +62,9 @@ pub(super) fn run(collector: &mut Collector, name: &[u8], call: &Call<'_>) -> Pa
         b"enable" => listing_only(collector, call, b"aps", OpaqueKind::Redefinition),
         b"hash" => listing_only(collector, call, b"rdtl", OpaqueKind::Redefinition),
         b"bind" => listing_only(collector, call, b"lpPsSvVq", OpaqueKind::Redefinition),
-        b"compgen" | b"complete" => listing_only(collector, call, b"abcdefgjksuvprAoXPS", OpaqueKind::DynamicCode),
+        b"compgen" | b"complete" => {
+            listing_only(collector, call, b"abcdefgjksuvprAoXPS", OpaqueKind::DynamicCode)
+        }
         b"fc" => fc(collector, call),
         b"history" => history(collector, call),
         _ => Builtin::Harmless,
@@ -148,7 +150,10 @@ fn trap(collector: &mut Collector, call: &Call<'_>) -> Parsed<Builtin> {
     let Some(text) = action.as_literal() else {
         return Ok(opaque(collector, OpaqueKind::DynamicCode, call.span));
     };
-    let resets = signals.is_empty() || text.is_empty() || text.starts_with(b"-") || text.iter().all(u8::is_ascii_digit);
+    let resets = signals.is_empty()
+        || text.is_empty()
+        || text.starts_with(b"-")
+        || text.iter().all(u8::is_ascii_digit);
     if resets && !call.more_arguments {
         return Ok(Builtin::Harmless);
     }
@@ -195,8 +200,26 @@ fn alias(collector: &mut Collector, call: &Call<'_>) -> Parsed<Builtin> {
 
 fn is_plain_alias(name: &[u8], body: &[u8], dialect: Dialect) -> bool {
     const RESERVED: [&[u8]; 20] = [
-        b"!", b"if", b"then", b"else", b"elif", b"fi", b"do", b"done", b"case", b"esac", b"while", b"until", b"for",
-        b"select", b"function", b"coproc", b"time", b"in", b"{", b"}",
+        b"!",
+        b"if",
+        b"then",
+        b"else",
+        b"elif",
+        b"fi",
+        b"do",
+        b"done",
+        b"case",
+        b"esac",
+        b"while",
+        b"until",
+        b"for",
+        b"select",
+        b"function",
+        b"coproc",
+        b"time",
+        b"in",
+        b"{",
+        b"}",
     ];
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_./,:@%+- ".contains(byte);
     let first = body.split(|byte| *byte == b' ').find(|part| !part.is_empty());
@@ -217,7 +240,9 @@ fn set(collector: &mut Collector, call: &Call<'_>) -> Builtin {
             // Behind the first operand everything is data; here it could be `-k` or `-a`.
             return opaque(collector, OpaqueKind::Construct, word.span);
         };
-        let (Some((sign @ (b'-' | b'+'), letters)), false) = (text.split_first(), &*text == b"--") else { break };
+        let (Some((sign @ (b'-' | b'+'), letters)), false) = (text.split_first(), &*text == b"--") else {
+            break;
+        };
         let on = *sign == b'-';
         let named = if letters.contains(&b'o') { words.next().and_then(Word::as_literal) } else { None };
         if (letters.contains(&b'a') || named.as_deref() == Some(b"allexport")) && on {
@@ -305,7 +330,8 @@ fn variable(collector: &mut Collector, word: &Word) -> Parsed<Builtin> {
 }
 
 fn mapfile(collector: &mut Collector, call: &Call<'_>) -> Parsed<Builtin> {
-    let callback = |word: &Word| word.literal_prefix().starts_with(b"-") && word.literal_prefix().contains(&b'C');
+    let callback =
+        |word: &Word| word.literal_prefix().starts_with(b"-") && word.literal_prefix().contains(&b'C');
     if let Some(word) = call.arguments().iter().find(|word| callback(word)) {
         return Ok(opaque(collector, OpaqueKind::DynamicCode, word.span));
     }
@@ -379,7 +405,11 @@ fn listing_only(collector: &mut Collector, call: &Call<'_>, harmless: &[u8], kin
             Some((b'-', letters)) => {
                 only_names &= letters.iter().all(|letter| harmless.contains(letter));
             }
-            _ if call.words.first().is_some_and(|name| matches!(name.as_literal().as_deref(), Some(b"bind"))) => {
+            _ if call
+                .words
+                .first()
+                .is_some_and(|name| matches!(name.as_literal().as_deref(), Some(b"bind"))) =>
+            {
                 only_names = false;
             }
             _ => {}
@@ -390,9 +420,10 @@ fn listing_only(collector: &mut Collector, call: &Call<'_>, harmless: &[u8], kin
 
 /// `fc -l` lists; everything else runs an editor or old commands.
 fn fc(collector: &mut Collector, call: &Call<'_>) -> Builtin {
-    let lists = call.arguments().first().and_then(Word::as_literal).is_some_and(|text| {
-        text.starts_with(b"-l") || text.starts_with(b"-nl") || text.starts_with(b"-rl")
-    });
+    let lists =
+        call.arguments().first().and_then(Word::as_literal).is_some_and(|text| {
+            text.starts_with(b"-l") || text.starts_with(b"-nl") || text.starts_with(b"-rl")
+        });
     if lists { Builtin::Harmless } else { opaque(collector, OpaqueKind::DynamicCode, call.span) }
 }
 

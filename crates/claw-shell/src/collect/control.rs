@@ -154,7 +154,10 @@ impl Collector {
     }
 
     fn either(&mut self, one: Flow, other: Flow) -> Flow {
-        Flow { success: self.join(one.success, other.success), failure: self.join(one.failure, other.failure) }
+        Flow {
+            success: self.join(one.success, other.success),
+            failure: self.join(one.failure, other.failure),
+        }
     }
 
     // A body that moves starts its next round where it ended the last.
@@ -224,5 +227,6 @@ impl Collector {
 
 fn ends_in_background(first: Connector, rest: &[Item]) -> bool {
     let mut connectors = std::iter::once(first).chain(rest.iter().map(|item| item.next));
-    connectors.find(|next| matches!(next, Connector::Then | Connector::Background)) == Some(Connector::Background)
+    connectors.find(|next| matches!(next, Connector::Then | Connector::Background))
+        == Some(Connector::Background)
 }

@@ -143,7 +143,9 @@ impl Collector {
                     operands.next();
                     break;
                 }
-                [b'-', letters @ ..] if !letters.is_empty() && letters.iter().all(|byte| b"LPe@".contains(byte)) => {
+                [b'-', letters @ ..]
+                    if !letters.is_empty() && letters.iter().all(|byte| b"LPe@".contains(byte)) =>
+                {
                     operands.next();
                 }
                 _ => break,

@@ -76,7 +76,10 @@ impl Collector {
 
     /// The name without its subscript; the code in the subscript is listed.
     fn variable_name(&mut self, name: &[u8], span: Span) -> Parsed<Vec<u8>> {
-        let end = name.iter().position(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'_')).unwrap_or(name.len());
+        let end = name
+            .iter()
+            .position(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'_'))
+            .unwrap_or(name.len());
         let (plain, subscript) = name.split_at(end);
         if !subscript.is_empty() {
             self.evaluate_arithmetic(&Word::literal(subscript, span))?;

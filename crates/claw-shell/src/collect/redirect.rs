@@ -22,7 +22,9 @@ impl Collector {
         if feeds_stdin {
             self.shell.input = match word.as_literal() {
                 // What a compound command's parts read is only a rest of the text.
-                Some(text) if kind == RedirectKind::Heredoc && command.is_some() => Input::Text(text.into_owned(), word.span),
+                Some(text) if kind == RedirectKind::Heredoc && command.is_some() => {
+                    Input::Text(text.into_owned(), word.span)
+                }
                 _ => Input::Fed,
             };
         }

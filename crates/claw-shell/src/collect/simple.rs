@@ -45,7 +45,12 @@ impl Collector {
         self.code_in_directory(code, before, flow)
     }
 
-    fn deferred_redirect(&mut self, mut redirect: Redirection, id: CommandId, code: &mut Vec<Code>) -> Parsed<()> {
+    fn deferred_redirect(
+        &mut self,
+        mut redirect: Redirection,
+        id: CommandId,
+        code: &mut Vec<Code>,
+    ) -> Parsed<()> {
         match &mut redirect.target {
             crate::syntax::Target::Word(lexeme) => code.append(&mut lexeme.code),
             crate::syntax::Target::Heredoc(index) => {
@@ -82,8 +87,12 @@ impl Collector {
                 self.shell.arithmetic = self.shell.arithmetic.or(Some(assign.span));
             }
             let exported = prefix || self.shell.exports_all || crate::sensitive::is_sensitive(&assign.name);
-            let assignment =
-                Assignment { span: assign.span, name: assign.name, value: Some(self.settled(assign.value)), exported };
+            let assignment = Assignment {
+                span: assign.span,
+                name: assign.name,
+                value: Some(self.settled(assign.value)),
+                exported,
+            };
             if prefix {
                 self.judge_assignment(&assignment);
             }

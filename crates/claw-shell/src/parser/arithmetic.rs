@@ -5,8 +5,8 @@ use super::Parser;
 use super::cursor::{is_name, is_name_start};
 use super::word::WordBuilder;
 use crate::bounds::{Parsed, syntax};
-use crate::sensitive;
 use crate::script::Word;
+use crate::sensitive;
 use crate::syntax::{Code, Variable};
 
 impl Parser<'_, '_> {

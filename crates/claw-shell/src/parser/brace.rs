@@ -173,12 +173,19 @@ fn sequence(text: &[u8], span: Span) -> Parsed<Option<Vec<Vec<u8>>>> {
     if let (Ok(from), Ok(to)) = (first.parse::<i64>(), last.parse::<i64>()) {
         let width = if is_padded(first) || is_padded(last) { first.len().max(last.len()) } else { 0 };
         let numbers = steps(from, to, step, span)?;
-        return Ok(Some(numbers.into_iter().map(|number| format!("{number:0width$}").into_bytes()).collect()));
+        return Ok(Some(
+            numbers.into_iter().map(|number| format!("{number:0width$}").into_bytes()).collect(),
+        ));
     }
     match (first.as_bytes(), last.as_bytes()) {
         ([from], [to]) if from.is_ascii_alphabetic() && to.is_ascii_alphabetic() => {
             let letters = steps(i64::from(*from), i64::from(*to), step, span)?;
-            Ok(Some(letters.into_iter().map(|letter| letter.to_le_bytes().into_iter().take(1).collect()).collect()))
+            Ok(Some(
+                letters
+                    .into_iter()
+                    .map(|letter| letter.to_le_bytes().into_iter().take(1).collect())
+                    .collect(),
+            ))
         }
         _ => Ok(None),
     }

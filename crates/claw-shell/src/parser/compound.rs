@@ -142,7 +142,9 @@ impl Parser<'_, '_> {
         let start = self.position;
         let word = self.required_word(Mode::Data)?;
         match word.plain_text() {
-            Some(name) if is_identifier(name) => Ok(Variable { name: name.to_vec(), span: self.span_from(start) }),
+            Some(name) if is_identifier(name) => {
+                Ok(Variable { name: name.to_vec(), span: self.span_from(start) })
+            }
             _ => Err(syntax(self.span_from(start), "not a valid variable name")),
         }
     }
@@ -249,8 +251,8 @@ impl Parser<'_, '_> {
         let Some(word) = self.optional_word(Mode::Data)? else { return Ok(None) };
         let end = self.position;
         self.skip_blanks();
-        let compound_follows = self.current() == Some(b'(')
-            || self.reserved().is_some_and(|ahead| opens_compound(ahead.text()));
+        let compound_follows =
+            self.current() == Some(b'(') || self.reserved().is_some_and(|ahead| opens_compound(ahead.text()));
         match word.plain_text() {
             Some(name) if compound_follows && !opens_compound(name) => {
                 Ok(Some(Variable { name: name.to_vec(), span: self.span(start, end) }))

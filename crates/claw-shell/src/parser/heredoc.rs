@@ -59,10 +59,17 @@ impl Parser<'_, '_> {
                     self.nested(|parser| parser.double_quoted(&mut word))?;
                     match (Word { span: Span::default(), pieces: word.pieces }).as_literal() {
                         Some(literal) => text.extend_from_slice(&literal),
-                        None => return Err(syntax(self.span_from(start), "expansion in a here-document delimiter")),
+                        None => {
+                            return Err(syntax(
+                                self.span_from(start),
+                                "expansion in a here-document delimiter",
+                            ));
+                        }
                     }
                 }
-                b'$' | b'`' if byte == b'`' || matches!(self.current(), Some(b'(' | b'{' | b'[' | b'\'' | b'"')) => {
+                b'$' | b'`'
+                    if byte == b'`' || matches!(self.current(), Some(b'(' | b'{' | b'[' | b'\'' | b'"')) =>
+                {
                     return Err(syntax(self.here(), "expansion in a here-document delimiter"));
                 }
                 byte => text.push(byte),
@@ -137,7 +144,12 @@ impl Parser<'_, '_> {
         (line, offset)
     }
 
-    fn body(&mut self, pending: &Pending, start: usize, end: usize) -> Parsed<(Word, Vec<crate::syntax::Code>)> {
+    fn body(
+        &mut self,
+        pending: &Pending,
+        start: usize,
+        end: usize,
+    ) -> Parsed<(Word, Vec<crate::syntax::Code>)> {
         let span = self.span(start, end);
         let text = self.slice(start, end);
         let stripped = if pending.strip_tabs { Some(strip_leading_tabs(text)) } else { None };

@@ -21,7 +21,8 @@ impl Parser<'_, '_> {
             _ => {}
         }
         let indirect = self.current() == Some(b'!') && self.following().is_some_and(is_parameter);
-        let length = self.current() == Some(b'#') && self.following().is_some_and(|next| next != b'}' && is_parameter(next));
+        let length = self.current() == Some(b'#')
+            && self.following().is_some_and(|next| next != b'}' && is_parameter(next));
         if indirect || length {
             self.advance();
         }

@@ -87,7 +87,8 @@ impl Parser<'_, '_> {
     fn redirect(&mut self, start: usize, prefix: Prefix) -> Parsed<Redirection> {
         let operator = self.redirect_operator()?;
         let input = operator.first() == Some(&b'<');
-        let feeds_stdin = input && matches!(prefix.digits.as_slice(), b"" | b"0") && prefix.variable.is_none();
+        let feeds_stdin =
+            input && matches!(prefix.digits.as_slice(), b"" | b"0") && prefix.variable.is_none();
         if matches!(operator.as_slice(), b"&>" | b"&>>" | b"<<<") {
             let span = self.span_from(start);
             self.bash_only(span);
@@ -103,7 +104,13 @@ impl Parser<'_, '_> {
                 (kind(operator, &word), Target::Word(word))
             }
         };
-        Ok(Redirection { span: self.span_from(start), kind, target, descriptor: prefix.variable, feeds_stdin })
+        Ok(Redirection {
+            span: self.span_from(start),
+            kind,
+            target,
+            descriptor: prefix.variable,
+            feeds_stdin,
+        })
     }
 
     /// The longest operator at the current position.

@@ -34,7 +34,12 @@ impl Parser<'_, '_> {
         Ok(Stage { span: self.span(start, end), node: Node::Simple(simple), redirects })
     }
 
-    fn function_definition(&mut self, start: usize, simple: &Simple, redirects: &[Redirection]) -> Parsed<Stage> {
+    fn function_definition(
+        &mut self,
+        start: usize,
+        simple: &Simple,
+        redirects: &[Redirection],
+    ) -> Parsed<Stage> {
         let ([name], [], []) = (simple.words.as_slice(), simple.assignments.as_slice(), redirects) else {
             return Err(self.unexpected());
         };
@@ -59,7 +64,11 @@ impl Parser<'_, '_> {
     fn part(&mut self, simple: &mut Simple) -> Parsed<()> {
         let start = self.position;
         let prefix = simple.words.is_empty();
-        let declares = simple.words.first().and_then(Lexeme::plain_text).is_some_and(|name| DECLARATIONS.contains(&name));
+        let declares = simple
+            .words
+            .first()
+            .and_then(Lexeme::plain_text)
+            .is_some_and(|name| DECLARATIONS.contains(&name));
         let mut word = WordBuilder::default();
         if self.at_name() {
             let name = self.name();
@@ -78,7 +87,12 @@ impl Parser<'_, '_> {
 
     /// Passes `=`, `+=` or `[...]=` after a name, and returns whether it appends. Without an
     /// operator the text goes to `word`, which begins with the name in any case but a prefix's.
-    fn assignment_operator(&mut self, name: &[u8], word: &mut WordBuilder, subscripts: bool) -> Parsed<Option<bool>> {
+    fn assignment_operator(
+        &mut self,
+        name: &[u8],
+        word: &mut WordBuilder,
+        subscripts: bool,
+    ) -> Parsed<Option<bool>> {
         word.literal(name);
         let mut exact = true;
         if subscripts && self.current() == Some(b'[') {
@@ -106,10 +120,15 @@ impl Parser<'_, '_> {
     }
 
     /// The value of a prefix assignment.
-    fn assignment(&mut self, start: usize, name: Vec<u8>, inexact: bool, head: WordBuilder) -> Parsed<Assign> {
+    fn assignment(
+        &mut self,
+        start: usize,
+        name: Vec<u8>,
+        inexact: bool,
+        head: WordBuilder,
+    ) -> Parsed<Assign> {
         let value_start = self.position;
-        let mut value = WordBuilder::default();
-        value.code = head.code;
+        let mut value = WordBuilder::with_code(head.code);
         if self.current() == Some(b'(') {
             self.array(&mut value)?;
         } else {

@@ -106,7 +106,12 @@ impl Parser<'_, '_> {
         }
         let plain = !word.quoted;
         let span = self.span_from(start);
-        Ok(Some(Lexeme { word: Word { span, pieces: word.pieces }, code: word.code, plain, process_substitution }))
+        Ok(Some(Lexeme {
+            word: Word { span, pieces: word.pieces },
+            code: word.code,
+            plain,
+            process_substitution,
+        }))
     }
 
     /// Whether a word begins here; `<(` begins one.

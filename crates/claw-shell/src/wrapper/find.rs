@@ -47,7 +47,9 @@ fn run(
         return Ok(());
     }
     // An expansion that could become the `;` would begin another action.
-    if let Some(word) = command.iter().skip(1).find(|word| word.can_split() && word.literal_prefix().is_empty()) {
+    if let Some(word) =
+        command.iter().skip(1).find(|word| word.can_split() && word.literal_prefix().is_empty())
+    {
         collector.mark(OpaqueKind::WrapperOption, word.span);
     }
     let words: Vec<Word> = command.iter().map(|word| replace(word, b"{}")).collect();

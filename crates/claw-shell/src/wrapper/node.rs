@@ -22,7 +22,15 @@ const NPM: Options = Options {
     flags: "yqs",
     valued: "pcw",
     long_flags: &[
-        "yes", "no", "no-install", "quiet", "silent", "offline", "prefer-offline", "ignore-existing", "workspaces",
+        "yes",
+        "no",
+        "no-install",
+        "quiet",
+        "silent",
+        "offline",
+        "prefer-offline",
+        "ignore-existing",
+        "workspaces",
         "include-workspace-root",
     ],
     long_valued: &["package", "call", "workspace", "prefix", "cache", "registry", "loglevel"],
@@ -33,16 +41,29 @@ const NPM: Options = Options {
 const PNPM: Options = Options {
     flags: "rwcs",
     valued: "C",
-    long_flags: &["recursive", "parallel", "workspace-root", "shell-mode", "silent", "no-reporter-hide-prefix"],
+    long_flags: &[
+        "recursive",
+        "parallel",
+        "workspace-root",
+        "shell-mode",
+        "silent",
+        "no-reporter-hide-prefix",
+    ],
     long_valued: &["package", "filter", "dir", "resume-from"],
     ..NONE
 };
 
 /// yarn 4: `yarn exec` and `yarn dlx`.
-const YARN: Options = Options { flags: "q", valued: "p", long_flags: &["quiet"], long_valued: &["package", "cwd"], ..NONE };
+const YARN: Options =
+    Options { flags: "q", valued: "p", long_flags: &["quiet"], long_valued: &["package", "cwd"], ..NONE };
 
 /// bun 1: `bunx` and `bun x`.
-const BUN: Options = Options { valued: "p", long_flags: &["bun", "no-install", "verbose", "silent"], long_valued: &["package"], ..NONE };
+const BUN: Options = Options {
+    valued: "p",
+    long_flags: &["bun", "no-install", "verbose", "silent"],
+    long_valued: &["package"],
+    ..NONE
+};
 
 pub(super) fn open(collector: &mut Collector, call: &Call<'_>, program: &[u8]) -> Parsed<()> {
     let (options, subcommands): (&Options, &[&[u8]]) = match program {

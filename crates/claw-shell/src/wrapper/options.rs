@@ -78,7 +78,13 @@ fn is_number(letters: &[u8]) -> bool {
 }
 
 /// A cluster of letters; the first with a value takes the rest.
-fn short(options: &Options, letters: &[u8], word: &Word, next: Option<&Word>, index: &mut usize) -> Option<Vec<Found>> {
+fn short(
+    options: &Options,
+    letters: &[u8],
+    word: &Word,
+    next: Option<&Word>,
+    index: &mut usize,
+) -> Option<Vec<Found>> {
     let mut found = Vec::new();
     for (position, letter) in letters.iter().map(|byte| char::from(*byte)).enumerate() {
         let rest = without_prefix(word, position + 2);
@@ -110,7 +116,13 @@ fn short(options: &Options, letters: &[u8], word: &Word, next: Option<&Word>, in
     (word.pieces.len() == 1).then_some(found)
 }
 
-fn long(options: &Options, text: &[u8], word: &Word, next: Option<&Word>, index: &mut usize) -> Option<Vec<Found>> {
+fn long(
+    options: &Options,
+    text: &[u8],
+    word: &Word,
+    next: Option<&Word>,
+    index: &mut usize,
+) -> Option<Vec<Found>> {
     let equals = text.iter().position(|byte| *byte == b'=');
     let written = std::str::from_utf8(text.get(..equals.unwrap_or(text.len()))?).ok()?;
     let name = full_name(options, written)?;

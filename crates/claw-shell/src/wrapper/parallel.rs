@@ -12,10 +12,37 @@ const OPTIONS: Options = Options {
     valued: "jnNPLsdI",
     optional: "",
     long_flags: &[
-        "null", "keep-order", "bar", "progress", "eta", "dry-run", "verbose", "will-cite", "ungroup", "line-buffer",
-        "lb", "no-notice", "xargs", "quote", "tag", "citation", "group",
+        "null",
+        "keep-order",
+        "bar",
+        "progress",
+        "eta",
+        "dry-run",
+        "verbose",
+        "will-cite",
+        "ungroup",
+        "line-buffer",
+        "lb",
+        "no-notice",
+        "xargs",
+        "quote",
+        "tag",
+        "citation",
+        "group",
     ],
-    long_valued: &["jobs", "max-args", "max-replace-args", "delay", "timeout", "halt", "retries", "load", "colsep", "max-procs", "delimiter"],
+    long_valued: &[
+        "jobs",
+        "max-args",
+        "max-replace-args",
+        "delay",
+        "timeout",
+        "halt",
+        "retries",
+        "load",
+        "colsep",
+        "max-procs",
+        "delimiter",
+    ],
     long_optional: &[],
     number: false,
 };
@@ -88,7 +115,9 @@ fn with_parameters(text: &[u8]) -> Vec<u8> {
     while let Some((first, after)) = rest.split_first() {
         let close = if *first == b'{' { after.iter().position(|byte| *byte == b'}') } else { None };
         match close.and_then(|close| after.split_at_checked(close)) {
-            Some((name, tail)) if name.iter().all(|byte| byte.is_ascii_digit() || b"./-#%+".contains(byte)) => {
+            Some((name, tail))
+                if name.iter().all(|byte| byte.is_ascii_digit() || b"./-#%+".contains(byte)) =>
+            {
                 result.extend_from_slice(b"\"$1\"");
                 rest = tail.get(1..).unwrap_or_default();
             }

@@ -84,7 +84,9 @@ fn program(arguments: &[Word]) -> Program<'_> {
             b"--" | b"-" => break,
             b"--version" | b"--help" => return Program::Nothing,
             b"--norc" | b"--noprofile" | b"--login" | b"--posix" | b"--verbose" | b"--noediting" => {}
-            [b'-' | b'+', letters @ ..] if !letters.is_empty() && letters.iter().all(|letter| is_letter(*letter)) => {
+            [b'-' | b'+', letters @ ..]
+                if !letters.is_empty() && letters.iter().all(|letter| is_letter(*letter)) =>
+            {
                 text |= letters.contains(&b'c') && option.starts_with(b"-");
                 input |= letters.contains(&b's');
                 let values = letters.iter().filter(|letter| matches!(letter, b'o' | b'O')).count();
@@ -118,13 +120,17 @@ fn is_pipe(word: &Word) -> bool {
 }
 
 fn is_computed(file: &Word) -> bool {
-    file.literal_prefix().is_empty() && file.as_literal().is_none() && !matches!(file.pieces.first(), Some(Piece::Tilde(_)))
+    file.literal_prefix().is_empty()
+        && file.as_literal().is_none()
+        && !matches!(file.pieces.first(), Some(Piece::Tilde(_)))
 }
 
 /// `/dev/stdin`, `/dev/fd/0` and other names of what a process was given open.
 pub(crate) fn names_standard_input(word: &Word) -> bool {
     let Some(text) = word.as_literal() else { return false };
-    &*text == b"/dev/stdin" || text.starts_with(b"/dev/fd/") || (text.starts_with(b"/proc/") && contains(&text, b"/fd/"))
+    &*text == b"/dev/stdin"
+        || text.starts_with(b"/dev/fd/")
+        || (text.starts_with(b"/proc/") && contains(&text, b"/fd/"))
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

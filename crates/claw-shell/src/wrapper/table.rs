@@ -46,11 +46,16 @@ const NO_OPTIONS: Options = Options {
     number: false,
 };
 
-const PLAIN: Wrapper = Wrapper { names: &[], kind: Kind::Command, operands: 0, options: NO_OPTIONS, stops: &[] };
+const PLAIN: Wrapper =
+    Wrapper { names: &[], kind: Kind::Command, operands: 0, options: NO_OPTIONS, stops: &[] };
 
 /// Also a program (`/usr/bin/command`) on some systems.
-pub(super) static COMMAND: Wrapper =
-    Wrapper { names: &["command"], options: Options { flags: "pvV", ..NO_OPTIONS }, stops: &["v", "V"], ..PLAIN };
+pub(super) static COMMAND: Wrapper = Wrapper {
+    names: &["command"],
+    options: Options { flags: "pvV", ..NO_OPTIONS },
+    stops: &["v", "V"],
+    ..PLAIN
+};
 
 /// Only ever a builtin, so it has no name to be found by.
 pub(super) static EXEC: Wrapper =
@@ -146,8 +151,17 @@ static TABLE: [Wrapper; 10] = [
             valued: "nqs",
             optional: "d",
             long_flags: &[
-                "beep", "color", "no-color", "errexit", "chgexit", "precise", "no-rerun", "no-title", "no-wrap",
-                "no-linewrap", "exec",
+                "beep",
+                "color",
+                "no-color",
+                "errexit",
+                "chgexit",
+                "precise",
+                "no-rerun",
+                "no-title",
+                "no-wrap",
+                "no-linewrap",
+                "exec",
             ],
             long_valued: &["interval", "equexit", "shotsdir"],
             long_optional: &["differences"],

@@ -48,7 +48,9 @@ pub(super) fn open(collector: &mut Collector, call: &Call<'_>) -> Parsed<()> {
         words.push(Word::literal(*b"echo", call.span));
     }
     if let Some(marker) = &replaced {
-        let marker = marker.as_ref().map_or(Some(b"{}".to_vec()), |word| word.as_literal().map(|text| text.into_owned()));
+        let marker = marker
+            .as_ref()
+            .map_or(Some(b"{}".to_vec()), |word| word.as_literal().map(|text| text.into_owned()));
         let Some(marker) = marker else {
             collector.mark(OpaqueKind::WrapperOption, call.span);
             return Ok(());
