@@ -8,6 +8,7 @@ use claw_shell::Span;
 
 /// The answer to a request.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "decisions are moved once")]
 pub enum Decision {
     /// It may happen, within the grant.
     Allow(Grant),
@@ -27,7 +28,6 @@ pub struct MissingFacts {
 /// Proof that the policy allowed a request, with everything that must be enforced.
 #[derive(Clone, Debug)]
 #[must_use = "a grant does nothing until it is prepared"]
-#[expect(clippy::large_enum_variant, reason = "grants are moved once")]
 pub enum Grant {
     /// A command may run.
     Exec(ExecGrant),
@@ -194,6 +194,13 @@ pub struct Question {
     pub commands: Vec<Vec<Vec<u8>>>,
     /// What would be granted on a yes.
     pub(crate) grant: Box<Grant>,
+}
+
+impl Question {
+    /// What a yes grants. To be called only after somebody who may say yes has said it.
+    pub fn grant_approved(self) -> Grant {
+        *self.grant
+    }
 }
 
 /// A rule, as written in a policy.

@@ -1,6 +1,6 @@
 //! May this file be executed?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::ground::deepest;
 use super::judge::Judge;
@@ -111,7 +111,7 @@ fn matches(
         }
         ProgramMatcher::Path(pattern) => {
             let literal = !crate::pattern::is_magic(pattern);
-            if literal && spelling.path == PathBuf::from(pattern) {
+            if literal && spelling.path == Path::new(pattern) {
                 return true;
             }
             judge.world.glob(pattern).is_some_and(|known| known.iter().any(is_it))

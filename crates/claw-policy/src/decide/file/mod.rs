@@ -27,6 +27,7 @@ use crate::{
 /// What the rules say of a file request, before it becomes a decision of its own or a part of a
 /// command's (a redirection, an output option).
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "judgements are moved once")]
 pub(super) enum FileJudgement {
     /// Every layer allows it.
     Allow(FileAllowance),
