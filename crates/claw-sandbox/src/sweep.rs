@@ -110,7 +110,7 @@ impl<'a> Sweeper<'a> {
         let deadline = Instant::now() + PATIENCE;
         let mut swept = 0;
         loop {
-            let watch = self.members(leader).map(|members| Watch::over(&members));
+            let watch = self.members(leader).map(|members| self.watch(leader, &members));
             self.signal(leader, Signal::SIGKILL);
             let Some(watch) = watch else {
                 return Sweep { method: self.method(), swept: None, complete: false };
@@ -154,13 +154,33 @@ impl<'a> Sweeper<'a> {
 
     // The run's processes other than the leader; zombies are among them. `None` without `/proc`.
     fn members(&self, leader: Pid) -> Option<Vec<Pid>> {
-        let ids = self.table?.ids().into_iter();
         let us = Pid::this();
-        let others = ids.filter(|id| *id != leader && *id != us);
-        Some(match &self.scope {
-            Some(_) => others.filter(|id| reaches(*id)).collect(),
-            None => others.filter(|id| getsid(Some(*id)) == Ok(leader)).collect(),
-        })
+        let ids = self.table?.ids().into_iter();
+        Some(ids.filter(|id| *id != leader && *id != us && self.is_member(leader, *id)).collect())
+    }
+
+    fn is_member(&self, leader: Pid, id: Pid) -> bool {
+        match &self.scope {
+            Some(_) => reaches(id),
+            None => getsid(Some(id)) == Ok(leader),
+        }
+    }
+
+    fn watch(&self, leader: Pid, members: &[Pid]) -> Watch {
+        let mut watch = Watch { alive: 0, some: Vec::new() };
+        for member in members {
+            match pidfd::open(*member) {
+                // The id may have passed to another process before it was opened. Ours cannot be
+                // given away while we look: it would have to be reaped first.
+                Ok(_) if !self.is_member(leader, *member) => {}
+                Ok(fd) if has_ended(&fd, PollTimeout::ZERO) => bury(&fd),
+                Ok(fd) => watch.add(fd),
+                // It is gone already.
+                Err(Errno::ESRCH) => {}
+                Err(_) => watch.alive += 1,
+            }
+        }
+        watch
     }
 }
 
@@ -171,23 +191,11 @@ struct Watch {
 }
 
 impl Watch {
-    fn over(members: &[Pid]) -> Self {
-        let mut watch = Self { alive: 0, some: Vec::new() };
-        for member in members {
-            match pidfd::open(*member) {
-                Ok(fd) if has_ended(&fd, PollTimeout::ZERO) => bury(&fd),
-                Ok(fd) => {
-                    watch.alive += 1;
-                    if watch.some.len() < WATCHED {
-                        watch.some.push(fd);
-                    }
-                }
-                // It is gone already.
-                Err(Errno::ESRCH) => {}
-                Err(_) => watch.alive += 1,
-            }
+    fn add(&mut self, process: OwnedFd) {
+        self.alive += 1;
+        if self.some.len() < WATCHED {
+            self.some.push(process);
         }
-        watch
     }
 
     fn wait(&self, deadline: Instant) {
