@@ -61,8 +61,9 @@ pub(crate) fn serve(jobs: &Receiver<Job>, pool: &Pool, sweeper: &Sweeper<'_>) {
                 continue;
             }
         };
+        let supervision = spec.supervision.clone();
         // Closes our copies of the run's ends of its streams.
-        let ChildSpec { supervision, .. } = spec;
+        drop(spec);
         let id = child.id;
         state.enter(Phase::Started(id));
         let bell = Arc::clone(&thread.bell);

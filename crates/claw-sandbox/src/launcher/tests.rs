@@ -558,6 +558,23 @@ fn standard_input_reaches_the_run() {
 }
 
 #[test]
+fn a_stream_that_the_run_closes_ends_before_the_run() {
+    for limit in [None, Some(100)] {
+        let mut spec = sh("echo bye; exec sleep 1000 >&- 2>&-");
+        spec.supervision.output = limit;
+        let (mut read, write) = pipe();
+        spec.streams.stdout = write;
+        let run = launcher().spawn(spec).unwrap();
+        let mut text = String::new();
+        read.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "bye\n");
+        assert!(run.try_wait().is_none());
+        run.kill();
+        assert_eq!(run.wait().ending, Ending::Killed);
+    }
+}
+
+#[test]
 fn too_many_processes_end_the_run_where_the_kernel_does_not_bound_them() {
     let mut spec = sh("i=0; while [ $i -lt 60 ]; do sleep 1000 & i=$((i+1)); done; wait");
     spec.supervision.processes = Some(20);
