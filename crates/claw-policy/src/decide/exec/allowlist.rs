@@ -20,7 +20,7 @@ enum Verdict {
 
 impl Judge<'_> {
     /// Whether a `deny` entry means `program`; then the request is refused.
-    pub(super) fn denied(&mut self, program: &Program<'_>, span: Span) -> bool {
+    pub(super) fn denied(&mut self, program: &Program<'_, '_>, span: Span) -> bool {
         let Some(entry) = self.policy.exec_deny.iter().find(|entry| self.is_denied(&entry.value, program))
         else {
             return false;
@@ -34,7 +34,7 @@ impl Judge<'_> {
     }
 
     /// Whether every layer allows `program` with the command's arguments; findings say why or why not.
-    pub(super) fn allowed(&mut self, program: &Program<'_>, command: &Command, span: Span) -> bool {
+    pub(super) fn allowed(&mut self, program: &Program<'_, '_>, command: &Command, span: Span) -> bool {
         let mut allowed = true;
         let policy = self.policy;
         for (index, layer) in policy.exec.iter().enumerate() {
@@ -53,7 +53,7 @@ impl Judge<'_> {
         allowed
     }
 
-    fn layer(&self, layer: &ExecLayer, program: &Program<'_>, command: &Command, span: Span) -> Verdict {
+    fn layer(&self, layer: &ExecLayer, program: &Program<'_, '_>, command: &Command, span: Span) -> Verdict {
         let mut accepted: Option<&Ruled<Entry>> = None;
         let mut narrowed: Option<&Ruled<Entry>> = None;
         let mut unknown: Option<Reason> = None;
@@ -110,7 +110,7 @@ impl Judge<'_> {
     fn safe_bin(
         &self,
         layer: &ExecLayer,
-        program: &Program<'_>,
+        program: &Program<'_, '_>,
         command: &Command,
         span: Span,
     ) -> Option<Verdict> {
@@ -129,7 +129,7 @@ impl Judge<'_> {
         ))
     }
 
-    fn not_listed(&self, layer: &ExecLayer, program: &Program<'_>, span: Span) -> Verdict {
+    fn not_listed(&self, layer: &ExecLayer, program: &Program<'_, '_>, span: Span) -> Verdict {
         let name = display(program.name());
         let is_listed = |entry: &Ruled<Entry>| matches!(&entry.value.program, crate::policy::ProgramMatcher::Name(known) if known == program.name());
         if let Some(entry) = layer.allowlist.iter().find(|entry| is_listed(entry)) {
@@ -157,7 +157,7 @@ impl Judge<'_> {
 }
 
 /// Whether the program was named by a path, so that its bare name would not list it.
-fn command_is_shadow(program: &Program<'_>) -> bool {
+fn command_is_shadow(program: &Program<'_, '_>) -> bool {
     !program.is_bare()
 }
 
@@ -170,18 +170,18 @@ fn has_prefix(command: &Command, prefix: &[Vec<u8>]) -> bool {
             .all(|(wanted, word)| word.as_literal().is_some_and(|text| *text == **wanted))
 }
 
-fn transparent(program: &Program<'_>, span: Span) -> Reason {
+fn transparent(program: &Program<'_, '_>, span: Span) -> Reason {
     let name = display(base_name(&program.invoked));
     Reason::new(Code::ExecTransparent, format!("`{name}` only runs commands that are judged themselves"))
         .at(span)
 }
 
-fn forbidden(program: &Program<'_>, rule: &crate::RuleRef, span: Span) -> Reason {
+fn forbidden(program: &Program<'_, '_>, rule: &crate::RuleRef, span: Span) -> Reason {
     let message = format!("`{}` may not run with these arguments: `{}`", display(program.name()), rule.text);
     Reason::new(Code::ExecArguments, message).by(rule).at(span).with_change(format!("remove `{}`", rule.text))
 }
 
-fn undecided(program: &Program<'_>, rule: &crate::RuleRef, span: Span) -> Reason {
+fn undecided(program: &Program<'_, '_>, rule: &crate::RuleRef, span: Span) -> Reason {
     let name = display(program.name());
     let message = format!(
         "the arguments of `{name}` are only known when the line runs, and `{}` forbids some",
@@ -190,7 +190,7 @@ fn undecided(program: &Program<'_>, rule: &crate::RuleRef, span: Span) -> Reason
     Reason::new(Code::ShellOpaque, message).by(rule).at(span)
 }
 
-fn narrow(program: &Program<'_>, command: &Command, entry: &Ruled<Entry>, span: Span) -> Verdict {
+fn narrow(program: &Program<'_, '_>, command: &Command, entry: &Ruled<Entry>, span: Span) -> Verdict {
     let name = display(program.name());
     let code = if entry.value.allow.is_empty() { Code::ExecNotAllowlisted } else { Code::ExecArguments };
     let message = format!("`{name}` is allowed only as `{}` says", entry.rule.text);

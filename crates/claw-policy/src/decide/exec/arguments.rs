@@ -90,26 +90,27 @@ fn denies_subcommand(prefix: &[Vec<u8>], name: &[u8], command: &Command, words: 
         return Match::Yes;
     }
     let arguments = read(name, words);
-    let mut doubt = 0;
     let mut unknown = arguments.uncertain || command.more_arguments;
+    let mut certain = false;
     for start in 0..arguments.operands.len() {
-        doubt += arguments.doubtful.get(start).copied().unwrap_or(0);
-        // The first operands may have been values of options that we do not know.
-        if start > doubt {
-            break;
-        }
         match starts_with(&arguments, start, prefix, name) {
             Match::Yes => return Match::Yes,
             Match::Unknown => unknown = true,
             Match::No => {}
         }
+        // The next operand may be the first one only if an unknown option took this one as its value.
+        if arguments.doubtful.get(start).is_none_or(|doubt| *doubt == 0) {
+            certain = start == 0;
+            break;
+        }
     }
-    let decided = arguments.operands.len() >= prefix.len() && doubt == 0 && !arguments.uncertain;
-    if unknown && !(decided && known(&arguments, prefix.len())) { Match::Unknown } else { Match::No }
+    let decided = certain && known(&arguments, prefix.len());
+    if unknown && !decided { Match::Unknown } else { Match::No }
 }
 
+/// Whether the first operands are all there and known.
 fn known(arguments: &Arguments<'_>, count: usize) -> bool {
-    arguments.operands.iter().take(count).all(Option::is_some)
+    arguments.operands.len() >= count && arguments.operands.iter().take(count).all(Option::is_some)
 }
 
 fn starts_with(arguments: &Arguments<'_>, start: usize, prefix: &[Vec<u8>], name: &[u8]) -> Match {
@@ -161,13 +162,25 @@ fn canonical<'a>(name: &[u8], text: &'a [u8]) -> &'a [u8] {
         .map_or(text, |(_, _, subcommand)| *subcommand)
 }
 
-/// Reads the arguments with the program's table: options before operands are skipped with their values.
+/// Reads the arguments with the program's tables: options before operands are skipped with their values.
 fn read<'a>(name: &[u8], words: &'a [Word]) -> Arguments<'a> {
-    let syntax = carrier::family(name).map_or(&UNKNOWN, |family| &family.syntax);
-    let plain = Syntax { options: syntax.options, style: syntax.style, operand_ends: false };
     let mut arguments = Arguments { operands: Vec::new(), doubtful: Vec::new(), uncertain: false };
+    let tables = carrier::syntaxes(name, words);
+    let global = tables.first().copied().unwrap_or(&UNKNOWN);
+    let Some(at) = carrier::subcommand_at(name, words) else {
+        read_with(&Syntax { operand_ends: false, ..*global }, name, words, &mut arguments);
+        return arguments;
+    };
+    let (before, after) = words.split_at(at + 1);
+    read_with(global, name, before, &mut arguments);
+    let own = tables.get(1).copied().unwrap_or(&UNKNOWN);
+    read_with(&Syntax { operand_ends: false, ..*own }, name, after, &mut arguments);
+    arguments
+}
+
+fn read_with<'a>(syntax: &Syntax, name: &[u8], words: &'a [Word], arguments: &mut Arguments<'a>) {
     let mut doubt = 0;
-    options::scan(&plain, words, &mut |item| {
+    options::scan(syntax, words, &mut |item| {
         match item {
             Item::Option { .. } => {}
             Item::Unknown { .. } => doubt += 1,
@@ -187,12 +200,11 @@ fn read<'a>(name: &[u8], words: &'a [Word]) -> Arguments<'a> {
         }
         ControlFlow::Continue(())
     });
-    arguments
 }
 
 fn denies_flag(flags: &[Vec<u8>], name: &[u8], command: &Command, words: &[Word]) -> Match {
     let tables = carrier::syntaxes(name, words);
-    let style = tables.first().map_or(Style::Getopt, |syntax| syntax.style);
+    let style = style_of(name, &tables);
     let mut result = if command.more_arguments { Match::Unknown } else { Match::No };
     let mut value_of: Option<&'static Opt> = None;
     for word in words {
@@ -219,6 +231,14 @@ fn denies_flag(flags: &[Vec<u8>], name: &[u8], command: &Command, words: &[Word]
         value_of = takes_next(&text, &tables);
     }
     result
+}
+
+/// git reads the options of its subcommands in another way than its own.
+fn style_of(name: &[u8], tables: &[&'static Syntax]) -> Style {
+    match tables.first() {
+        Some(syntax) if name != b"git" => syntax.style,
+        _ => Style::Getopt,
+    }
 }
 
 /// The known option whose value is the next word.

@@ -127,15 +127,13 @@ impl Judge<'_> {
         if COMMANDS.contains(&name) || name.ends_with(b"_PAGER") || name.ends_with(b"_EDITOR") {
             return self.command_variable(scope, assignment);
         }
-        let is_carrier = CARRIERS.contains(&name) || is_carrier_prefix(name);
-        if !is_carrier && !is_stripped(self, name) {
-            return;
-        }
         let shown = display(name);
-        let reason = if is_carrier {
+        let reason = if is_stripped(self, name) {
+            Reason::new(Code::EnvironmentStripped, format!("`{shown}` is never passed to a command"))
+        } else if CARRIERS.contains(&name) || is_carrier_prefix(name) {
             Reason::new(Code::ExecCarrier, format!("`{shown}` changes what programs run or read as code"))
         } else {
-            Reason::new(Code::EnvironmentStripped, format!("`{shown}` is never passed to a command"))
+            return;
         };
         self.findings.refuse(reason.at(scope.span(assignment.span)));
     }

@@ -6,20 +6,13 @@ use super::{Judge, Scope};
 
 impl Judge<'_> {
     /// Judges a command line that an argument or a variable makes a program run.
-    ///
-    /// More arguments than are written reach it, because the carrying program adds its own.
     pub(super) fn carried(&mut self, scope: &Scope<'_>, text: &[u8], span: Span) {
         if !text.iter().all(|byte| is_plain(*byte)) {
             return self.carrier(scope, span, "a shell would run the text of this argument");
         }
         let words = text.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
         let argv: Vec<Vec<u8>> = words.map(<[u8]>::to_vec).collect();
-        if let Some(mut script) = script(&argv, span) {
-            for command in &mut script.commands {
-                command.more_arguments = true;
-            }
-            self.carried_script(scope, &script, span);
-        }
+        self.carried_argv(scope, &argv, span);
     }
 
     /// Judges an argument vector that an argument makes a program run.

@@ -7,7 +7,7 @@ use super::words::{base_name, display};
 use super::{Judge, Scope, carrier, inline};
 use crate::{Code, FactError, Reason};
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
     pub(super) fn command(&mut self, scope: &Scope<'_>, command: &Command) {
         match command.lookup {
             Lookup::Builtin(builtin) => self.builtin(scope, command, builtin),
@@ -48,8 +48,11 @@ impl Judge<'_> {
         }
     }
 
-    fn one_program(&mut self, scope: &Scope<'_>, command: &Command, program: &Program<'_>) {
+    fn one_program(&mut self, scope: &Scope<'_>, command: &Command, program: &Program<'a, '_>) {
         let span = scope.span(command.span);
+        if let Ok(fact) = program.fact {
+            self.programs.push(fact);
+        }
         if self.denied(program, span) || !self.allowed(program, command, span) {
             return;
         }
@@ -65,7 +68,7 @@ impl Judge<'_> {
     }
 
     /// An allowed program also has to be there.
-    fn present(&mut self, program: &Program<'_>, span: claw_shell::Span) {
+    fn present(&mut self, program: &Program<'_, '_>, span: claw_shell::Span) {
         let name = display(&program.invoked);
         match program.fact {
             Ok(fact) if fact.executable => {}

@@ -43,13 +43,17 @@ impl<'a> Judge<'a> {
     fn askable(&self) -> bool {
         self.findings.missed.iter().all(|(layer, _)| match layer {
             Some(index) => self.policy.exec.get(*index).is_some_and(|layer| layer.ask.value != Ask::Off),
-            None => self
-                .policy
-                .exec
-                .iter()
-                .filter(|layer| layer.security.value != Security::Full)
-                .all(|layer| layer.ask.value != Ask::Off),
+            None => self.asks(),
         })
+    }
+
+    /// Whether the layers ask about what concerns all of them: those with an allowlist, if there are any.
+    fn asks(&self) -> bool {
+        let exec = &self.policy.exec;
+        let all_full = exec.iter().all(|layer| layer.security.value == Security::Full);
+        exec.iter()
+            .filter(|layer| all_full || layer.security.value != Security::Full)
+            .all(|layer| layer.ask.value != Ask::Off)
     }
 
     fn grant(&mut self, commands: Vec<Vec<Vec<u8>>>) -> Result<ExecGrant, Vec<Reason>> {

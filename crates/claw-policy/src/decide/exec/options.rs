@@ -70,6 +70,8 @@ pub(super) enum Effect {
 pub(super) enum Special {
     /// `KEY=VALUE` of git's configuration.
     GitConfig,
+    /// `git --exec-path`, which only asks unless it has a value.
+    ExecPath,
     /// tar's `--checkpoint-action`.
     TarAction,
     /// ssh's `-o KEY=VALUE`.
@@ -94,9 +96,9 @@ pub(super) enum Special {
 #[derive(Debug)]
 pub(super) enum Item<'a> {
     /// A known option with its value.
-    Option { option: &'static Opt, value: Text<'a>, word: &'a Word, index: usize },
+    Option { option: &'static Opt, value: Text<'a>, word: &'a Word },
     /// An option that the table does not know, as written without a value.
-    Unknown { name: Cow<'a, [u8]>, index: usize },
+    Unknown { name: Cow<'a, [u8]> },
     /// An operand.
     Operand { word: &'a Word, index: usize },
     /// A word that may become an option when the line runs.
@@ -117,6 +119,15 @@ pub(super) enum Text<'a> {
 impl Opt {
     fn has(&self, name: &[u8]) -> bool {
         self.names.iter().any(|known| known.as_bytes() == name)
+    }
+
+    /// The name of several letters behind one dash that `text` is, or begins with when it has a value.
+    fn whole_name(&self, text: &[u8]) -> Option<&'static str> {
+        self.names.iter().copied().find(|name| {
+            let is_whole = name.len() > 2 && !name.starts_with("--");
+            is_whole
+                && (name.as_bytes() == text || self.value != Value::No && text.starts_with(name.as_bytes()))
+        })
     }
 
     fn abbreviates_to(&self, name: &[u8]) -> bool {
@@ -156,15 +167,15 @@ impl<'a> Scanner<'a, '_> {
             match word.as_literal() {
                 Some(text) if *text == *b"--" => options = false,
                 Some(text) if text.len() < 2 => (self.sink)(Item::Operand { word, index })?,
-                Some(text) => self.option(word, &text, index)?,
-                None => self.partly_known(word, index)?,
+                Some(text) => self.option(word, &text)?,
+                None => self.partly_known(word)?,
             }
         }
         ControlFlow::Continue(())
     }
 
     /// `--output="$x"`: the option is known, its value is not.
-    fn partly_known(&mut self, word: &'a Word, index: usize) -> ControlFlow<()> {
+    fn partly_known(&mut self, word: &'a Word) -> ControlFlow<()> {
         let prefix = word.literal_prefix();
         if let Some(equals) = prefix.iter().position(|byte| *byte == b'=')
             && prefix.starts_with(b"-")
@@ -172,46 +183,54 @@ impl<'a> Scanner<'a, '_> {
             && !word.can_split()
         {
             return match self.long(name) {
-                Some(option) => (self.sink)(Item::Option { option, value: Text::Dynamic, word, index }),
-                None => (self.sink)(Item::Unknown { name: Cow::Owned(name.to_vec()), index }),
+                Some(option) => (self.sink)(Item::Option { option, value: Text::Dynamic, word }),
+                None => (self.sink)(Item::Unknown { name: Cow::Owned(name.to_vec()) }),
             };
         }
         (self.sink)(Item::Uncertain { word })
     }
 
-    fn option(&mut self, word: &'a Word, text: &[u8], index: usize) -> ControlFlow<()> {
+    fn option(&mut self, word: &'a Word, text: &[u8]) -> ControlFlow<()> {
         if self.syntax.style == Style::SingleDash || text.starts_with(b"--") {
-            return self.long_option(word, text, index);
+            return self.long_option(word, text);
         }
-        // `-name` as a whole is an option of some programs (`gcc -wrapper`).
-        if let Some(option) = self.syntax.options.iter().find(|option| text.len() > 2 && option.has(text)) {
-            let value = if option.value == Value::Yes { self.following() } else { Text::None };
-            return (self.sink)(Item::Option { option, value, word, index });
-        }
-        self.cluster(word, text, index)
+        // `-name`, `-name=value` and `-namevalue` are options of some programs (`gcc -wrapper x -fplugin=y`).
+        let whole = |option: &&'static Opt| option.whole_name(text);
+        let Some((option, name)) =
+            self.syntax.options.iter().find_map(|option| Some((option, whole(&option)?)))
+        else {
+            return self.cluster(word, text);
+        };
+        let rest = text.get(name.len()..).unwrap_or_default();
+        let value = match option.value {
+            Value::Yes if rest.is_empty() => self.following(),
+            _ if rest.is_empty() => Text::None,
+            _ => Text::Known(Cow::Owned(rest.strip_prefix(b"=").unwrap_or(rest).to_vec())),
+        };
+        (self.sink)(Item::Option { option, value, word })
     }
 
-    fn long_option(&mut self, word: &'a Word, text: &[u8], index: usize) -> ControlFlow<()> {
+    fn long_option(&mut self, word: &'a Word, text: &[u8]) -> ControlFlow<()> {
         let equals = text.iter().position(|byte| *byte == b'=');
         let name = text.get(..equals.unwrap_or(text.len())).unwrap_or(text);
         let joined = equals.and_then(|at| text.get(at + 1..));
         let Some(option) = self.long(name) else {
-            return (self.sink)(Item::Unknown { name: Cow::Owned(name.to_vec()), index });
+            return (self.sink)(Item::Unknown { name: Cow::Owned(name.to_vec()) });
         };
         let value = match (joined, option.value) {
             (Some(value), _) => Text::Known(Cow::Owned(value.to_vec())),
             (None, Value::Yes) => self.following(),
             (None, _) => Text::None,
         };
-        (self.sink)(Item::Option { option, value, word, index })
+        (self.sink)(Item::Option { option, value, word })
     }
 
-    fn cluster(&mut self, word: &'a Word, text: &[u8], index: usize) -> ControlFlow<()> {
+    fn cluster(&mut self, word: &'a Word, text: &[u8]) -> ControlFlow<()> {
         let letters = text.get(1..).unwrap_or_default();
         for (at, letter) in letters.iter().enumerate() {
             let name = [b'-', *letter];
             let Some(option) = self.syntax.options.iter().find(|option| option.has(&name)) else {
-                (self.sink)(Item::Unknown { name: Cow::Owned(name.to_vec()), index })?;
+                (self.sink)(Item::Unknown { name: Cow::Owned(name.to_vec()) })?;
                 continue;
             };
             let rest = letters.get(at + 1..).unwrap_or_default();
@@ -221,7 +240,7 @@ impl<'a> Scanner<'a, '_> {
                 Value::Yes if rest.is_empty() => self.following(),
                 Value::Yes | Value::Joined => Text::Known(Cow::Owned(rest.to_vec())),
             };
-            (self.sink)(Item::Option { option, value, word, index })?;
+            (self.sink)(Item::Option { option, value, word })?;
             if option.value != Value::No {
                 break;
             }

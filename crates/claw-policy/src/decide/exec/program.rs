@@ -44,14 +44,14 @@ const NEVER_BY_PATTERN: [&[u8]; 24] = [
 
 /// A program as a command names it.
 #[derive(Debug)]
-pub(super) struct Program<'a> {
+pub(super) struct Program<'a, 'w> {
     /// As invoked: a bare name, or an absolute path.
-    pub(super) invoked: Cow<'a, [u8]>,
+    pub(super) invoked: Cow<'w, [u8]>,
     /// The file, or why there is none.
     pub(super) fact: Result<&'a ProgramFact, FactError>,
 }
 
-impl Program<'_> {
+impl Program<'_, '_> {
     /// The name under which it is invoked.
     pub(super) fn name(&self) -> &[u8] {
         base_name(&self.invoked)
@@ -76,10 +76,7 @@ impl<'a> Judge<'a> {
         &self,
         word: &'w Word,
         directories: Option<&[PathBuf]>,
-    ) -> Option<Vec<Program<'w>>>
-    where
-        'a: 'w,
-    {
+    ) -> Option<Vec<Program<'a, 'w>>> {
         if let Some(text) = word.as_literal()
             && !text.contains(&b'/')
         {
@@ -108,12 +105,12 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether it is the trusted program of the name it is invoked under.
-    pub(super) fn is_trusted(&self, program: &Program<'_>) -> bool {
+    pub(super) fn is_trusted(&self, program: &Program<'_, '_>) -> bool {
         program.is_bare() || self.is_program(program, program.name())
     }
 
     /// Whether `matcher` means `program`.
-    pub(super) fn is_meant(&self, matcher: &ProgramMatcher, program: &Program<'_>) -> bool {
+    pub(super) fn is_meant(&self, matcher: &ProgramMatcher, program: &Program<'_, '_>) -> bool {
         match matcher {
             ProgramMatcher::Name(name) => self.is_program(program, name),
             ProgramMatcher::Path(pattern) => is_at(pattern, program) && !needs_a_name(pattern, program),
@@ -121,7 +118,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether a `deny` entry means `program`: any of its names is enough.
-    pub(super) fn is_denied(&self, matcher: &ProgramMatcher, program: &Program<'_>) -> bool {
+    pub(super) fn is_denied(&self, matcher: &ProgramMatcher, program: &Program<'_, '_>) -> bool {
         match matcher {
             ProgramMatcher::Path(pattern) => {
                 is_at(pattern, program) || glob::matches(pattern.as_bytes(), &program.invoked)
@@ -136,7 +133,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether `program` is the trusted program `name`.
-    fn is_program(&self, program: &Program<'_>, name: &[u8]) -> bool {
+    fn is_program(&self, program: &Program<'_, '_>, name: &[u8]) -> bool {
         if program.is_bare() {
             return *program.invoked == *name;
         }
@@ -159,7 +156,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether `program` is the file of the trusted `name` under another of its names (`python3` is `python3.11`).
-    fn is_same_file(&self, program: &Program<'_>, name: &[u8]) -> bool {
+    fn is_same_file(&self, program: &Program<'_, '_>, name: &[u8]) -> bool {
         let Ok(fact) = program.fact else { return false };
         let Some(real) = program.real().map(base_name) else { return false };
         program.name() != name
@@ -169,11 +166,11 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn program<'p>(invoked: Cow<'p, [u8]>, fact: &'p Result<ProgramFact, FactError>) -> Program<'p> {
+fn program<'a, 'w>(invoked: Cow<'w, [u8]>, fact: &'a Result<ProgramFact, FactError>) -> Program<'a, 'w> {
     Program { invoked, fact: fact.as_ref().map_err(|error| *error) }
 }
 
-fn is_at(pattern: &str, program: &Program<'_>) -> bool {
+fn is_at(pattern: &str, program: &Program<'_, '_>) -> bool {
     let pattern = pattern.as_bytes();
     match program.fact {
         Err(_) => !program.is_bare() && glob::matches(pattern, &program.invoked),
@@ -184,7 +181,7 @@ fn is_at(pattern: &str, program: &Program<'_>) -> bool {
 }
 
 /// Whether the program has to be listed by name and the pattern does not name it.
-fn needs_a_name(pattern: &str, program: &Program<'_>) -> bool {
+fn needs_a_name(pattern: &str, program: &Program<'_, '_>) -> bool {
     let last = base_name(pattern.as_bytes());
     let names = [Some(program.name()), program.real().map(base_name)];
     names.into_iter().flatten().any(|name| NEVER_BY_PATTERN.contains(&name) && last != name)

@@ -22,7 +22,6 @@ impl Case<'_, '_, '_> {
             Operands::MovedTo => self.moved(parsed),
             Operands::SecondWritten => self.each(FileAction::Write, all.get(1..2).unwrap_or_default(), false),
             Operands::FirstWritten => self.each(FileAction::Write, all.get(..1).unwrap_or_default(), false),
-            Operands::Command => self.command_operand(all),
             Operands::Dd => self.dd(all),
             Operands::Sed => self.sed(parsed),
             Operands::Awk => self.awk(parsed),
@@ -109,14 +108,6 @@ impl Case<'_, '_, '_> {
 
     fn is_directory(&self, path: &std::path::Path) -> bool {
         matches!(self.judge.world.path(path, true), Some(Ok(path)) if path.kind == FileKind::Directory)
-    }
-
-    fn command_operand(&mut self, operands: &[&Word]) {
-        if let Some(first) = operands.first()
-            && let Some(at) = self.words.iter().position(|word| std::ptr::eq(word, *first))
-        {
-            self.command_from(at);
-        }
     }
 
     fn dd(&mut self, operands: &[&Word]) {

@@ -137,7 +137,8 @@ pub(super) fn syntax(name: &[u8]) -> Option<&'static Syntax> {
         .map(|it| &it.syntax)
 }
 
-fn subcommand_at(globals: &Syntax, words: &[Word]) -> Option<usize> {
+/// Where the subcommand stands among a command's arguments.
+pub(super) fn subcommand_at(globals: &Syntax, words: &[Word]) -> Option<usize> {
     let mut at = None;
     options::scan(globals, words, &mut |item| match item {
         Item::Operand { index, .. } => {

@@ -51,8 +51,6 @@ pub(super) enum Operands {
     SecondWritten,
     /// It writes the first.
     FirstWritten,
-    /// It runs them as a command.
-    Command,
     /// It runs another program, with an option syntax that is not known here.
     Wrapper,
     /// `dd of=FILE`.
@@ -99,6 +97,12 @@ pub(super) fn syntaxes(name: &[u8], words: &[Word]) -> Vec<&'static Syntax> {
         all.extend(git::syntax(&subcommand));
     }
     all
+}
+
+/// Where the subcommand of a program with two levels of options stands (`git`).
+pub(super) fn subcommand_at(name: &[u8], words: &[Word]) -> Option<usize> {
+    let family = family(name).filter(|family| family.operands == Operands::Git)?;
+    git::subcommand_at(&family.syntax, words)
 }
 
 /// Judges what the arguments of an allowed program make it run and write.

@@ -70,6 +70,8 @@ impl Case<'_, '_, '_> {
     pub(super) fn special(&mut self, special: Special, text: &[u8], word: &Word) {
         match special {
             Special::GitConfig => self.git_config(text, word),
+            Special::ExecPath if text.is_empty() => {}
+            Special::ExecPath => self.refuse(word, "git would run the programs of another directory"),
             Special::TarAction => self.tar_action(text, word),
             Special::SshOption => self.ssh_option(text, word),
             Special::LinkerOption => {

@@ -87,7 +87,7 @@ const GIT_OPTIONS: &[Opt] = &[
     value(&["-C"]),
     special(&["-c"], Special::GitConfig),
     refused_value(&["--config-env"], "takes a setting from a variable"),
-    Opt { names: &["--exec-path"], value: Value::Joined, effect: Effect::Special(Special::GitConfig) },
+    Opt { names: &["--exec-path"], value: Value::Joined, effect: Effect::Special(Special::ExecPath) },
     value(&["--git-dir"]),
     value(&["--work-tree"]),
     value(&["--namespace"]),
