@@ -237,3 +237,6 @@ pub(super) fn call(number: c_long, [a, b, c, d]: [c_long; 4]) -> Result<c_long, 
     let result = unsafe { libc::syscall(number, a, b, c, d) };
     if result == -1 { Err(Errno::last_raw()) } else { Ok(result) }
 }
+
+#[cfg(test)]
+mod tests;
