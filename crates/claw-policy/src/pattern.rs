@@ -1,4 +1,4 @@
-//! Path patterns, compiled once per policy.
+//! What is compiled once per policy: its path patterns, and the variables of its runs.
 //!
 //! A match covers everything below it, so a path is tested together with its ancestors. Globs are cut
 //! into a directory without pattern characters and a rest, because that directory may be spelled
@@ -9,14 +9,17 @@ use std::sync::{Arc, OnceLock};
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
+use crate::Environment;
 use crate::policy::{PathPattern, Policy, Ruled};
 
-/// A policy's patterns; also its identity, for what is remembered about it elsewhere.
+/// What a policy amounts to by itself; also its identity, for what is remembered about it elsewhere.
 #[derive(Debug)]
 pub(crate) struct Patterns {
     pub(crate) hidden: Arc<PatternSet>,
     pub(crate) hidden_by_default: Arc<PatternSet>,
     pub(crate) protected: Arc<PatternSet>,
+    /// The variables of every run.
+    pub(crate) environment: Environment,
 }
 
 /// Compiled on first use. A policy that is changed after its first use needs a new one: see [`Policy::edited`].
@@ -30,6 +33,7 @@ impl Policy {
                 hidden: Arc::new(PatternSet::new(&self.hidden)),
                 hidden_by_default: Arc::new(PatternSet::new(&self.hidden_by_default)),
                 protected: Arc::new(PatternSet::new(&self.protected)),
+                environment: crate::decide::environment_of_every_run(self),
             })
         })
     }
@@ -49,6 +53,8 @@ pub(crate) struct PatternSet {
     names: GlobSet,
     name_rules: Vec<usize>,
     pub(crate) literals: Vec<(PathBuf, usize)>,
+    /// Relative paths without pattern characters that match anywhere (`.env`, `**/.env`).
+    pub(crate) plain_names: Vec<(PathBuf, usize)>,
     pub(crate) groups: Vec<GlobGroup>,
     /// A pattern that does not compile matches everything: these lists only ever take away.
     broken: Option<usize>,
@@ -68,6 +74,7 @@ impl PatternSet {
         let mut groups: Vec<(PathBuf, GlobSetBuilder, Vec<usize>)> = Vec::new();
         let mut set = Self::default();
         for (rule, pattern) in patterns.iter().enumerate() {
+            set.plain_names.extend(plain_name(&pattern.value).map(|name| (name.into(), rule)));
             match &pattern.value {
                 PathPattern::Literal(path) => set.literals.push((path.components().collect(), rule)),
                 PathPattern::Component(name) => match compile(name) {
@@ -153,6 +160,16 @@ pub(crate) type Matches = Vec<(usize, PathBuf)>;
 
 fn compile(pattern: &str) -> Option<Glob> {
     GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build().ok()
+}
+
+/// The relative path that a pattern matches anywhere, if it is without pattern characters.
+fn plain_name(pattern: &PathPattern) -> Option<&str> {
+    let name = match pattern {
+        PathPattern::Component(name) => name,
+        PathPattern::Glob(glob) => glob.trim_start_matches('/').strip_prefix("**/")?,
+        PathPattern::Literal(_) => return None,
+    };
+    (!is_magic(name)).then_some(name)
 }
 
 /// Whether a path component of a pattern is more than plain text.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::world::World;
 use crate::pattern::{Matches, PatternSet, Patterns};
 use crate::policy::{FileLayer, PathPattern, Policy, RootRule, Ruled};
-use crate::{Access, FileId, FileKind, RuleRef};
+use crate::{Access, Code, FileId, FileKind, RuleRef};
 
 /// A policy laid over the facts.
 #[derive(Debug)]
@@ -89,12 +89,15 @@ impl Place<'_> {
 impl Ground {
     pub(super) fn new(policy: &Policy, world: &World<'_>) -> Self {
         let patterns = Arc::clone(policy.patterns());
+        let layers: Vec<_> = policy.files.iter().map(|layer| GroundLayer::new(layer, world)).collect();
+        let mut hidden = GroundPatterns::new(&patterns.hidden, &policy.hidden, world);
+        hidden.follow_links(layers.iter().flat_map(|layer| &layer.roots), world);
         let lay =
             |set: &Arc<PatternSet>, rules: &[Ruled<PathPattern>]| GroundPatterns::new(set, rules, world);
         Self {
-            layers: policy.files.iter().map(|layer| GroundLayer::new(layer, world)).collect(),
+            layers,
             system: policy.system.iter().filter_map(|root| GroundRoot::new(root, world)).collect(),
-            hidden: lay(&patterns.hidden, &policy.hidden),
+            hidden,
             hidden_by_default: lay(&patterns.hidden_by_default, &policy.hidden_by_default),
             protected: lay(&patterns.protected, &policy.protected),
             policy: patterns,
@@ -129,16 +132,17 @@ impl Ground {
         matches.first().and_then(|(rule, _)| self.protected.rules.get(*rule))
     }
 
-    /// Hidden, protected or read-only things known to be strictly beneath `directory`, without looking.
-    pub(super) fn known_beneath(&self, directory: &Path) -> Option<(&RuleRef, &Path)> {
-        let literals = [&self.hidden, &self.hidden_by_default, &self.protected].into_iter();
-        literals
-            .flat_map(|patterns| patterns.literals.iter().map(move |literal| (patterns, literal)))
-            .filter(|(_, literal)| literal.exists)
-            .find_map(|(patterns, literal)| {
-                let name = literal.names.iter().find(|name| is_strictly_beneath(name, directory))?;
-                Some((patterns.rules.get(literal.rule)?, name.as_path()))
-            })
+    /// Something hidden or protected that is known to be strictly beneath `directory`, without looking.
+    pub(super) fn known_beneath(&self, directory: &Path) -> Option<(Code, &RuleRef, &Path)> {
+        let lists = [
+            (Code::FileHidden, &self.hidden),
+            (Code::FileHidden, &self.hidden_by_default),
+            (Code::FileProtected, &self.protected),
+        ];
+        lists.into_iter().find_map(|(code, patterns)| {
+            let (rule, name) = patterns.known_beneath(directory)?;
+            Some((code, rule, name))
+        })
     }
 
     /// A root, of any layer or the system profile, that is `path` itself or strictly beneath it.
@@ -187,7 +191,13 @@ impl Ground {
 
 impl GroundLayer {
     fn new(layer: &FileLayer, world: &World<'_>) -> Self {
-        let roots = layer.roots.iter().filter_map(|root| GroundRoot::new(root, world)).collect();
+        let mut roots: Vec<_> = layer.roots.iter().filter_map(|root| GroundRoot::new(root, world)).collect();
+        if let Some(workspace) = &layer.workspace {
+            let written: PathBuf = workspace.value.components().collect();
+            for root in roots.iter_mut().filter(|root| root.written == written) {
+                root.execute |= layer.workspace_exec;
+            }
+        }
         Self { roots, narrows: layer.workspace.is_none() }
     }
 
@@ -244,11 +254,34 @@ impl GroundPatterns {
         Self { set: Arc::clone(set), rules, literals, bases }
     }
 
+    /// A hidden name that is a link covers its target. Names without pattern characters are looked up
+    /// at the top of every root; a link with such a name further down covers itself only.
+    fn follow_links<'r>(&mut self, roots: impl Iterator<Item = &'r GroundRoot>, world: &World<'_>) {
+        for root in roots.filter(|root| root.kind == FileKind::Directory) {
+            for (name, rule) in &self.set.plain_names {
+                if let (entry, Some((real, kind, id))) = resolve(world, &root.real.join(name))
+                    && entry != real
+                {
+                    let exists = kind != FileKind::Missing;
+                    self.literals.push(GroundLiteral { rule: *rule, names: vec![real], id, exists });
+                }
+            }
+        }
+    }
+
+    fn known_beneath(&self, directory: &Path) -> Option<(&RuleRef, &Path)> {
+        self.literals.iter().filter(|literal| literal.exists).find_map(|literal| {
+            let name = literal.names.iter().find(|name| is_strictly_beneath(name, directory))?;
+            Some((self.rules.get(literal.rule)?, name.as_path()))
+        })
+    }
+
     /// Every pattern with where it can match.
     fn places(&self) -> impl Iterator<Item = Place<'_>> {
         self.rules.iter().enumerate().map(|(rule, stated)| {
             let text = &*stated.text;
-            if let Some(literal) = self.literals.iter().find(|literal| literal.rule == rule) {
+            let is_literal = self.set.literals.iter().any(|(_, literal)| *literal == rule);
+            if is_literal && let Some(literal) = self.literals.iter().find(|literal| literal.rule == rule) {
                 return Place::Exact { paths: &literal.names, exists: literal.exists, text };
             }
             let of_rule = |group: &usize| self.set.groups.get(*group).is_some_and(|group| group.has(rule));

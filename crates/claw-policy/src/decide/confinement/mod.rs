@@ -11,8 +11,8 @@ mod tests;
 
 use std::sync::Arc;
 
+use super::network;
 use super::world::World;
-use super::{environment, network};
 use crate::{Confinement, Policy, ProgramFact};
 
 /// The confinement of every run under `policy`; `programs` may be executed beside the allowlist's.
@@ -49,7 +49,7 @@ fn base(policy: &Policy, world: &World<'_>) -> Confinement {
         network: network::rules(policy),
         limits: policy.limits.clone(),
         floor: policy.floor.clone(),
-        set_environment: environment::set_for_every_run(policy),
+        set_environment: policy.patterns().environment.clone(),
         search_path: policy.trusted_dirs.clone(),
         detach: policy.detach,
     };

@@ -111,10 +111,9 @@ pub(super) fn build(policy: &Policy, caller: &Environment) -> (Environment, Vec<
             stripped.push(name.clone());
         }
     }
-    let mut environment: BTreeMap<Vec<u8>, Vec<u8>> =
-        passed.into_iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
-    environment.extend(set_for_every_run(policy));
-    (environment.into_iter().collect(), stripped)
+    let ours = &policy.patterns().environment;
+    passed.extend(ours.iter().map(|(name, value)| (name.as_slice(), value.as_slice())));
+    (passed.into_iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect(), stripped)
 }
 
 /// `() {` is how bash once took functions from values of any name (CVE-2014-6271).
@@ -124,7 +123,7 @@ fn is_value(name: &[u8], value: &[u8]) -> bool {
 
 /// What every run gets, whatever the caller passes: the policy's own variables, but none that would
 /// make programs run other code, then ours.
-pub(super) fn set_for_every_run(policy: &Policy) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(crate) fn set_for_every_run(policy: &Policy) -> Environment {
     let mut all: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for rule in &policy.environment.set {
         let (name, value) = (rule.value.0.as_bytes(), rule.value.1.as_bytes());

@@ -26,6 +26,9 @@ pub(super) fn judge(judge: &Judge<'_, '_>, spelling: &Spelling) -> Result<FileAl
         Some(Ok(program)) => program,
         Some(Err(error)) => return Err(not_a_program(spelling, *error)),
     };
+    if !program.executable {
+        return Err(not_a_program(spelling, FactError::NoAccess));
+    }
     let policy = judge.policy;
     let denied = policy.exec_deny.iter().find(|entry| matches(judge, &entry.value, program, spelling));
     if let Some(entry) = denied {

@@ -69,7 +69,9 @@ pub(super) fn judge(policy: &Policy, world: &World<'_>, request: &FileRequest) -
 fn allowance(policy: &Policy, world: &World<'_>, request: &FileRequest) -> Result<FileAllowance, Reason> {
     let judge = Judge::new(policy, world, request);
     let path = spell(world, &request.path, request);
-    let to = request.to.as_ref().map(|to| spell(world, to, request));
+    // Where a new symbolic link points to is not an object that is changed.
+    let pair = matches!(request.action, FileAction::Rename | FileAction::Hardlink);
+    let to = request.to.as_ref().filter(|_| pair).map(|to| spell(world, to, request));
     let path = path?;
     let is_own = path.is_standard_stream() || judge::is_plain_device(&path.path);
     if request.origin == Origin::Command && is_own && is_content(request.action) {
@@ -81,11 +83,12 @@ fn allowance(policy: &Policy, world: &World<'_>, request: &FileRequest) -> Resul
     let links = links(request.action);
     let resolved = Names::new(world, &path, links)?;
     let Some(to) = to else {
-        if matches!(request.action, FileAction::Rename | FileAction::Hardlink) {
+        if pair {
             return Err(Reason::new(Code::FileUnresolved, "the second path is missing"));
         }
         let (root, reason) = judge.one(request.action, &resolved, is_removed(request.action))?;
-        if request.recursive {
+        // Removing a directory that is not empty is an error, unless a tool takes it for the whole tree.
+        if request.recursive || request.action == FileAction::Delete {
             tree::judge(&judge, request.action, resolved.object(), None)?;
         }
         return Ok(FileAllowance { reasons: vec![reason], root, path: resolved.into_object(), to: None });

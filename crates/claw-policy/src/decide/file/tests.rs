@@ -209,6 +209,24 @@ fn a_hidden_entry_that_is_a_link_covers_its_target() {
 }
 
 #[test]
+fn a_hidden_name_that_is_a_link_at_the_top_of_a_root_covers_its_target() {
+    let mut tree = Tree::new(&["/w"]);
+    tree.link("/w/.env", "conf/real").file("/w/conf/real").file("/w/conf/other").link("/w/keys", "conf/keys");
+    tree.file("/w/conf/keys/x");
+    let policy = policy("/w", &[], &[".env", "**/keys"]);
+    for path in ["/w/conf/real", "/w/conf/keys/x", "/w/.env"] {
+        assert_eq!(act(&tree, &policy, FileAction::Read, path), Some(Code::FileHidden), "{path}");
+    }
+    assert_eq!(act(&tree, &policy, FileAction::Read, "/w/conf/other"), None);
+}
+
+#[test]
+fn where_a_new_symbolic_link_points_to_is_not_changed() {
+    let request = FileRequest { to: Some("/etc/passwd".into()), ..request(FileAction::Symlink, "/w/new") };
+    assert_eq!(code(&tree(), &rules(), &request), None);
+}
+
+#[test]
 fn patterns_hold_when_the_workspace_is_spelled_through_a_link() {
     let mut tree = Tree::new(&["/real"]);
     tree.file("/real/w/conf/x.key").link("/link", "/real").file("/real/w/ok");

@@ -18,10 +18,10 @@ pub(super) fn judge(
     let top = &directory.real;
     let need = needs(action);
     if need == Access::Write
-        && let Some((rule, path)) = judge.ground.known_beneath(top)
+        && let Some((code, rule, path)) = judge.ground.known_beneath(top)
     {
         let message = format!("`{}` contains `{}`, which may not be changed", top.display(), path.display());
-        return Err(Reason::new(Code::FileProtected, message).by(rule));
+        return Err(Reason::new(code, message).by(rule));
     }
     let Some(tree) = judge.world.tree(top) else { return Err(super::unknown()) };
     let Some(entries) = tree else {
