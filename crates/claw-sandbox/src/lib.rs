@@ -1,16 +1,24 @@
 //! x
 
+mod domain;
+mod enforcement;
+mod kernel;
+mod landlock;
 mod launcher;
 mod limits;
 mod observe;
 mod outcome;
 mod pump;
+mod ruleset;
 mod run_thread;
+mod seccomp;
 mod spawn;
 mod sweep;
 mod sys;
 mod temporary;
 
+pub use enforcement::{Enforcement, Missing, State, assess};
+pub use kernel::{KernelFeatures, NEWEST_KNOWN_ABI};
 pub use launcher::LauncherCache;
 pub use limits::unenforced;
 pub use observe::Running;

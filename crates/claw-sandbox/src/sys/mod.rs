@@ -4,9 +4,11 @@
 //! its comment says why the arguments are valid.
 #![expect(unsafe_code, reason = "this module talks to the kernel")]
 
+pub(crate) mod caps;
 pub(crate) mod child;
 pub(crate) mod fd;
 pub(crate) mod pidfd;
+pub(crate) mod probe;
 pub(crate) mod rlimit;
 pub(crate) mod sentinel;
 pub(crate) mod signal;

@@ -1,0 +1,95 @@
+//! Everything that a thread gives up before it starts runs: prepared first, then done at once.
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+
+use claw_policy::Confinement;
+use nix::errno::Errno;
+use seccompiler::BpfProgram;
+
+use crate::KernelFeatures;
+use crate::landlock::{LandlockError, PreparedRuleset};
+use crate::ruleset::RulesetPlan;
+use crate::seccomp::{CompileError, SeccompSpec};
+use crate::sys::caps;
+
+/// The restrictions of a launcher thread, with every file opened and every program compiled.
+#[derive(Debug)]
+#[must_use = "nothing is restricted until a thread restricts itself"]
+pub(crate) struct PreparedDomain {
+    ruleset: Option<PreparedRuleset>,
+    filters: Option<[BpfProgram; 2]>,
+}
+
+/// A thread could not be restricted as demanded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DomainError {
+    #[error(transparent)]
+    Landlock(#[from] LandlockError),
+    #[error("seccomp: {0}")]
+    Compile(#[from] CompileError),
+    #[error("seccomp: {0}")]
+    Install(#[from] seccompiler::Error),
+    #[error("no_new_privs cannot be set: {}", .0.desc())]
+    NoNewPrivileges(#[source] Errno),
+    #[error("the capabilities cannot be given up: {}", .0.desc())]
+    Capabilities(#[source] Errno),
+}
+
+impl PreparedDomain {
+    /// Prepares what `kernel` can enforce of `confinement`.
+    ///
+    /// What it cannot enforce is left out: compare [`crate::assess`] with the policy's floor first.
+    /// `temporary` is a directory that the runs may write.
+    pub(crate) fn prepare(
+        confinement: &Confinement,
+        kernel: &KernelFeatures,
+        temporary: Option<&Path>,
+    ) -> Result<Self, DomainError> {
+        let plan = RulesetPlan::new(confinement, kernel, temporary);
+        let ruleset = plan.map(|plan| PreparedRuleset::build(&plan)).transpose()?;
+        let filters =
+            kernel.seccomp_filter.then(|| SeccompSpec::of(confinement, kernel).compile()).transpose()?;
+        Ok(Self { ruleset, filters })
+    }
+
+    /// Optional paths that were not there and are therefore not granted.
+    pub(crate) fn skipped(&self) -> &[PathBuf] {
+        self.ruleset.as_ref().map_or(&[], |ruleset| &ruleset.skipped)
+    }
+
+    /// Restricts the current thread, and all that it makes, for ever.
+    ///
+    /// The order: no_new_privs, which the others need without privileges; capabilities, while
+    /// prctl and capset are sure to be allowed; Landlock; seccomp last, because it may deny what
+    /// the steps before it use.
+    ///
+    /// # Warning
+    /// After an error the thread is restricted in part. It must end.
+    pub(crate) fn restrict_current_thread(self) -> Result<(), DomainError> {
+        caps::set_no_new_privileges().map_err(DomainError::NoNewPrivileges)?;
+        caps::drop_all().map_err(DomainError::Capabilities)?;
+        if let Some(ruleset) = self.ruleset {
+            ruleset.restrict_current_thread()?;
+        }
+        for filter in self.filters.iter().flatten() {
+            seccompiler::apply_filter(filter)?;
+        }
+        Ok(())
+    }
+}
+
+/// Adds the layer from which no signal leaves to the current thread, one for each run thread.
+///
+/// Needs Landlock ABI 6; call it only where [`has_signal_scope`] says so.
+pub(crate) fn scope_signals_current_thread() -> Result<(), DomainError> {
+    Ok(crate::landlock::scope_signals_current_thread()?)
+}
+
+/// Whether the kernel can confine signals to a domain.
+pub(crate) fn has_signal_scope(kernel: &KernelFeatures) -> bool {
+    kernel.used_abi() >= 6
+}
+
+#[cfg(test)]
+mod tests;

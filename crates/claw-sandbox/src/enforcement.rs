@@ -1,0 +1,115 @@
+//! Which guarantees a policy needs, and what gives them on this kernel.
+//!
+//! The assessment is made and compared with the policy's floor before anything starts.
+#![forbid(unsafe_code)]
+
+mod mechanisms;
+
+use std::fmt;
+
+use claw_policy::{Confinement, Floor, Guarantee};
+
+use crate::KernelFeatures;
+
+/// For each guarantee that a confinement needs, what gives it or why it is missing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Enforcement {
+    entries: Vec<(Guarantee, State)>,
+}
+
+/// Whether a guarantee is given.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum State {
+    /// It is, by this mechanism.
+    Enforced {
+        /// What gives it, and what it is known not to cover, as one line.
+        mechanism: String,
+    },
+    /// It is not.
+    Missing {
+        /// Why, as one line.
+        reason: String,
+        /// What can be done about it, besides giving the guarantee up.
+        next: String,
+    },
+}
+
+/// A guarantee that a policy demands and that is not given.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Missing {
+    /// The guarantee.
+    pub guarantee: Guarantee,
+    /// Why it is not given.
+    pub reason: String,
+    /// What can be done about it.
+    pub next: String,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { guarantee, reason, next } = self;
+        let name = guarantee.name();
+        write!(
+            f,
+            "`{name}` cannot be enforced: {reason}; {next}, or give it up with `enforcement: {{ degrade: [{name}] }}`"
+        )
+    }
+}
+
+/// Assesses what `kernel` can enforce of `confinement`.
+#[must_use]
+pub fn assess(confinement: &Confinement, kernel: &KernelFeatures) -> Enforcement {
+    let needed = Guarantee::ALL.into_iter().filter(|guarantee| is_needed(*guarantee, confinement));
+    let entries =
+        needed.map(|guarantee| (guarantee, mechanisms::state(guarantee, confinement, kernel))).collect();
+    Enforcement { entries }
+}
+
+impl Enforcement {
+    /// The guarantees that are needed, in the order of [`Guarantee::ALL`].
+    pub fn entries(&self) -> impl Iterator<Item = (Guarantee, &State)> {
+        self.entries.iter().map(|(guarantee, state)| (*guarantee, state))
+    }
+
+    /// The state of one guarantee; `None` when the confinement does not need it.
+    #[must_use]
+    pub fn state(&self, guarantee: Guarantee) -> Option<&State> {
+        self.entries().find(|(entry, _)| *entry == guarantee).map(|(_, state)| state)
+    }
+
+    /// Every guarantee that is needed and missing, given up or not.
+    pub fn missing(&self) -> impl Iterator<Item = Missing> {
+        self.entries().filter_map(|(guarantee, state)| match state {
+            State::Enforced { .. } => None,
+            State::Missing { reason, next } => {
+                Some(Missing { guarantee, reason: reason.clone(), next: next.clone() })
+            }
+        })
+    }
+
+    /// Compares with what the policy demands.
+    ///
+    /// # Errors
+    ///
+    /// All guarantees that are missing and that the policy does not give up by name.
+    pub fn meets(&self, floor: &Floor) -> Result<(), Vec<Missing>> {
+        let missing: Vec<_> =
+            self.missing().filter(|missing| !floor.degrade.contains(&missing.guarantee)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(missing) }
+    }
+}
+
+fn is_needed(guarantee: Guarantee, confinement: &Confinement) -> bool {
+    match guarantee {
+        Guarantee::NestedPaths => !confinement.nested.is_empty(),
+        Guarantee::ProtectedPaths => !confinement.protected.is_empty(),
+        Guarantee::ExecArguments => confinement.argument_rules,
+        Guarantee::Exec => !confinement.execute_any,
+        Guarantee::Sweep => !confinement.detach,
+        Guarantee::Limits => confinement.limits != claw_policy::Limits::default(),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! What gives each guarantee, by the kernel's features.
+
+use claw_policy::{Confinement, Guarantee, NetworkRule, Protocol};
+
+use super::State;
+use crate::KernelFeatures;
+use crate::domain::has_signal_scope;
+
+pub(super) fn state(guarantee: Guarantee, confinement: &Confinement, kernel: &KernelFeatures) -> State {
+    match guarantee {
+        Guarantee::Files => files(kernel),
+        Guarantee::NestedPaths => {
+            later(&quoted(&confinement.nested), "hidden and read-only paths inside a writable tree")
+        }
+        Guarantee::ProtectedPaths => later("", "protected names inside a writable tree"),
+        Guarantee::Metadata => later(
+            "",
+            "chmod, chown, timestamps and attributes of readable files, which Landlock does not cover,",
+        ),
+        Guarantee::ExecArguments => later("", "argument rules for the programs that a command starts"),
+        Guarantee::Exec => exec(kernel),
+        Guarantee::Network => network(confinement, kernel),
+        Guarantee::Signals => signals(kernel),
+        Guarantee::Syscalls => {
+            with_filter(kernel, "seccomp filter: denied system calls, no foreign architecture")
+        }
+        Guarantee::Privileges => enforced("no_new_privs; all capability sets are emptied"),
+        Guarantee::Sweep => sweep(kernel),
+        Guarantee::Limits => limits(confinement),
+        // The type may grow; what we do not know is not given.
+        _ => missing("this version does not know it", "use a newer version"),
+    }
+}
+
+fn files(kernel: &KernelFeatures) -> State {
+    match kernel.used_abi() {
+        0 => no_landlock(kernel),
+        1 | 2 => older(kernel, 3, "files outside could be truncated"),
+        abi => enforced(format!("Landlock ABI {abi}: rules on opened directories and files")),
+    }
+}
+
+// A loader that may be executed runs what it may read. The kernel cannot tell its two uses apart
+// without looking at each exec.
+fn exec(kernel: &KernelFeatures) -> State {
+    match kernel.used_abi() {
+        0 => no_landlock(kernel),
+        abi => with_filter(
+            kernel,
+            &format!(
+                "Landlock ABI {abi}: EXECUTE on the allowed files only; seccomp: no executable memory files. \
+                 Not covered: code that an allowed interpreter or the dynamic loader reads"
+            ),
+        ),
+    }
+}
+
+fn network(confinement: &Confinement, kernel: &KernelFeatures) -> State {
+    if !confinement.network.is_empty() {
+        let rules: Vec<String> = confinement.network.iter().map(describe).collect();
+        return missing(
+            format!("rules by port or host are not enforced by this version ({})", quoted(&rules)),
+            "remove the rules (given up, they mean no network at all)",
+        );
+    }
+    let landlock = if kernel.used_abi() >= 4 { "; Landlock: no bind, no connect" } else { "" };
+    with_filter(
+        kernel,
+        &format!("seccomp filter: no sockets but connected pairs and AF_UNIX streams{landlock}"),
+    )
+}
+
+fn describe(rule: &NetworkRule) -> String {
+    let protocol = match rule.protocol {
+        Some(Protocol::Tcp) => "tcp",
+        Some(Protocol::Udp) => "udp",
+        None => "any",
+    };
+    let port = rule.port.map_or_else(|| String::from("*"), |port| port.to_string());
+    format!("{protocol}:{}:{port}", rule.host.as_deref().unwrap_or("*"))
+}
+
+fn signals(kernel: &KernelFeatures) -> State {
+    if has_signal_scope(kernel) {
+        return with_filter(kernel, "Landlock signal scope; seccomp: no ptrace and no access to memory");
+    }
+    older(kernel, 6, "processes of the same user could be signalled")
+}
+
+fn sweep(kernel: &KernelFeatures) -> State {
+    if has_signal_scope(kernel) {
+        return enforced("one signal to the run's Landlock domain, which nothing leaves");
+    }
+    older(kernel, 6, "a process that makes a session of its own survives the run; only the session is killed")
+}
+
+fn limits(confinement: &Confinement) -> State {
+    let unenforced = crate::limits::unenforced(&confinement.limits);
+    if unenforced.is_empty() {
+        return enforced("resource limits of each process; time, output and processes are supervised");
+    }
+    let names: Vec<String> = unenforced.into_iter().map(String::from).collect();
+    missing(
+        format!("these limits are not enforced by this version: {}", quoted(&names)),
+        "remove them from `limits`",
+    )
+}
+
+fn with_filter(kernel: &KernelFeatures, mechanism: &str) -> State {
+    if kernel.seccomp_filter {
+        return enforced(mechanism);
+    }
+    missing("the kernel has no seccomp filters", "use a kernel with CONFIG_SECCOMP_FILTER")
+}
+
+fn no_landlock(kernel: &KernelFeatures) -> State {
+    missing(
+        format!("the kernel {} has no Landlock, or it is not switched on", kernel.release),
+        "use Linux 6.12 or later with `landlock` among the `lsm=` boot parameters",
+    )
+}
+
+fn older(kernel: &KernelFeatures, needed: u32, consequence: &str) -> State {
+    if kernel.used_abi() == 0 {
+        return no_landlock(kernel);
+    }
+    missing(
+        format!("Landlock ABI {needed} is needed, this kernel has {}: {consequence}", kernel.used_abi()),
+        format!("use Linux {} or later", first_release(needed)),
+    )
+}
+
+// The release that brought a Landlock ABI (Documentation/userspace-api/landlock.rst).
+const fn first_release(abi: u32) -> &'static str {
+    match abi {
+        0..=3 => "6.2",
+        4 => "6.7",
+        5 => "6.10",
+        _ => "6.12",
+    }
+}
+
+// What a later version of this program will enforce.
+fn later(which: &str, what: &str) -> State {
+    let which = if which.is_empty() { String::new() } else { format!(" ({which})") };
+    missing(
+        format!("{what} are not enforced in the kernel by this version{which}"),
+        "remove the rules that need it",
+    )
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn enforced(mechanism: impl Into<String>) -> State {
+    State::Enforced { mechanism: mechanism.into() }
+}
+
+fn missing(reason: impl Into<String>, next: impl Into<String>) -> State {
+    State::Missing { reason: reason.into(), next: next.into() }
+}

@@ -1,0 +1,100 @@
+use claw_policy::{Confinement, Floor, Guarantee, Limits, NetworkRule};
+
+use super::{State, assess};
+use crate::KernelFeatures;
+
+fn confinement() -> Confinement {
+    Confinement {
+        roots: Vec::new(),
+        executables: Vec::new(),
+        execute_any: false,
+        nested: Vec::new(),
+        protected: Vec::new(),
+        argument_rules: false,
+        network: Vec::new(),
+        limits: Limits::default(),
+        floor: Floor::default(),
+        set_environment: Vec::new(),
+        search_path: Vec::new(),
+        detach: false,
+    }
+}
+
+fn missing(confinement: &Confinement, kernel: &KernelFeatures) -> Vec<&'static str> {
+    assess(confinement, kernel).missing().map(|missing| missing.guarantee.name()).collect()
+}
+
+#[test]
+fn every_abi_misses_what_its_kernel_lacks() {
+    let expected: [(u32, &[&str]); 11] = [
+        (0, &["files", "metadata", "exec", "signals", "sweep"]),
+        (1, &["files", "metadata", "signals", "sweep"]),
+        (2, &["files", "metadata", "signals", "sweep"]),
+        (3, &["metadata", "signals", "sweep"]),
+        (4, &["metadata", "signals", "sweep"]),
+        (5, &["metadata", "signals", "sweep"]),
+        (6, &["metadata"]),
+        (7, &["metadata"]),
+        (8, &["metadata"]),
+        (9, &["metadata"]),
+        (10, &["metadata"]),
+    ];
+    for (abi, names) in expected {
+        assert_eq!(missing(&confinement(), &KernelFeatures::with_abi(abi)), names, "ABI {abi}");
+    }
+}
+
+#[test]
+fn without_seccomp_most_is_missing_under_any_abi() {
+    let kernel = KernelFeatures { seccomp_filter: false, ..KernelFeatures::with_abi(10) };
+    assert_eq!(missing(&confinement(), &kernel), ["metadata", "exec", "network", "signals", "syscalls"]);
+}
+
+#[test]
+fn what_a_policy_does_not_need_is_not_assessed() {
+    let free = Confinement { execute_any: true, detach: true, ..confinement() };
+    let enforcement = assess(&free, &KernelFeatures::with_abi(7));
+    for guarantee in [
+        Guarantee::Exec,
+        Guarantee::Sweep,
+        Guarantee::Limits,
+        Guarantee::NestedPaths,
+        Guarantee::ProtectedPaths,
+        Guarantee::ExecArguments,
+    ] {
+        assert_eq!(enforcement.state(guarantee), None, "{}", guarantee.name());
+    }
+}
+
+#[test]
+fn what_this_version_cannot_do_is_named() {
+    let kernel = KernelFeatures::with_abi(7);
+    let demanding = Confinement {
+        nested: vec!["docs/secret".into()],
+        network: vec![NetworkRule { protocol: None, port: Some(443), host: None }],
+        limits: Limits { disk: Some(1), ..Limits::default() },
+        ..confinement()
+    };
+    let enforcement = assess(&demanding, &kernel);
+    for (guarantee, name) in
+        [(Guarantee::NestedPaths, "docs/secret"), (Guarantee::Network, "443"), (Guarantee::Limits, "disk")]
+    {
+        let Some(State::Missing { reason, .. }) = enforcement.state(guarantee) else {
+            panic!("{} is not missing", guarantee.name());
+        };
+        assert!(reason.contains(name), "{reason}");
+    }
+}
+
+#[test]
+fn the_floor_is_met_when_all_that_is_missing_was_given_up() {
+    let enforcement = assess(&confinement(), &KernelFeatures::with_abi(7));
+    let missing = enforcement.meets(&Floor::default()).expect_err("metadata is missing");
+    let [only] = missing.as_slice() else { panic!("{missing:?}") };
+    let line = only.to_string();
+    assert!(line.contains("`metadata`") && line.contains("degrade: [metadata]"), "{line}");
+    assert!(!line.contains('\n'), "{line}");
+    assert_eq!(enforcement.meets(&Floor { degrade: vec![Guarantee::Metadata] }), Ok(()));
+    let other = Floor { degrade: vec![Guarantee::Network] };
+    assert!(enforcement.meets(&other).is_err());
+}

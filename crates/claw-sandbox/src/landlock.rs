@@ -1,0 +1,75 @@
+//! Builds Landlock rulesets: opens what a plan names and hands it to the kernel.
+//!
+//! Every right of a plan is one that the kernel has, so everything is a hard requirement: a right
+//! that is missing after all is an error and never silently dropped.
+#![forbid(unsafe_code)]
+
+mod rules;
+
+use std::path::PathBuf;
+
+use landlock::{
+    CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
+    RulesetStatus, Scope,
+};
+
+use crate::ruleset::RulesetPlan;
+pub(crate) use rules::RuleError;
+
+/// A ruleset in the kernel, ready to restrict a thread.
+#[derive(Debug)]
+pub(crate) struct PreparedRuleset {
+    created: RulesetCreated,
+    /// Optional paths that do not exist.
+    pub(crate) skipped: Vec<PathBuf>,
+}
+
+/// Landlock could not do what the plan says.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LandlockError {
+    #[error("landlock: {0}")]
+    Ruleset(#[from] RulesetError),
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+    #[error("landlock does not enforce the whole ruleset")]
+    Partial,
+}
+
+impl PreparedRuleset {
+    /// Opens every path of `plan` and makes its ruleset.
+    ///
+    /// Fails when a required path does not exist or is not what it was when the policy was resolved.
+    pub(crate) fn build(plan: &RulesetPlan) -> Result<Self, LandlockError> {
+        let mut ruleset =
+            Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(plan.files)?;
+        if !plan.network.is_empty() {
+            ruleset = ruleset.handle_access(plan.network)?;
+        }
+        if !plan.scopes.is_empty() {
+            ruleset = ruleset.scope(plan.scopes)?;
+        }
+        let opened = rules::open(&plan.rules)?;
+        let created = ruleset.create()?.add_rules(opened.rules.into_iter().map(Ok::<_, RulesetError>))?;
+        Ok(Self { created, skipped: opened.skipped })
+    }
+
+    /// Restricts the current thread for ever.
+    pub(crate) fn restrict_current_thread(self) -> Result<(), LandlockError> {
+        enforce(self.created)
+    }
+}
+
+/// Adds a domain to the current thread from which no signal leaves (ABI 6).
+pub(crate) fn scope_signals_current_thread() -> Result<(), LandlockError> {
+    let ruleset =
+        Ruleset::default().set_compatibility(CompatLevel::HardRequirement).scope(Scope::Signal)?.create()?;
+    enforce(ruleset)
+}
+
+fn enforce(ruleset: RulesetCreated) -> Result<(), LandlockError> {
+    let status = ruleset.restrict_self()?;
+    match status.ruleset {
+        RulesetStatus::FullyEnforced => Ok(()),
+        _ => Err(LandlockError::Partial),
+    }
+}

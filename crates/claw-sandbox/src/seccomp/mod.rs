@@ -1,0 +1,151 @@
+//! The system calls that no run may make.
+//!
+//! [`SeccompSpec::verdict`] says what must happen; [`SeccompSpec::compile`] makes the programs that
+//! do it. They share the table and nothing else: an emulator of the kernel's interpreter and the
+//! kernel itself are the tests that they agree.
+#![forbid(unsafe_code)]
+
+mod dispatch;
+#[cfg(test)]
+mod emulator;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use claw_policy::Confinement;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch,
+};
+
+use crate::KernelFeatures;
+use table::{ArgumentRule, Call, Group, Operation, Test, When};
+
+/// What happens to a system call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verdict {
+    /// It happens.
+    Allow,
+    /// It fails with this error number.
+    Errno(u32),
+    /// The whole process is killed with SIGSYS.
+    KillProcess,
+}
+
+impl From<Verdict> for u32 {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Allow => libc::SECCOMP_RET_ALLOW,
+            Verdict::Errno(errno) => libc::SECCOMP_RET_ERRNO | errno,
+            Verdict::KillProcess => libc::SECCOMP_RET_KILL_PROCESS,
+        }
+    }
+}
+
+/// Which program a run gets.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct SeccompSpec {
+    /// Whether AF_UNIX sockets may connect: only where Landlock rules on their paths (ABI 9).
+    pub(crate) unix_connect: bool,
+}
+
+/// The programs could not be made. A bug of ours, found by the tests.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CompileError {
+    #[error("no system call table for the architecture `{}`", std::env::consts::ARCH)]
+    Architecture,
+    #[error("the number dispatch needs a jump of {0} instructions")]
+    Jump(usize),
+    #[error("the argument rules do not compile: {0}")]
+    Arguments(#[from] seccompiler::BackendError),
+}
+
+impl SeccompSpec {
+    /// The program for a confinement.
+    ///
+    /// Network rules are not enforced by port or host yet, so every confinement has no network.
+    pub(crate) fn of(_confinement: &Confinement, kernel: &KernelFeatures) -> Self {
+        Self { unix_connect: kernel.used_abi() >= 9 }
+    }
+
+    /// What must happen to a system call. `architecture` is an `AUDIT_ARCH_*` value.
+    pub(crate) fn verdict(self, architecture: u32, number: u32, arguments: [u64; 6]) -> Verdict {
+        if Some(architecture) != table::AUDIT_ARCHITECTURE {
+            return Verdict::KillProcess;
+        }
+        if number > table::LAST_REVIEWED {
+            return Verdict::Errno(table::ENOSYS);
+        }
+        if let Some((group, _)) = self.denied().find(|(_, call)| call.number == number) {
+            return Verdict::Errno(group.errno);
+        }
+        let mut rules = table::ARGUMENTS.iter().filter(|rule| rule.call.number == number);
+        if rules.any(|rule| rule.matches(arguments)) { Verdict::Errno(table::EPERM) } else { Verdict::Allow }
+    }
+
+    /// The programs, to be installed in any order: each call gets the strictest answer of them.
+    pub(crate) fn compile(self) -> Result<[BpfProgram; 2], CompileError> {
+        let architecture = table::AUDIT_ARCHITECTURE.ok_or(CompileError::Architecture)?;
+        Ok([dispatch::compile(self, architecture)?, Self::compile_argument_rules()?])
+    }
+
+    fn compile_argument_rules() -> Result<BpfProgram, CompileError> {
+        let target = TargetArch::try_from(std::env::consts::ARCH).map_err(|_| CompileError::Architecture)?;
+        let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
+        for rule in table::ARGUMENTS {
+            rules.entry(rule.call.number.into()).or_default().push(rule.compile()?);
+        }
+        let deny = SeccompAction::Errno(table::EPERM);
+        let filter = SeccompFilter::new(rules, SeccompAction::Allow, deny, target)?;
+        Ok(filter.try_into()?)
+    }
+
+    // Calls that are denied whatever their arguments.
+    fn denied(self) -> impl Iterator<Item = (&'static Group, &'static Call)> {
+        let groups = table::DENIED.iter().filter(move |group| match group.when {
+            When::Always => true,
+            When::NoUnixRules => !self.unix_connect,
+        });
+        groups.flat_map(|group| group.calls.iter().map(move |call| (group, call)))
+    }
+}
+
+impl ArgumentRule {
+    // All tests must hold.
+    fn matches(&self, arguments: [u64; 6]) -> bool {
+        self.tests.iter().all(|test| {
+            let value = arguments.get(usize::from(test.argument));
+            value.is_some_and(|value| test.holds(*value))
+        })
+    }
+
+    fn compile(&self) -> Result<SeccompRule, seccompiler::BackendError> {
+        let conditions: Result<Vec<_>, _> = self.tests.iter().map(Test::compile).collect();
+        SeccompRule::new(conditions?)
+    }
+}
+
+impl Test {
+    // The kernel declares all of these arguments as `int` or `unsigned int`, or cuts them to 32
+    // bits itself (clone's flags). A comparison of 64 bits could be passed by setting high ones.
+    fn holds(&self, value: u64) -> bool {
+        let low = value & u64::from(u32::MAX);
+        let wanted = u64::from(self.value);
+        match self.operation {
+            Operation::Equal => low == wanted,
+            Operation::NotEqual => low != wanted,
+            Operation::Masked(mask) => low & u64::from(mask) == wanted,
+        }
+    }
+
+    fn compile(&self) -> Result<SeccompCondition, seccompiler::BackendError> {
+        let operation = match self.operation {
+            Operation::Equal => SeccompCmpOp::Eq,
+            Operation::NotEqual => SeccompCmpOp::Ne,
+            Operation::Masked(mask) => SeccompCmpOp::MaskedEq(mask.into()),
+        };
+        SeccompCondition::new(self.argument, SeccompCmpArgLen::Dword, operation, self.value.into())
+    }
+}
