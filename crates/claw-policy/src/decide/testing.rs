@@ -9,8 +9,8 @@ use crate::policy::{
     Security,
 };
 use crate::{
-    Access, Decision, FactError, Facts, FileId, FileKind, Floor, Limits, PathFact, Query, Request,
-    ResolvedPath, RuleRef, decide,
+    Access, Decision, FactError, Facts, FileId, FileKind, Floor, Limits, PathFact, ProgramFact, Query,
+    Request, ResolvedPath, RuleRef, decide,
 };
 
 /// A node of the file system.
@@ -140,9 +140,33 @@ impl Tree {
             Query::Home { user } => {
                 facts.set_home(user.clone(), (user == b"bob").then(|| "/home/bob".into()));
             }
-            Query::Program { name } => facts.set_program(name.clone(), Err(FactError::NotFound)),
-            Query::ProgramPath { path } => facts.set_program_path(path, Err(FactError::NotFound)),
-            Query::ProgramGlob { pattern } => facts.set_glob(pattern.clone(), Vec::new()),
+            Query::Program { name } => {
+                let path = Path::new("/usr/bin").join(String::from_utf8_lossy(name).into_owned());
+                facts.set_program(name.clone(), self.program(&path));
+            }
+            Query::ProgramPath { path } => facts.set_program_path(path, self.program(path)),
+            Query::ProgramGlob { pattern } => {
+                let glob = globset::Glob::new(pattern).expect("the glob compiles").compile_matcher();
+                let names = self.nodes.keys().filter(|name| glob.is_match(name));
+                let programs = names.filter_map(|name| self.program(name).ok()).collect();
+                facts.set_glob(pattern.clone(), programs);
+            }
+        }
+    }
+
+    /// Every regular file is an executable program.
+    fn program(&self, path: &Path) -> Result<ProgramFact, FactError> {
+        let found = self.resolve(path, true)?;
+        match (found.kind, found.id) {
+            (FileKind::File, Some(id)) => Ok(ProgramFact {
+                found: path.to_owned(),
+                real: found.real,
+                id,
+                executable: true,
+                interpreters: Vec::new(),
+            }),
+            (FileKind::Directory, _) => Err(FactError::IsDirectory),
+            _ => Err(FactError::NotFound),
         }
     }
 

@@ -1,6 +1,7 @@
 use super::*;
 use crate::decide::testing::{Tree, pattern, policy, root, ruled};
-use crate::{Access, FileAction, FileRequest, Origin};
+use crate::policy::{Entry, ProgramMatcher};
+use crate::{Access, ExecRequest, FileAction, FileRequest, Origin};
 
 fn read(path: &str) -> FileRequest {
     FileRequest {
@@ -16,6 +17,7 @@ fn read(path: &str) -> FileRequest {
 fn tree() -> Tree {
     let mut tree = Tree::new(&["/w"]);
     tree.file("/w/a").file("/w/key.pem").file("/ro/x").file("/outside/y").file("/w/.git/config");
+    tree.file("/usr/bin/git").file("/usr/bin/npm").file("/usr/bin/bash");
     tree
 }
 
@@ -98,4 +100,45 @@ fn an_explanation_reads_as_lines() {
     let expected = "deny\n  file.hidden: `/w/key.pem` is hidden by `*.pem` (test.yaml:1:1)\n\
                     decided by test.yaml:1:1: `*.pem`\nto change it: remove `*.pem` (test.yaml:1:1)";
     assert_eq!(text, expected);
+}
+
+#[test]
+fn a_missing_program_is_the_smallest_change_and_an_allowing_entry_is_named() {
+    let mut policy = policy("/w", &[], &[]);
+    let cases: [(&str, &[&str], Option<&str>); 4] = [
+        ("git status", &[], Some("add `git` to `exec.allowlist`")),
+        ("git status; npm test", &[], Some("add `git` and `npm` to `exec.allowlist`")),
+        ("nothere", &[], None),
+        ("true", &[], None),
+    ];
+    for (line, rules, change) in cases {
+        let script = claw_shell::parse(line.as_bytes(), claw_shell::Dialect::Bash).expect("it parses");
+        let request = exec(&script, line);
+        let explanation = explained(&policy, Request::Exec(&request));
+        assert_eq!(texts(&explanation), rules, "{line}");
+        let verified = explanation.change.as_ref().filter(|change| change.verified);
+        assert_eq!(verified.map(|change| change.text.as_str()), change, "{line}");
+    }
+    let entry = Entry {
+        program: ProgramMatcher::Name(b"git".to_vec()),
+        prefix: Vec::new(),
+        allow: Vec::new(),
+        deny: Vec::new(),
+    };
+    policy = policy.edited(|policy| policy.exec[0].allowlist.push(ruled("git", entry)));
+    let script = claw_shell::parse(b"git status", claw_shell::Dialect::Bash).expect("it parses");
+    let request = exec(&script, "git status");
+    let explanation = explained(&policy, Request::Exec(&request));
+    assert!(matches!(explanation.decision, Decision::Allow(_)), "{explanation}");
+    assert_eq!(texts(&explanation), ["git"]);
+}
+
+fn exec<'a>(script: &'a claw_shell::Script, line: &'a str) -> ExecRequest<'a> {
+    ExecRequest {
+        script,
+        shell: None,
+        line: Some(line.as_bytes()),
+        cwd: "/w".into(),
+        environment: Vec::new(),
+    }
 }

@@ -17,6 +17,9 @@ pub(super) fn judge(judge: &Judge<'_, '_>, spelling: &Spelling) -> Result<FileAl
         judge.not_hidden(name, None)?;
     }
     judge.not_hidden(&names.object().real, names.object().id)?;
+    if names.object().kind == FileKind::Missing {
+        return Err(not_a_program(spelling, FactError::NotFound));
+    }
     if names.object().kind != FileKind::File {
         let message = format!("`{}` is not a regular file", spelling.path.display());
         return Err(Reason::new(Code::ExecNotExecutable, message));

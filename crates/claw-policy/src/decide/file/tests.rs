@@ -1,4 +1,5 @@
-use super::super::testing::{Node, Tree, pattern, policy};
+use super::super::testing::{Node, Tree, pattern, policy, ruled};
+use crate::policy::{Entry, ProgramMatcher, Security};
 use crate::{Access, Code, Decision, FileAction, FileRequest, Origin, Policy, Request};
 
 fn request(action: FileAction, path: &str) -> FileRequest {
@@ -289,4 +290,39 @@ fn every_layer_must_allow_and_a_layer_without_a_workspace_only_narrows() {
         policy.files[2].roots = vec![super::super::testing::root("/w/sub", Access::Write)];
     });
     assert_eq!(act(&tree, &policy, FileAction::Read, "/w/a"), Some(Code::FileOutside));
+}
+
+#[test]
+fn programs_are_executed_by_what_the_file_is() {
+    let mut tree = Tree::new(&["/w"]);
+    tree.file("/usr/bin/git").file("/usr/bin/rm").file("/opt/tools/x/bin/tool").file("/w/git").file("/w/run");
+    tree.link("/w/link", "/usr/bin/git").link("/usr/bin/out", "/w/git").hard_link("/w/copy", "/usr/bin/rm");
+    let entry = |text: &str, program| {
+        let entry = Entry { program, prefix: Vec::new(), allow: Vec::new(), deny: Vec::new() };
+        ruled(text, entry)
+    };
+    let mut policy = policy("/w", &[], &[]);
+    policy.exec[0].allowlist = vec![
+        entry("git", ProgramMatcher::Name(b"git".to_vec())),
+        entry("tools", ProgramMatcher::Path("/opt/tools/*/bin/*".into())),
+    ];
+    policy.exec_deny = vec![ruled("rm", ProgramMatcher::Name(b"rm".to_vec()))];
+    let cases = [
+        ("/usr/bin/git", None),
+        ("/w/link", None),
+        ("/opt/tools/x/bin/tool", None),
+        ("/w/git", Some(Code::ExecNotAllowlisted)),
+        ("/usr/bin/rm", Some(Code::ExecDenied)),
+        ("/w", Some(Code::ExecNotExecutable)),
+        ("/w/none", Some(Code::ExecNotFound)),
+    ];
+    for (path, expected) in cases {
+        assert_eq!(act(&tree, &policy, FileAction::Execute, path), expected, "{path}");
+    }
+    let policy = policy.edited(|policy| policy.files[0].workspace_exec = true);
+    assert_eq!(act(&tree, &policy, FileAction::Execute, "/w/run"), None);
+    assert_eq!(act(&tree, &policy, FileAction::Execute, "/w/copy"), Some(Code::ExecDenied));
+    let policy = policy.edited(|policy| policy.exec[0].security.value = Security::Deny);
+    assert_eq!(act(&tree, &policy, FileAction::Execute, "/w/run"), Some(Code::ExecNotAllowlisted));
+    assert_eq!(act(&tree, &policy, FileAction::Execute, "/usr/bin/git"), Some(Code::ExecNotAllowlisted));
 }
