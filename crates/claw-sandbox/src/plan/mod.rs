@@ -1,0 +1,170 @@
+//! Turns a grant into everything that a run needs.
+//!
+//! All work that can fail because the world changed happens here, before anything starts: the
+//! working directory and the streams are opened, the program is checked again, limits and strings
+//! are computed, and what the kernel can enforce is compared with what the policy demands. After
+//! this module the policy is not consulted again.
+#![forbid(unsafe_code)]
+
+mod prepare;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use claw_policy::{Confinement, ExecGrant};
+use nix::errno::Errno;
+
+use crate::domain::{DomainError, PreparedDomain, has_signal_scope, scope_signals_current_thread};
+use crate::launcher::{Launcher, LauncherCache, Restrictions, Scope};
+use crate::limits::{ProcessBound, resource_limits};
+use crate::spawn::{ChildSpec, SpawnError, StdioPlan, Streams, Supervision, resources};
+use crate::temporary::TemporaryDirectory;
+use crate::{Enforcement, KernelFeatures, Missing, Running, assess};
+
+/// A launch that has been fully prepared and can no longer be refused by policy.
+///
+/// It owns open descriptors, so it must be spawned or dropped soon.
+#[derive(Debug)]
+#[must_use = "a plan does nothing until it is spawned"]
+pub struct LaunchPlan {
+    spec: ChildSpec,
+    confinement: Arc<Confinement>,
+    kernel: KernelFeatures,
+    enforcement: Enforcement,
+}
+
+impl LaunchPlan {
+    /// Prepares `grant` for the running kernel.
+    ///
+    /// Fails when the kernel cannot give what the grant demands, and when the program or the
+    /// working directory is not what it was when the grant was made.
+    pub fn prepare(grant: &ExecGrant, io: StdioPlan, kernel: &KernelFeatures) -> Result<Self, PrepareError> {
+        let confinement = grant.confinement();
+        let enforcement = assess(confinement, kernel);
+        enforcement.meets(&confinement.floor).map_err(PrepareError::Floor)?;
+        let spec = ChildSpec {
+            program: prepare::check_program(grant.program())?,
+            argv: prepare::arguments(grant.argv())?,
+            environment: prepare::environment(grant.environment())?,
+            directory: prepare::open_directory(grant.cwd(), confinement)?,
+            streams: Streams::open(io).map_err(PrepareError::Streams)?,
+            rlimits: resource_limits(&confinement.limits).map_err(PrepareError::Limits)?,
+            supervision: supervision(confinement),
+        };
+        Ok(Self { spec, confinement: Arc::clone(confinement), kernel: kernel.clone(), enforcement })
+    }
+
+    /// What is enforced, and how.
+    #[must_use]
+    pub const fn enforcement(&self) -> &Enforcement {
+        &self.enforcement
+    }
+
+    /// Starts the run.
+    ///
+    /// The first run under a confinement makes its launcher; the others are as cheap as a plain spawn.
+    pub fn spawn(self, launchers: &LauncherCache) -> Result<Running, SpawnError> {
+        let Self { mut spec, confinement, kernel, .. } = self;
+        let start = || start_launcher(&confinement, &kernel);
+        let found = launchers.get(&confinement, start)?;
+        prepare::set_temporary(&mut spec.environment, &confinement, &found.launcher);
+        let mut failed = match found.launcher.spawn(spec) {
+            Ok(running) => return Ok(running),
+            Err(failed) => failed,
+        };
+        if found.is_fresh || !matches!(failed.error, SpawnError::Denied(_)) {
+            return Err(failed.error);
+        }
+        // Landlock rules hold files, not names: a program that an upgrade replaced after the
+        // launcher was made is unknown to it. A new launcher knows it.
+        launchers.forget(&found.launcher);
+        let fresh = launchers.get(&confinement, start)?;
+        prepare::set_temporary(&mut failed.spec.environment, &confinement, &fresh.launcher);
+        fresh.launcher.spawn(failed.spec).map_err(|failed| failed.error)
+    }
+}
+
+// Makes the private temporary directory and a thread that has restricted itself.
+fn start_launcher(confinement: &Confinement, kernel: &KernelFeatures) -> Result<Launcher, SpawnError> {
+    let restrict = |error: DomainError| SpawnError::Restrict(error.to_string());
+    let temporary = TemporaryDirectory::create(&std::env::temp_dir())
+        .map_err(|error| resources("make a temporary directory", &error))?;
+    let domain = PreparedDomain::prepare(confinement, kernel, Some(temporary.path())).map_err(restrict)?;
+    let scope: Option<Scope> = has_signal_scope(kernel)
+        .then(|| -> Scope { Arc::new(|| scope_signals_current_thread().map_err(|error| error.to_string())) });
+    let restrictions = Restrictions {
+        domain: Box::new(|| domain.restrict_current_thread().map_err(|error| error.to_string())),
+        scope,
+    };
+    Launcher::start(restrictions, Some(temporary))
+}
+
+fn supervision(confinement: &Confinement) -> Supervision {
+    let limits = &confinement.limits;
+    Supervision {
+        time: limits.time,
+        output: limits.output,
+        processes: match ProcessBound::of(limits) {
+            ProcessBound::Supervised(limit) => Some(limit),
+            ProcessBound::None | ProcessBound::Kernel => None,
+        },
+        detach: confinement.detach,
+        ..Supervision::default()
+    }
+}
+
+/// Why a grant could not be prepared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// The kernel cannot give what the policy demands.
+    #[error("{}", one_line(.0))]
+    Floor(Vec<Missing>),
+    /// The working directory is not beneath any tree that the run may use.
+    #[error("the working directory `{}` is outside of the policy's trees", path.display())]
+    DirectoryOutside {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The working directory cannot be opened, or is not what it was.
+    #[error("the working directory `{}` cannot be entered: {errno}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// The kernel's answer; `ELOOP` when a part of it has become a link.
+        errno: Errno,
+    },
+    /// The program was removed after the decision.
+    #[error("the program `{}` does not exist any more", path.display())]
+    ProgramGone {
+        /// The program's canonical path.
+        path: PathBuf,
+    },
+    /// Another file has taken the program's place after the decision.
+    #[error("the program `{}` has changed since the decision", path.display())]
+    ProgramChanged {
+        /// The program's canonical path.
+        path: PathBuf,
+    },
+    /// No arguments at all, or a NUL byte in one.
+    #[error("the arguments are empty or contain a NUL byte")]
+    Arguments,
+    /// A variable that the kernel cannot take.
+    #[error("the variable `{name}` has an invalid name or a NUL byte")]
+    Variable {
+        /// Its name.
+        name: String,
+    },
+    /// A standard stream cannot be opened.
+    #[error("the standard streams cannot be set up: {0}")]
+    Streams(#[source] io::Error),
+    /// The limits in force cannot be read.
+    #[error("the resource limits cannot be read: {0}")]
+    Limits(#[source] Errno),
+}
+
+fn one_line(missing: &[Missing]) -> String {
+    let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    missing.join("; ")
+}
