@@ -1,6 +1,6 @@
 //! Assignments: each is an environment request, and some variables make programs run others.
 
-use claw_shell::{Assignment, Command, Lookup, Piece};
+use claw_shell::{Assignment, Command, CwdId, Lookup, Piece};
 
 use super::words::display;
 use super::{Judge, Scope};
@@ -125,7 +125,7 @@ impl Judge<'_> {
             return;
         }
         if COMMANDS.contains(&name) || name.ends_with(b"_PAGER") || name.ends_with(b"_EDITOR") {
-            return self.command_variable(scope, assignment);
+            return self.command_variable(scope, assignment, command.map_or(CwdId(0), |command| command.cwd));
         }
         let shown = display(name);
         let reason = if is_stripped(self, name) {
@@ -139,7 +139,7 @@ impl Judge<'_> {
     }
 
     /// `PAGER=less git log`: the variable's value is judged as the command that it is.
-    fn command_variable(&mut self, scope: &Scope<'_>, assignment: &Assignment) {
+    fn command_variable(&mut self, scope: &Scope<'_>, assignment: &Assignment, cwd: CwdId) {
         let name = display(&assignment.name);
         let Some(value) = assignment.value.as_ref().and_then(claw_shell::Word::as_literal) else {
             let message = format!("`{name}` names a command that is only known when the line runs");
@@ -150,7 +150,7 @@ impl Judge<'_> {
         }
         // `LESSOPEN='|command %s'`.
         let text = value.strip_prefix(b"|").unwrap_or(&value);
-        self.carried(scope, text, assignment.span);
+        self.carried(scope, cwd, text, assignment.span);
     }
 
     /// PATH may only name the trusted directories.

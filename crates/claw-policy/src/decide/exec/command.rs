@@ -53,7 +53,11 @@ impl<'a> Judge<'a> {
         if let Ok(fact) = program.fact {
             self.programs.push(fact);
         }
-        if self.denied(program, span) || !self.allowed(program, command, span) {
+        if self.denied(program, span) {
+            return;
+        }
+        // Nothing more has to be known of what may not run at all.
+        if !self.allowed(program, command, span) && !self.askable() {
             return;
         }
         self.present(program, span);

@@ -17,9 +17,9 @@ pub(super) struct Directories {
 }
 
 impl Directories {
-    pub(super) fn new(script: &Script, world: &World<'_>, start: &Path) -> Self {
+    pub(super) fn new(script: &Script, world: &World<'_>, start: Option<Vec<PathBuf>>) -> Self {
         let mut directories = Self { possible: Vec::with_capacity(script.cwds.len().max(1)) };
-        directories.possible.push(Some(vec![start.to_owned()]));
+        directories.possible.push(start);
         // Entry 0 is the start, and an entry refers to earlier ones only.
         for cwd in script.cwds.iter().skip(1) {
             let possible = directories.evaluate(cwd, world);

@@ -4,7 +4,7 @@ use claw_shell::{Piece, Word};
 
 use super::Judge;
 use crate::decide::{confinement, environment};
-use crate::policy::{Ask, Security};
+use crate::policy::Ask;
 use crate::{Code, Decision, Denial, ExecGrant, Grant, ProgramFact, Question, Reason};
 
 /// The shells that read a line when the request names none, in order of preference.
@@ -40,20 +40,17 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether everything that no rule allows may be asked about.
-    fn askable(&self) -> bool {
+    pub(super) fn askable(&self) -> bool {
         self.findings.missed.iter().all(|(layer, _)| match layer {
             Some(index) => self.policy.exec.get(*index).is_some_and(|layer| layer.ask.value != Ask::Off),
             None => self.asks(),
         })
     }
 
-    /// Whether the layers ask about what concerns all of them: those with an allowlist, if there are any.
+    /// Whether all layers that restrict anything ask about it.
     fn asks(&self) -> bool {
-        let exec = &self.policy.exec;
-        let all_full = exec.iter().all(|layer| layer.security.value == Security::Full);
-        exec.iter()
-            .filter(|layer| all_full || layer.security.value != Security::Full)
-            .all(|layer| layer.ask.value != Ask::Off)
+        let layers = self.policy.exec.iter();
+        layers.filter(|layer| self.restricts(layer)).all(|layer| layer.ask.value != Ask::Off)
     }
 
     fn grant(&mut self, commands: Vec<Vec<Vec<u8>>>) -> Result<ExecGrant, Vec<Reason>> {

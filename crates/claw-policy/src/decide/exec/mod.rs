@@ -24,12 +24,14 @@ mod safe_bin;
 mod tests;
 mod words;
 
+use std::path::PathBuf;
+
 use claw_shell::{Opaque, OpaqueKind, Script, Span};
 
 use self::directories::Directories;
 use self::findings::Findings;
 use super::world::World;
-use crate::policy::Security;
+use crate::policy::{ExecLayer, Security};
 use crate::{Code, Decision, ExecRequest, Policy, ProgramFact, Reason};
 
 /// How deep program text inside arguments is followed (`git -c alias.x='!git -c alias...'`).
@@ -82,12 +84,12 @@ impl<'a> Judge<'a> {
         {
             return self.findings.refuse(Reason::new(Code::ExecEmpty, "there is no command in the line"));
         }
-        self.script(script, None, 0);
+        self.script(script, Some(vec![self.request.cwd.clone()]), None, 0);
     }
 
-    /// Judges everything in `script`. `span` stands for all of it when an argument carries it.
-    fn script(&mut self, script: &Script, span: Option<Span>, depth: usize) {
-        let directories = Directories::new(script, self.world, &self.request.cwd);
+    /// Judges everything in `script`, which runs in one of `start`. `span` stands for all of it when an argument carries it.
+    fn script(&mut self, script: &Script, start: Option<Vec<PathBuf>>, span: Option<Span>, depth: usize) {
+        let directories = Directories::new(script, self.world, start);
         let scope = Scope { script, directories, span, depth };
         for command in &script.commands {
             self.command(&scope, command);
@@ -101,13 +103,6 @@ impl<'a> Judge<'a> {
         for opaque in &script.opaque {
             self.opaque(&scope, opaque);
         }
-    }
-
-    fn carried_script(&mut self, scope: &Scope<'_>, script: &Script, span: Span) {
-        if scope.depth >= CARRIED_DEPTH {
-            return self.carrier(scope, span, "commands inside arguments are nested too deeply");
-        }
-        self.script(script, Some(scope.span(span)), scope.depth + 1);
     }
 
     /// An argument or variable would make a program run something that is not known to be allowed.
@@ -139,14 +134,17 @@ impl<'a> Judge<'a> {
 
     /// Whether every layer is `full` and no rule names a program.
     fn unrestricted(&self) -> bool {
-        self.policy.exec_deny.is_empty()
-            && self.policy.exec.iter().all(|layer| {
-                layer.security.value == Security::Full
-                    && layer
-                        .allowlist
-                        .iter()
-                        .all(|entry| entry.value.allow.is_empty() && entry.value.deny.is_empty())
-            })
+        !self.policy.exec.iter().any(|layer| self.restricts(layer))
+    }
+
+    /// Whether `layer` could refuse what it does not know.
+    fn restricts(&self, layer: &ExecLayer) -> bool {
+        layer.security.value != Security::Full
+            || !self.policy.exec_deny.is_empty()
+            || layer
+                .allowlist
+                .iter()
+                .any(|entry| !entry.value.allow.is_empty() || !entry.value.deny.is_empty())
     }
 
     /// Whether some layer has an allowlist, so that arguments are judged too.

@@ -45,7 +45,7 @@ impl Judge<'_> {
         if let Some(value) = option_value(&word) {
             word = std::borrow::Cow::Owned(Word::literal(value, word.span));
         }
-        if !self.may_name_hidden(&word) {
+        if command.cwd == claw_shell::CwdId(0) && !self.may_name_hidden(&word) {
             return;
         }
         let directories = scope.directories.at(command.cwd).unwrap_or_default();

@@ -26,7 +26,7 @@ impl Judge<'_> {
         let action = match redirect.kind {
             RedirectKind::Heredoc => return,
             RedirectKind::Duplicate => {
-                if !is_descriptor(&redirect.target) {
+                if !is_descriptor(&redirect.target) && !self.is_process(scope, redirect) {
                     self.redirect_unknown(scope, redirect);
                 }
                 return;
@@ -37,7 +37,8 @@ impl Judge<'_> {
         if let Some(protocol) = network_device(&redirect.target) {
             return self.network_device(scope, redirect, protocol);
         }
-        if redirect.target.as_literal().is_some_and(|text| is_free(&text)) || self.is_process(redirect) {
+        if redirect.target.as_literal().is_some_and(|text| is_free(&text)) || self.is_process(scope, redirect)
+        {
             return;
         }
         let Some(directories) = scope.directories.at(redirect.cwd) else {
@@ -55,7 +56,11 @@ impl Judge<'_> {
     }
 
     /// `< <(...)`: a pipe; what fills it is judged as a command.
-    fn is_process(&self, redirect: &Redirect) -> bool {
+    fn is_process(&self, scope: &Scope<'_>, redirect: &Redirect) -> bool {
+        // The spans of a carried script point into its own text.
+        if scope.depth > 0 {
+            return false;
+        }
         let span = redirect.target.span;
         let text = self.request.line.and_then(|line| line.get(span.start..span.end));
         matches!(redirect.target.pieces.as_slice(), [Piece::Dynamic { quoted: false }])

@@ -63,7 +63,7 @@ impl Case<'_, '_, '_> {
 
     fn awk_command(&mut self, command: Option<&[u8]>, word: &Word) {
         match command {
-            Some(text) if !text.contains(&b'\\') => self.judge.carried(self.scope, text, word.span),
+            Some(text) if !text.contains(&b'\\') => self.carried(text, word.span),
             _ => self.refuse(word, "awk runs a command that the text does not tell"),
         }
     }

@@ -211,7 +211,7 @@ impl Case<'_, '_, '_> {
                 name,
                 b"SHELL" | b"CC" | b"CXX" | b"LD" | b"AR" | b"AS" | b"MAKE" | b"RM" | b"INSTALL"
             ) {
-                self.judge.carried(self.scope, value, word.span);
+                self.carried(value, word.span);
             }
         }
     }

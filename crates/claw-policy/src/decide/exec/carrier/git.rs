@@ -156,8 +156,11 @@ impl<'c> Case<'c, '_, '_> {
         let all = self.words;
         let at = subcommand_at(globals, all);
         let (before, after) = all.split_at(at.unwrap_or(all.len()));
-        let parsed = self.options(globals, before);
-        let Some((name, arguments)) = after.split_first() else { return };
+        let Some((name, arguments)) = after.split_first() else {
+            self.options(globals, before);
+            return;
+        };
+        let parsed = self.known_options(globals, before);
         let Some(text) = name.as_literal() else {
             let message = "the subcommand of `git` is only known when the line runs";
             return self.judge.unknown(self.scope, name.span, message);
@@ -213,9 +216,9 @@ impl<'c> Case<'c, '_, '_> {
             }
         }
         if shell && text.len() == 1 {
-            self.judge.carried(self.scope, &text.concat(), word.span);
+            self.carried(&text.concat(), word.span);
         } else {
-            self.judge.carried_argv(self.scope, &text, word.span);
+            self.carried_argv(&text, word.span);
         }
     }
 
@@ -279,9 +282,9 @@ impl<'c> Case<'c, '_, '_> {
             );
         }
         match (last, value) {
-            ("helper", [b'!', command @ ..]) => self.judge.carried(self.scope, command, word.span),
+            ("helper", [b'!', command @ ..]) => self.carried(command, word.span),
             ("helper", _) => self.refuse(word, "a credential helper is a program"),
-            (_, command) => self.judge.carried(self.scope, command, word.span),
+            (_, command) => self.carried(command, word.span),
         }
     }
 
@@ -295,7 +298,7 @@ impl<'c> Case<'c, '_, '_> {
             return;
         }
         if let Some(command) = value.strip_prefix(b"!") {
-            return self.judge.carried(self.scope, command, word.span);
+            return self.carried(command, word.span);
         }
         let mut argv = vec![b"git".to_vec()];
         argv.extend(value.split(u8::is_ascii_whitespace).filter(|part| !part.is_empty()).map(<[u8]>::to_vec));
@@ -311,7 +314,7 @@ impl<'c> Case<'c, '_, '_> {
                 }
             }
         }
-        self.judge.carried_argv(self.scope, &argv, word.span);
+        self.carried_argv(&argv, word.span);
     }
 }
 

@@ -12,7 +12,7 @@ mod table_tools;
 
 use std::ops::ControlFlow;
 
-use claw_shell::{Command, Word};
+use claw_shell::{Command, Span, Word};
 
 use super::options::{self, Effect, Item, Opt, Syntax, Text};
 use super::words::{display, text_path};
@@ -161,11 +161,17 @@ impl<'c> Case<'c, '_, '_> {
 
     /// Judges the options among `words`.
     fn options(&mut self, syntax: &Syntax, words: &'c [Word]) -> Parsed<'c> {
+        let parsed = self.known_options(syntax, words);
+        self.certain(syntax, &parsed, words);
+        parsed
+    }
+
+    /// Judges the options among `words` where nothing is added when the line runs.
+    fn known_options(&mut self, syntax: &Syntax, words: &'c [Word]) -> Parsed<'c> {
         let parsed = parse(syntax, words);
         for (option, value, word) in &parsed.options {
             self.option(option, value, word);
         }
-        self.certain(syntax, &parsed, words);
         parsed
     }
 
@@ -200,12 +206,20 @@ impl<'c> Case<'c, '_, '_> {
             (_, Text::Known(text)) => text,
         };
         match option.effect {
-            Effect::Runs => self.judge.carried(self.scope, known, word.span),
+            Effect::Runs => self.carried(known, word.span),
             Effect::Writes => self.write(known, word),
             Effect::WritesIn => self.write_in(known, word),
             Effect::Special(special) => self.special(special, known, word),
             Effect::Plain | Effect::Refused(_) | Effect::RunsRest => {}
         }
+    }
+
+    fn carried(&mut self, text: &[u8], span: Span) {
+        self.judge.carried(self.scope, self.command.cwd, text, span);
+    }
+
+    fn carried_argv(&mut self, argv: &[Vec<u8>], span: Span) {
+        self.judge.carried_argv(self.scope, self.command.cwd, argv, span);
     }
 
     /// The program runs something that cannot be judged.
@@ -237,7 +251,7 @@ impl<'c> Case<'c, '_, '_> {
         }
         let span = rest.first().map_or(self.command.span, |word| word.span);
         if !argv.is_empty() {
-            self.judge.carried_argv(self.scope, &argv, span);
+            self.carried_argv(&argv, span);
         }
     }
 

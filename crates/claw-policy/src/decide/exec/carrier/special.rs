@@ -93,7 +93,7 @@ impl Case<'_, '_, '_> {
 
     fn tar_action(&mut self, text: &[u8], word: &Word) {
         match text.strip_prefix(b"exec=") {
-            Some(command) => self.judge.carried(self.scope, command, word.span),
+            Some(command) => self.carried(command, word.span),
             None => {
                 let harmless = [&b"dot"[..], b".", b"bell", b"echo", b"totals", b"sleep=", b"wait="];
                 if !harmless.iter().any(|action| text.starts_with(action)) {
@@ -125,7 +125,7 @@ impl Case<'_, '_, '_> {
 
     fn rustc_codegen(&mut self, text: &[u8], word: &Word) {
         if let Some(linker) = text.strip_prefix(b"linker=") {
-            self.judge.carried(self.scope, linker, word.span);
+            self.carried(linker, word.span);
         } else if text.starts_with(b"link-arg")
             || text.starts_with(b"linker-plugin")
             || text.starts_with(b"ar=")

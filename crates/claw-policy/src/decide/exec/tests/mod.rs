@@ -1,8 +1,9 @@
 //! Table tests: each case is a command line and the code of the first reason against it.
 
 mod carriers;
-mod line;
+mod properties;
 mod rules;
+mod shell;
 
 use std::path::{Path, PathBuf};
 
@@ -27,10 +28,10 @@ fn machine() -> Tree {
 }
 
 const PROGRAMS: &[&str] = &[
-    "git", "cat", "grep", "sort", "tar", "find", "sed", "awk", "rg", "fd", "cargo", "npm", "curl", "make",
-    "gcc", "cp", "mv", "tee", "mkdir", "touch", "node", "perl", "wc", "head", "env", "bash", "sh", "sudo",
-    "gzip", "less", "man", "dd", "vim", "docker", "go", "jq", "echo", "ssh", "rsync", "cut", "tr", "mytool",
-    "ruby", "chmod", "zip", "tcpdump", "sqlite3", "ln",
+    "git", "xargs", "cat", "grep", "sort", "tar", "find", "sed", "awk", "rg", "fd", "cargo", "npm", "curl",
+    "make", "gcc", "cp", "mv", "tee", "mkdir", "touch", "node", "perl", "wc", "head", "env", "bash", "sh",
+    "sudo", "gzip", "less", "man", "dd", "vim", "docker", "go", "jq", "echo", "ssh", "rsync", "cut", "tr",
+    "mytool", "ruby", "chmod", "zip", "tcpdump", "sqlite3", "ln",
 ];
 
 fn answer(tree: &Tree, query: &Query, facts: &mut Facts) {
@@ -82,9 +83,13 @@ fn decided(policy: &Policy, script: &Script, line: Option<&str>) -> Decision {
     panic!("the facts do not settle")
 }
 
+fn script(text: &str) -> Script {
+    claw_shell::parse(text.as_bytes(), claw_shell::Dialect::Bash).expect("the line parses")
+}
+
 /// `ok`, `ask CODE`, or the code of the first reason.
 fn verdict(policy: &Policy, text: &str) -> String {
-    match decided(policy, &line::parse(text), Some(text)) {
+    match decided(policy, &script(text), Some(text)) {
         Decision::Allow(_) => "ok".into(),
         Decision::Ask(question) => format!("ask {}", question.reasons[0].code.name()),
         Decision::Deny(denial) => denial.reasons[0].code.name().into(),

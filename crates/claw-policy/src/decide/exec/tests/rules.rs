@@ -303,11 +303,11 @@ fn asking_covers_what_is_missed_and_not_what_is_refused() {
             ("git status; $x", "ask shell.opaque"),
             ("rm x", "exec.denied"),
             ("curl x > /etc/passwd", "file.outside"),
-            ("git -c core.pager=evil log", "ask exec.not-allowlisted"),
+            ("git -c core.pager=curl log", "ask exec.not-allowlisted"),
         ],
     );
     policy.exec[0].ask = ruled("always", Ask::Always);
-    check(&policy, &[("git status", "ask exec.ask"), ("absent", "ask exec.not-allowlisted")]);
+    check(&policy, &[("git status", "ask exec.ask"), ("absent", "exec.not-allowlisted")]);
 }
 
 #[test]
