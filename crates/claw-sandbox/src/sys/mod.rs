@@ -4,6 +4,7 @@
 //! its comment says why the arguments are valid.
 #![expect(unsafe_code, reason = "this module talks to the kernel")]
 
+pub(crate) mod attempt;
 pub(crate) mod caps;
 pub(crate) mod child;
 pub(crate) mod fd;
