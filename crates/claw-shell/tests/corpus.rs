@@ -128,3 +128,8 @@ fn run(text: &str, least: usize) {
 fn every_line_lists_what_it_runs() {
     run(include_str!("data/lines.txt"), 45);
 }
+
+#[test]
+fn wrappers_builtins_and_evaluated_data_list_what_they_run() {
+    run(include_str!("data/more.txt"), 100);
+}

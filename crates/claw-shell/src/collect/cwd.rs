@@ -168,9 +168,8 @@ impl Collector {
         });
         let first = target.literal_prefix();
         let relative = !uses_home && !first.starts_with(b"/");
-        let certain_name = !(target.as_literal().is_some_and(|text| text.is_empty() || &*text == b"-"))
-            && !(first.starts_with(b"-"))
-            && !(relative && self.cdpath_changed && !first.starts_with(b"."));
-        (known && certain_name).then_some(target)
+        let odd = first.starts_with(b"-") || target.as_literal().is_some_and(|text| text.is_empty());
+        let searched = relative && self.cdpath_changed && !first.starts_with(b".");
+        (known && !odd && !searched).then_some(target)
     }
 }

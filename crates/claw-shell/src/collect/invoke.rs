@@ -125,7 +125,7 @@ impl Collector {
             self.stay()
         };
         self.command(id)?.words = words;
-        Ok(if may_be_function && flow_moves(flow, self) || may_be_function && self.shared.function_moves {
+        Ok(if may_be_function && (self.shared.function_moves || flow_moves(flow, self)) {
             self.unknown_command(rules)
         } else {
             flow

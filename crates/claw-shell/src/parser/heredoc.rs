@@ -25,7 +25,7 @@ impl Parser<'_, '_> {
     pub(super) fn announce_heredoc(&mut self, strip_tabs: bool) -> Parsed<usize> {
         self.skip_blanks();
         let start = self.position;
-        if !self.current().is_some_and(|byte| !is_meta(byte)) {
+        if self.current().is_none_or(is_meta) {
             return Err(self.unexpected());
         }
         let (delimiter, quoted) = self.delimiter()?;
