@@ -162,7 +162,8 @@ pub enum RedirectKind {
     Append,
     /// `<> file`
     ReadWrite,
-    /// `2>&1`, `<&3`, `>&-`: the target is a descriptor number or `-`.
+    /// `2>&1`, `<&3`, `>&-`: the target is a descriptor number or `-`. Also `< <(list)` and
+    /// `> >(list)`, whose target is a pipe to commands that are listed. No file is opened.
     Duplicate,
     /// `<<` or `<<<`: the target is data.
     Heredoc,

@@ -1,4 +1,5 @@
 //! Bounds, argument vectors, and what holds for every input.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail like tests")]
 
 use claw_shell::{Builtin, Dialect, Lookup, Origin, ParseErrorKind, from_argv, invariants, parse};
 use proptest::prelude::*;

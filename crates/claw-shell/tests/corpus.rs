@@ -10,6 +10,12 @@
 //! -- posix                       the line is read by a POSIX shell
 //! ```
 //!
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
 
 use std::fmt::Write as _;
 

@@ -6,8 +6,8 @@ use crate::bounds::Parsed;
 use crate::script::Dialect;
 use crate::syntax::{Connector, Item, List, Node, Pipeline, Stage};
 
-/// Words that end a list when they stand where a command could begin.
-const CLOSING: [&[u8]; 9] = [b"then", b"else", b"elif", b"fi", b"do", b"done", b"esac", b"}", b"in"];
+/// Words that cannot begin a command; most of them end a list.
+const CLOSING: [&[u8]; 10] = [b"then", b"else", b"elif", b"fi", b"do", b"done", b"esac", b"}", b"in", b"]]"];
 
 /// A short word at the current position, for comparing with reserved words.
 pub(super) struct Ahead {
@@ -59,8 +59,7 @@ impl Parser<'_, '_> {
         match self.current() {
             None | Some(b')') => true,
             Some(b';') => self.at_arm_end(),
-            Some(b't' | b'e' | b'f' | b'd' | b'}') => self.at_closing_word(),
-            Some(_) => false,
+            Some(_) => self.at_closing_word(),
         }
     }
 
@@ -70,7 +69,10 @@ impl Parser<'_, '_> {
     }
 
     fn at_closing_word(&mut self) -> bool {
-        self.reserved().is_some_and(|ahead| CLOSING.contains(&ahead.text()) && ahead.text() != b"in")
+        if !matches!(self.current(), Some(b't' | b'e' | b'f' | b'd' | b'i' | b'}' | b']')) {
+            return false;
+        }
+        self.reserved().is_some_and(|ahead| CLOSING.contains(&ahead.text()))
     }
 
     /// What follows a pipeline; `None` when the list ends here.
@@ -161,12 +163,7 @@ impl Parser<'_, '_> {
     }
 
     fn at_pipeline_end(&mut self) -> bool {
-        match self.current() {
-            None | Some(b'\n' | b';' | b')') => true,
-            Some(b'&') => self.following() != Some(b'>'),
-            Some(b'|') => self.following() == Some(b'|'),
-            Some(_) => false,
-        }
+        matches!(self.current(), None | Some(b'\n' | b';' | b')'))
     }
 
     /// The reserved word at the current position, if a reserved word could stand here.
@@ -221,6 +218,9 @@ impl Parser<'_, '_> {
     pub(super) fn stage(&mut self) -> Parsed<Stage> {
         self.skip_blanks();
         let start = self.position;
+        if self.at_closing_word() {
+            return Err(self.unexpected());
+        }
         let Some(node) = self.compound()? else {
             return self.simple(start);
         };

@@ -100,6 +100,10 @@ impl Parser<'_, '_> {
             }
             operator => {
                 self.skip_blanks();
+                // `< 2>x`: a descriptor is no file name.
+                if self.redirect_prefix().is_some() {
+                    return Err(self.unexpected());
+                }
                 let word = self.required_word(Mode::Argument)?;
                 (kind(operator, &word), Target::Word(word))
             }
