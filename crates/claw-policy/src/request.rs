@@ -25,7 +25,8 @@ pub type Environment = Vec<(Vec<u8>, Vec<u8>)>;
 pub struct ExecRequest<'a> {
     /// Everything it could run, from `claw_shell::parse` or `claw_shell::from_argv`.
     pub script: &'a Script,
-    /// The shell that reads the line (a bare name or an absolute path); `None` for an argument vector.
+    /// The shell that reads the line (a bare name or an absolute path); `None` for an argument vector, and for
+    /// a line means `bash`. The line has to be parsed in this shell's dialect.
     pub shell: Option<&'a [u8]>,
     /// The line's own text, which `script`'s spans point into; `None` for an argument vector.
     pub line: Option<&'a [u8]>,

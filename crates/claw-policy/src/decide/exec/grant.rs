@@ -3,14 +3,18 @@
 use claw_shell::{Piece, Word};
 
 use super::Judge;
+use super::words::{base_name, display};
 use crate::decide::{confinement, environment};
 use crate::policy::Ask;
 use crate::{Code, Decision, Denial, ExecGrant, Grant, ProgramFact, Question, Reason};
 
-/// The shells that read a line when the request names none, in order of preference.
-const SHELLS: [&[u8]; 2] = [b"bash", b"sh"];
+/// The shell that reads a line when the request names none: the one whose language the line was parsed in.
+const SHELL: &[u8] = b"bash";
 
-impl<'a> Judge<'a> {
+/// Shells whose lines mean what the parser says. Others (`zsh`, `fish`) read the same text in another way.
+const READ_ALIKE: [&[u8]; 4] = [b"bash", b"sh", b"dash", b"ash"];
+
+impl Judge<'_> {
     /// The decision that the findings amount to.
     pub(super) fn decision(mut self) -> Decision {
         let commands = self.commands();
@@ -83,26 +87,24 @@ impl<'a> Judge<'a> {
     }
 
     /// The shell that reads the line, and its arguments.
-    fn shell(&self, line: &[u8]) -> Result<(ProgramFact, Vec<Vec<u8>>), Vec<Reason>> {
-        let names: &[&[u8]] = match &self.request.shell {
-            Some(name) => std::slice::from_ref(name),
-            None => &SHELLS,
-        };
-        for name in names {
-            if let Some(fact) = self.trusted_shell(name) {
-                return Ok((fact.clone(), vec![name.to_vec(), b"-c".to_vec(), line.to_vec()]));
+    fn shell(&mut self, line: &[u8]) -> Result<(ProgramFact, Vec<Vec<u8>>), Vec<Reason>> {
+        let name = self.request.shell.unwrap_or(SHELL);
+        let shown = display(name);
+        if !READ_ALIKE.contains(&base_name(name)) {
+            let message = format!("`{shown}` is not a shell whose lines can be judged");
+            return Err(vec![
+                Reason::new(Code::ExecNotAllowlisted, message).with_change("use bash, dash or sh"),
+            ]);
+        }
+        match self.find_trusted(name, &self.request.cwd) {
+            Some(fact) if fact.executable => {
+                Ok((fact.clone(), vec![name.to_vec(), b"-c".to_vec(), line.to_vec()]))
+            }
+            _ => {
+                let message = format!("the shell `{shown}` was not found in the trusted directories");
+                Err(vec![Reason::new(Code::ExecNotFound, message)])
             }
         }
-        let name = String::from_utf8_lossy(names.first().copied().unwrap_or_default());
-        Err(vec![Reason::new(
-            Code::ExecNotFound,
-            format!("the shell `{name}` was not found in the trusted directories"),
-        )])
-    }
-
-    fn trusted_shell(&self, name: &[u8]) -> Option<&'a ProgramFact> {
-        let fact = self.find_trusted(name, &self.request.cwd)?;
-        fact.executable.then_some(fact)
     }
 
     fn working_directory(&self) -> Result<std::path::PathBuf, Vec<Reason>> {

@@ -112,7 +112,8 @@ impl<'a> Judge<'a> {
 
     /// What runs, or what it does, depends on values that the text does not tell.
     fn unknown(&mut self, scope: &Scope<'_>, span: Span, message: impl Into<String>) {
-        self.findings.miss(None, Reason::new(Code::ShellOpaque, message).at(scope.span(span)));
+        let reason = Reason::new(Code::ShellOpaque, message).at(scope.span(span));
+        self.findings.miss(None, reason.with_change("set exec.ask to on-miss"));
     }
 
     fn opaque(&mut self, scope: &Scope<'_>, opaque: &Opaque) {

@@ -41,18 +41,24 @@ impl Judge<'_> {
     }
 
     fn hidden_operand(&mut self, scope: &Scope<'_>, command: &Command, word: &Word) {
-        let mut word = std::borrow::Cow::Borrowed(word);
-        if let Some(value) = option_value(&word) {
-            word = std::borrow::Cow::Owned(Word::literal(value, word.span));
+        let Some(text) = word.as_literal() else {
+            return self.hidden_paths(scope, command, word);
+        };
+        self.hidden_paths(scope, command, word);
+        for path in inner_paths(&text) {
+            self.hidden_paths(scope, command, &Word::literal(path, word.span));
         }
-        if command.cwd == claw_shell::CwdId(0) && !self.may_name_hidden(&word) {
+    }
+
+    fn hidden_paths(&mut self, scope: &Scope<'_>, command: &Command, word: &Word) {
+        if command.cwd == claw_shell::CwdId(0) && !self.may_name_hidden(word) {
             return;
         }
         let directories = scope.directories.at(command.cwd).unwrap_or_default();
         let mut paths: Vec<PathBuf> =
-            directories.iter().filter_map(|dir| words::path(&word, Some(dir), self.world)).collect();
+            directories.iter().filter_map(|dir| words::known_path(word, Some(dir), self.world)).collect();
         if directories.is_empty() {
-            paths.extend(words::path(&word, None, self.world));
+            paths.extend(words::known_path(word, None, self.world));
         }
         for path in paths {
             let reasons = self.file_reasons(FileAction::Stat, &path, false);
@@ -71,9 +77,7 @@ impl Judge<'_> {
             || text.contains(&b'/')
             || self.policy.hidden.iter().chain(&self.policy.hidden_by_default).any(|rule| match &rule.value {
                 PathPattern::Component(pattern) => glob::matches(pattern.as_bytes(), &text),
-                PathPattern::Literal(path) => {
-                    path.file_name().is_some_and(|name| name.as_encoded_bytes() == &*text)
-                }
+                PathPattern::Literal(path) => path.as_os_str().as_encoded_bytes().ends_with(&text),
                 PathPattern::Glob(pattern) => glob::matches(words::base_name(pattern.as_bytes()), &text),
             })
     }
@@ -95,12 +99,14 @@ impl Judge<'_> {
     }
 }
 
-/// The value of `--option=value`, when the whole word is known.
-fn option_value(word: &Word) -> Option<Vec<u8>> {
-    let text = word.as_literal()?;
-    if !text.starts_with(b"-") {
-        return None;
-    }
-    let equals = text.iter().position(|byte| *byte == b'=')?;
-    Some(text.get(equals + 1..)?.to_vec())
+/// Paths inside an argument: `--option=PATH`, `-oPATH`, `@PATH`, `name=@PATH`, `file://PATH`.
+fn inner_paths(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let value = text.iter().position(|byte| *byte == b'=').and_then(|at| text.get(at + 1..));
+    let joined = match text {
+        [b'-', letter, rest @ ..] if *letter != b'-' => Some(rest),
+        _ => None,
+    };
+    let at = [Some(text), value, joined].into_iter().flatten().filter_map(|text| text.strip_prefix(b"@"));
+    let url = text.strip_prefix(b"file://");
+    [value, joined, url].into_iter().flatten().chain(at).filter(|path| !path.is_empty())
 }

@@ -59,6 +59,22 @@ pub(super) fn path(word: &Word, cwd: Option<&Path>, world: &World<'_>) -> Option
     text_path(&text, cwd)
 }
 
+/// The path that the word names, or the directory that it certainly begins with (`~/.ssh/*`).
+pub(super) fn known_path(word: &Word, cwd: Option<&Path>, world: &World<'_>) -> Option<PathBuf> {
+    let is_open = |piece: &Piece| match piece {
+        Piece::Literal(_) | Piece::Tilde(_) => false,
+        Piece::Param { name, .. } => !is_directory(name),
+        Piece::Glob(_) | Piece::Dynamic { .. } => true,
+    };
+    let Some(open) = word.pieces.iter().position(is_open) else { return path(word, cwd, world) };
+    let mut known = Word { span: word.span, pieces: word.pieces.get(..open)?.to_vec() };
+    if let Some(Piece::Literal(text)) = known.pieces.last_mut() {
+        // The last name is only a part of one.
+        text.truncate(text.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1));
+    }
+    path(&known, cwd, world)
+}
+
 /// The absolute path of plain text under `cwd`.
 pub(super) fn text_path(text: &[u8], cwd: Option<&Path>) -> Option<PathBuf> {
     if text.is_empty() {

@@ -10,7 +10,9 @@ mod special;
 mod table;
 mod table_tools;
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::LazyLock;
 
 use claw_shell::{Command, Span, Word};
 
@@ -75,16 +77,15 @@ pub(super) enum Operands {
     Escape,
 }
 
+/// Families by name.
+static INDEX: LazyLock<HashMap<&'static [u8], &'static Family>> = LazyLock::new(|| {
+    let all = table::FAMILIES.iter().chain(table_tools::FAMILIES);
+    all.flat_map(|family| family.names.iter().map(move |name| (name.as_bytes(), family))).collect()
+});
+
 /// The family of the program `name`.
 pub(super) fn family(name: &[u8]) -> Option<&'static Family> {
-    let find = |name: &[u8]| {
-        let mut all = table::FAMILIES.iter().chain(table_tools::FAMILIES);
-        all.find(|family| family.names.iter().any(|known| known.as_bytes() == name))
-    };
-    find(name).or_else(|| {
-        let plain = without_version(name);
-        if plain == name { None } else { find(plain) }
-    })
+    INDEX.get(name).or_else(|| INDEX.get(without_version(name))).copied()
 }
 
 /// The tables that read the arguments of `name`: its own and its subcommand's.
