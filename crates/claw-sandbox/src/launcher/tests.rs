@@ -1,4 +1,4 @@
-//! Real runs of real processes, below the policy: a launcher whose only restriction is the scope.
+//! Real runs of real processes, below the policy.
 //!
 //! The same tests run as root and as an unprivileged user.
 
@@ -11,29 +11,51 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use claw_policy::Limits;
+use claw_policy::{Access, Confinement, Floor, Limits, Root};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, pipe2};
 
 use super::*;
+use crate::KernelFeatures;
+use crate::domain::{PreparedDomain, scope_signals_current_thread};
 use crate::limits::resource_limits;
 use crate::outcome::{Ending, Outcome, Stream, SweepMethod};
 use crate::spawn::{StdioPlan, StreamPlan, Streams, Supervision};
 
-fn scope_signals() -> Result<(), String> {
-    use landlock::{CompatLevel, Compatible, Ruleset, RulesetAttr};
-    Ruleset::default()
-        .set_compatibility(CompatLevel::HardRequirement)
-        .scope(landlock::Scope::Signal)
-        .and_then(Ruleset::create)
-        .and_then(landlock::RulesetCreated::restrict_self)
-        .map(|_| ())
-        .map_err(|error| error.to_string())
+// Files are all allowed, and all else is as in every launcher: no capability, the filters, the scopes.
+fn open_confinement() -> Confinement {
+    Confinement {
+        roots: vec![Root {
+            path: "/".into(),
+            access: Access::Write,
+            execute: true,
+            required: true,
+            except: Vec::new(),
+        }],
+        executables: Vec::new(),
+        execute_any: true,
+        nested: Vec::new(),
+        protected: Vec::new(),
+        argument_rules: false,
+        network: Vec::new(),
+        limits: Limits::default(),
+        floor: Floor::default(),
+        set_environment: Vec::new(),
+        search_path: Vec::new(),
+        detach: false,
+    }
+}
+
+fn restrictions() -> Restrictions {
+    let domain = PreparedDomain::prepare(&open_confinement(), &KernelFeatures::probe(), None).unwrap();
+    Restrictions {
+        domain: Box::new(|| domain.restrict_current_thread().map_err(|error| error.to_string())),
+        scope: Some(Arc::new(|| scope_signals_current_thread().map_err(|error| error.to_string()))),
+    }
 }
 
 fn launcher() -> Arc<Launcher> {
-    let restrictions = Restrictions { domain: Box::new(scope_signals), scope: Some(Arc::new(scope_signals)) };
-    Arc::new(Launcher::start(restrictions, None).unwrap())
+    Arc::new(Launcher::start(restrictions(), None).unwrap())
 }
 
 fn unscoped_launcher() -> Arc<Launcher> {
@@ -741,8 +763,7 @@ fn a_private_temporary_directory_goes_with_its_launcher() {
     let temporary = TemporaryDirectory::create(parent.path()).unwrap();
     let path = temporary.path().to_owned();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o700);
-    let restrictions = Restrictions { domain: Box::new(scope_signals), scope: Some(Arc::new(scope_signals)) };
-    let launcher = Arc::new(Launcher::start(restrictions, Some(temporary)).unwrap());
+    let launcher = Arc::new(Launcher::start(restrictions(), Some(temporary)).unwrap());
     let mut spec = sh("mkdir -p d/e; echo x > d/e/f; ln -s / d/root; chmod 0 d/e d");
     spec.directory = File::open(&path).unwrap().into();
     let running = launcher.spawn(spec).unwrap();
