@@ -186,7 +186,7 @@ impl Run<'_> {
         if self.supervision.detach && self.ending.is_none() {
             return Sweep { method: SweepMethod::Detached, swept: None, complete: false };
         }
-        self.sweeper.sweep(self.child.id)
+        self.sweeper.sweep(self.child.id, self.started)
     }
 
     fn reap(&self) -> (Option<ExitStatus>, Usage) {
@@ -221,7 +221,7 @@ impl Run<'_> {
 
     fn has_too_many_processes(&self) -> bool {
         let limit = self.supervision.processes.filter(|_| self.ending.is_none());
-        limit.is_some_and(|limit| self.sweeper.exceeds(self.child.id, limit))
+        limit.is_some_and(|limit| self.sweeper.exceeds(self.child.id, self.started, limit))
     }
 
     // Waits for anything to happen and moves output.

@@ -29,6 +29,11 @@ use crate::sys::signal::{ScopeProof, reaches, signal_domain, signal_group, signa
 const PATIENCE: Duration = Duration::from_secs(2);
 // How many dying processes are waited for at once, so that a fork bomb costs us few descriptors.
 const WATCHED: usize = 64;
+// In this time no machine makes the 32,768 tasks (the smallest usual pid_max) that it takes to give
+// out an id again: that would be 650,000 a second.
+const SHORT_RUN: Duration = Duration::from_millis(50);
+// Asking for 512 ids takes about as long as reading /proc once.
+const FEW_IDS: i32 = 512;
 // Where no descriptor of a dying process can be had.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -53,6 +58,17 @@ impl ProcessTable {
         let names = entries.iter().flatten();
         let ids = names.filter_map(|entry| entry.file_name().to_str().ok()?.parse().ok());
         ids.filter(|id| *id > 1).map(Pid::from_raw).collect()
+    }
+
+    // All ids that may have been given out since `first`, if they are few. They are given out in
+    // turn, so it is the range up to the last one, unless they went around in between.
+    fn ids_since(&self, first: Pid, when: Instant) -> Option<Vec<Pid>> {
+        if when.elapsed() >= SHORT_RUN {
+            return None;
+        }
+        let born = first.as_raw().checked_add(1)?..=self.last_id()?.as_raw();
+        let are_few = !born.is_empty() && born.end() - born.start() < FEW_IDS;
+        are_few.then(|| born.map(Pid::from_raw).collect())
     }
 
     /// The id that was given out last (proc_loadavg(5)).
@@ -100,36 +116,35 @@ impl<'a> Sweeper<'a> {
         self.signal(leader, Signal::SIGKILL);
     }
 
-    /// Kills what is left of the run of `leader` and waits until it is gone.
+    /// Kills what is left of the run of `leader`, which started at `started`, and waits until it is gone.
     ///
     /// INVARIANT: `leader` has ended and has not been reaped, so its id is still its own.
-    pub(crate) fn sweep(&self, leader: Pid) -> Sweep {
+    pub(crate) fn sweep(&self, leader: Pid, started: Instant) -> Sweep {
         if self.nothing_was_born_since(leader) {
             return Sweep { method: self.method(), swept: Some(0), complete: true };
         }
         let deadline = Instant::now() + PATIENCE;
-        let mut swept = 0;
+        let found = self.members(leader, started).map(|members| self.watch(leader, &members).alive);
         loop {
-            let watch = self.members(leader).map(|members| self.watch(leader, &members));
             self.signal(leader, Signal::SIGKILL);
-            let Some(watch) = watch else {
+            // Whoever has SIGKILL pending cannot fork any more, so this look misses nobody.
+            let Some(members) = self.members(leader, started) else {
                 return Sweep { method: self.method(), swept: None, complete: false };
             };
-            // The first look counts; later ones see the same processes again.
-            swept = swept.max(watch.alive);
+            let watch = self.watch(leader, &members);
             if watch.alive == 0 || Instant::now() >= deadline {
-                return Sweep { method: self.method(), swept: Some(swept), complete: watch.alive == 0 };
+                return Sweep { method: self.method(), swept: found, complete: watch.alive == 0 };
             }
             watch.wait(deadline);
         }
     }
 
     /// Whether the run of `leader` has more processes and threads than `limit`.
-    pub(crate) fn exceeds(&self, leader: Pid, limit: u64) -> bool {
+    pub(crate) fn exceeds(&self, leader: Pid, started: Instant, limit: u64) -> bool {
         let Some(table) = self.table.filter(|_| !self.nothing_was_born_since(leader)) else {
             return false;
         };
-        let mut members = self.members(leader).unwrap_or_default();
+        let mut members = self.members(leader, started).unwrap_or_default();
         members.retain(|member| is_alive(*member));
         members.push(leader);
         members.iter().map(|member| table.tasks_of(*member)).sum::<u64>() > limit
@@ -147,16 +162,20 @@ impl<'a> Sweeper<'a> {
             return;
         }
         signal_group(leader, signal);
-        for member in self.members(leader).unwrap_or_default() {
-            signal_process(member, signal);
+        let Some(table) = self.table else {
+            return;
+        };
+        for id in table.ids().into_iter().filter(|id| self.is_member(leader, *id)) {
+            signal_process(id, signal);
         }
     }
 
     // The run's processes other than the leader; zombies are among them. `None` without `/proc`.
-    fn members(&self, leader: Pid) -> Option<Vec<Pid>> {
+    fn members(&self, leader: Pid, started: Instant) -> Option<Vec<Pid>> {
+        let table = self.table?;
         let us = Pid::this();
-        let ids = self.table?.ids().into_iter();
-        Some(ids.filter(|id| *id != leader && *id != us && self.is_member(leader, *id)).collect())
+        let ids = table.ids_since(leader, started).unwrap_or_else(|| table.ids());
+        Some(ids.into_iter().filter(|id| *id != leader && *id != us && self.is_member(leader, *id)).collect())
     }
 
     fn is_member(&self, leader: Pid, id: Pid) -> bool {
@@ -175,8 +194,8 @@ impl<'a> Sweeper<'a> {
                 Ok(_) if !self.is_member(leader, *member) => {}
                 Ok(fd) if has_ended(&fd, PollTimeout::ZERO) => bury(&fd),
                 Ok(fd) => watch.add(fd),
-                // It is gone already.
-                Err(Errno::ESRCH) => {}
+                // It is gone already, or it is a thread, whose process is looked at by itself.
+                Err(Errno::ESRCH | Errno::EINVAL | Errno::ENOENT) => {}
                 Err(_) => watch.alive += 1,
             }
         }
@@ -218,7 +237,7 @@ fn bury(process: &OwnedFd) {
 }
 
 fn is_alive(process: Pid) -> bool {
-    pidfd::open(process).map_or_else(|errno| errno != Errno::ESRCH, |fd| !has_ended(&fd, PollTimeout::ZERO))
+    pidfd::open(process).is_ok_and(|fd| !has_ended(&fd, PollTimeout::ZERO))
 }
 
 fn has_ended(process: &OwnedFd, timeout: PollTimeout) -> bool {
