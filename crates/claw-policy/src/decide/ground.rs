@@ -3,6 +3,7 @@
 //! Everything in here depends on the policy and on facts alone, not on the request, so it is made
 //! once and remembered with the facts.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,6 +52,9 @@ struct GroundPatterns {
     set: Arc<PatternSet>,
     rules: Vec<RuleRef>,
     literals: Vec<GroundLiteral>,
+    /// The literals' places in the list, by their names and by their objects.
+    by_name: HashMap<PathBuf, usize>,
+    by_id: HashMap<FileId, usize>,
     /// Spellings of the globs' directories, with the group's place.
     bases: Vec<(PathBuf, usize)>,
 }
@@ -238,8 +242,6 @@ impl GroundRoot {
 
 impl GroundPatterns {
     fn new(set: &Arc<PatternSet>, rules: &[Ruled<PathPattern>], world: &World<'_>) -> Self {
-        let literals =
-            set.literals.iter().map(|(path, rule)| GroundLiteral::new(path, *rule, world)).collect();
         let mut bases = Vec::new();
         for (group, globs) in set.groups.iter().enumerate() {
             bases.push((globs.base.clone(), group));
@@ -250,20 +252,41 @@ impl GroundPatterns {
                 bases.push((real, group));
             }
         }
-        let rules = rules.iter().map(|rule| rule.rule.clone()).collect();
-        Self { set: Arc::clone(set), rules, literals, bases }
+        let mut patterns = Self {
+            set: Arc::clone(set),
+            rules: rules.iter().map(|rule| rule.rule.clone()).collect(),
+            literals: Vec::new(),
+            by_name: HashMap::new(),
+            by_id: HashMap::new(),
+            bases,
+        };
+        for (path, rule) in &set.literals {
+            patterns.add(GroundLiteral::new(path, *rule, world));
+        }
+        patterns
+    }
+
+    fn add(&mut self, literal: GroundLiteral) {
+        let place = self.literals.len();
+        for name in &literal.names {
+            self.by_name.entry(name.clone()).or_insert(place);
+        }
+        if let Some(id) = literal.id {
+            self.by_id.entry(id).or_insert(place);
+        }
+        self.literals.push(literal);
     }
 
     /// A hidden name that is a link covers its target. Names without pattern characters are looked up
     /// at the top of every root; a link with such a name further down covers itself only.
     fn follow_links<'r>(&mut self, roots: impl Iterator<Item = &'r GroundRoot>, world: &World<'_>) {
         for root in roots.filter(|root| root.kind == FileKind::Directory) {
-            for (name, rule) in &self.set.plain_names {
+            for (name, rule) in &Arc::clone(&self.set).plain_names {
                 if let (entry, Some((real, kind, id))) = resolve(world, &root.real.join(name))
                     && entry != real
                 {
                     let exists = kind != FileKind::Missing;
-                    self.literals.push(GroundLiteral { rule: *rule, names: vec![real], id, exists });
+                    self.add(GroundLiteral { rule: *rule, names: vec![real], id, exists });
                 }
             }
         }
@@ -323,10 +346,16 @@ impl GroundPatterns {
 
     fn matches_literally(&self, path: &Path, id: Option<FileId>) -> Matches {
         let mut found: Matches = self.set.broken().map(|rule| (rule, path.to_owned())).into_iter().collect();
-        for literal in &self.literals {
-            let name = literal.names.iter().find(|name| path.starts_with(name));
-            let same_object = || (id.is_some() && id == literal.id).then(|| literal.names.first()).flatten();
-            found.extend(name.or_else(same_object).map(|name| (literal.rule, name.clone())));
+        for ancestor in path.ancestors() {
+            if let Some(literal) = self.by_name.get(ancestor).and_then(|place| self.literals.get(*place)) {
+                found.push((literal.rule, ancestor.to_owned()));
+            }
+        }
+        let same_object = id.and_then(|id| self.literals.get(*self.by_id.get(&id)?));
+        if let Some(literal) = same_object
+            && let Some(name) = literal.names.first()
+        {
+            found.push((literal.rule, name.clone()));
         }
         found
     }

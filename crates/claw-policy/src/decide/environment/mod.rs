@@ -99,21 +99,34 @@ fn is_name(name: &[u8]) -> bool {
 /// The whole environment of a run, made from what the caller asks to pass, and the names that were
 /// stripped. Sorted by name; of a name that comes twice the last value counts.
 pub(super) fn build(policy: &Policy, caller: &Environment) -> (Environment, Vec<Vec<u8>>) {
-    let mut passed: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
+    let ours = &policy.patterns().environment;
+    let mut passed: Vec<(&[u8], &[u8])> = Vec::with_capacity(caller.len() + ours.len());
     let mut stripped = Vec::new();
     let mut bytes = 0;
     for (name, value) in caller {
         bytes += name.len() + value.len() + 2;
         if bytes <= TOTAL_BYTES && is_value(name, value) && may_pass(policy, name).is_ok() {
-            passed.insert(name, value);
+            passed.push((name, value));
         } else {
-            passed.remove(name.as_slice());
+            passed.retain(|(known, _)| known != name);
             stripped.push(name.clone());
         }
     }
-    let ours = &policy.patterns().environment;
     passed.extend(ours.iter().map(|(name, value)| (name.as_slice(), value.as_slice())));
-    (passed.into_iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect(), stripped)
+    (last_of_each(passed), stripped)
+}
+
+fn last_of_each(mut variables: Vec<(&[u8], &[u8])>) -> Environment {
+    // The sort is stable, so the last of a name stays the last.
+    variables.sort_by_key(|(name, _)| *name);
+    let mut environment: Environment = Vec::with_capacity(variables.len());
+    let mut variables = variables.into_iter().peekable();
+    while let Some((name, value)) = variables.next() {
+        if variables.peek().is_none_or(|(next, _)| *next != name) {
+            environment.push((name.to_vec(), value.to_vec()));
+        }
+    }
+    environment
 }
 
 /// `() {` is how bash once took functions from values of any name (CVE-2014-6271).

@@ -198,11 +198,9 @@ impl Names {
     /// Names under which the request reaches the object. Ancestors of the object itself are left out:
     /// the object's own name stands for them.
     fn reached_by(&self) -> impl Iterator<Item = &PathBuf> {
-        let visited = self
-            .objects
-            .iter()
-            .flat_map(|object| object.visited.iter().filter(|name| !object.real.starts_with(name)));
-        self.spelled.iter().chain(visited)
+        let visited = self.objects.iter().flat_map(|object| &object.visited);
+        let real = |name: &&PathBuf| !self.objects.iter().any(|object| object.real.starts_with(name));
+        self.spelled.iter().chain(visited).filter(real)
     }
 }
 
