@@ -71,6 +71,11 @@ fn except_path(path: &Path, root: &mut Root) -> bool {
     if !is_strictly_beneath(path, &root.path) {
         return true;
     }
+    // Processes come and go, so the siblings of an entry of `/proc` cannot be listed. The kernel's memory
+    // needs CAP_SYS_RAWIO (`proc(5)`, kcore), which no run has.
+    if path.starts_with("/proc") {
+        return path == Path::new("/proc/kcore");
+    }
     note(root, path);
     root.access == Access::Read
 }

@@ -70,9 +70,14 @@ fn roots_are_canonical_and_read_only_trees_lose_what_is_hidden() {
 #[test]
 fn the_system_profile_loses_what_is_hidden_and_there() {
     let mut policy = policy("/w", &[], &[]);
-    policy.system = vec![root("/etc", Access::Read), root("/gone", Access::Read)];
-    policy.hidden_by_default = vec![pattern("/etc/shadow"), pattern("/etc/gone")];
-    let confinement = confine(&tree(), &policy);
+    policy.system =
+        vec![root("/etc", Access::Read), root("/gone", Access::Read), root("/proc", Access::Read)];
+    policy.hidden_by_default = vec![pattern("/etc/shadow"), pattern("/etc/gone"), pattern("/proc/kcore")];
+    let mut tree = tree();
+    tree.file("/proc/kcore");
+    let confinement = confine(&tree, &policy);
+    assert!(root_at(&confinement, "/proc").expect("the profile").except.is_empty());
+    assert_eq!(confinement.nested, Vec::<String>::new());
     assert_eq!(root_at(&confinement, "/etc").expect("the profile").except, [Path::new("/etc/shadow")]);
     assert!(root_at(&confinement, "/gone").is_none());
     assert!(root_at(&confinement, "/dev/null").is_some());
