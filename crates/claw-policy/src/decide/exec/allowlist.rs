@@ -6,7 +6,7 @@ use super::arguments::{self, Match};
 use super::program::Program;
 use super::words::{base_name, display};
 use super::{Judge, safe_bin};
-use crate::policy::{Entry, ExecLayer, Ruled, Security};
+use crate::policy::{ArgumentRule, Entry, ExecLayer, ProgramMatcher, Ruled, Security};
 use crate::{Code, Reason};
 
 /// What one layer says.
@@ -51,6 +51,22 @@ impl Judge<'_> {
             }
         }
         allowed
+    }
+
+    /// Whether every allowlist lists the program together with this first argument, so that the form itself was meant.
+    pub(super) fn is_form_listed(&self, name: &[u8], first: &[u8]) -> bool {
+        let names_first = |rule: &Ruled<ArgumentRule>| match &rule.value {
+            ArgumentRule::Prefix(words) | ArgumentRule::Flags { subcommand: words, .. } => {
+                words.first().is_some_and(|word| word == first)
+            }
+        };
+        let lists = |entry: &Ruled<Entry>| {
+            matches!(&entry.value.program, ProgramMatcher::Name(known) if known == name)
+                && (entry.value.prefix.first().is_some_and(|word| word == first)
+                    || entry.value.allow.iter().any(names_first))
+        };
+        let layers = self.policy.exec.iter().filter(|layer| layer.security.value == Security::Allowlist);
+        layers.into_iter().all(|layer| layer.allowlist.iter().any(lists))
     }
 
     fn layer(&self, layer: &ExecLayer, program: &Program<'_, '_>, command: &Command, span: Span) -> Verdict {
@@ -131,7 +147,7 @@ impl Judge<'_> {
 
     fn not_listed(&self, layer: &ExecLayer, program: &Program<'_, '_>, span: Span) -> Verdict {
         let name = display(program.name());
-        let is_listed = |entry: &Ruled<Entry>| matches!(&entry.value.program, crate::policy::ProgramMatcher::Name(known) if known == program.name());
+        let is_listed = |entry: &Ruled<Entry>| matches!(&entry.value.program, ProgramMatcher::Name(known) if known == program.name());
         if let Some(entry) = layer.allowlist.iter().find(|entry| is_listed(entry)) {
             let path = String::from_utf8_lossy(&program.invoked).into_owned();
             let message = format!("`{path}` is not the `{name}` of the trusted directories");
@@ -142,7 +158,7 @@ impl Judge<'_> {
                     .with_change(format!("add {{path: {path}}} to exec.allowlist")),
             );
         }
-        if command_is_shadow(program) {
+        if !program.is_bare() {
             let path = String::from_utf8_lossy(&program.invoked).into_owned();
             let message = format!("`{path}` is not in the allowlist");
             let change = format!("add {{path: {path}}} to exec.allowlist");
@@ -154,11 +170,6 @@ impl Judge<'_> {
         let change = format!("add \"{name}\" to exec.allowlist");
         Verdict::Miss(Reason::new(Code::ExecNotAllowlisted, message).at(span).with_change(change))
     }
-}
-
-/// Whether the program was named by a path, so that its bare name would not list it.
-fn command_is_shadow(program: &Program<'_, '_>) -> bool {
-    !program.is_bare()
 }
 
 fn has_prefix(command: &Command, prefix: &[Vec<u8>]) -> bool {

@@ -88,6 +88,8 @@ pub(super) enum Special {
     CmakeDefine,
     /// `sed -i`, which writes its operands.
     InPlace,
+    /// A file with program text; standard input is not one.
+    ScriptFile,
     /// Program text of sed.
     SedScript,
 }

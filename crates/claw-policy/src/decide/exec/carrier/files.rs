@@ -27,6 +27,8 @@ impl Case<'_, '_, '_> {
             Operands::Awk => self.awk(parsed),
             Operands::Make => self.make(all),
             Operands::Subcommand => self.subcommand(all),
+            Operands::Cargo => self.cargo(all),
+            Operands::Response => self.response(all),
             Operands::Plus => self.plus(),
             Operands::Escape => self.escape(),
             Operands::Data | Operands::Tar | Operands::Find | Operands::Git | Operands::Wrapper => {}
@@ -40,7 +42,7 @@ impl Case<'_, '_, '_> {
     }
 
     /// A directory that is there already stays as it is.
-    fn made(&mut self, words: &[&Word]) {
+    pub(super) fn made(&mut self, words: &[&Word]) {
         for word in words {
             for directory in self.directories() {
                 let Some(path) = super::words::path(word, directory.as_deref(), self.judge.world) else {
@@ -216,19 +218,41 @@ impl Case<'_, '_, '_> {
         }
     }
 
+    fn response(&mut self, operands: &[&Word]) {
+        for word in operands {
+            if word.literal_prefix().starts_with(b"@") {
+                self.refuse(word, "this reads more options from a file");
+            }
+        }
+    }
+
+    /// `cargo rustc -- ARGS` gives the arguments to the compiler.
+    fn cargo(&mut self, operands: &[&Word]) {
+        let Some(first) = operands.iter().find(|word| !word.literal_prefix().starts_with(b"+")) else {
+            return;
+        };
+        let is_compiler = first.as_literal().is_some_and(|text| matches!(&*text, b"rustc" | b"rustdoc"));
+        let end = self.words.iter().position(|word| word.as_literal().is_some_and(|text| *text == *b"--"));
+        if is_compiler && let (Some(end), Some(rustc)) = (end, super::family(b"rustc")) {
+            self.options(&rustc.syntax, self.words.get(end + 1..).unwrap_or_default());
+        }
+    }
+
     fn subcommand(&mut self, operands: &[&Word]) {
-        let Some(rules) = super::special::RUNNING_SUBCOMMANDS.iter().find(|(name, _)| *name == self.name)
+        let is =
+            |word: &Word, text: &str| word.as_literal().is_some_and(|literal| *literal == *text.as_bytes());
+        let Some((_, forms)) =
+            super::special::RUNNING_SUBCOMMANDS.iter().find(|(name, _)| *name == self.name)
         else {
             return;
         };
-        for words in rules.1 {
-            let matches = words.len() <= operands.len()
-                && words
-                    .iter()
-                    .zip(operands)
-                    .all(|(wanted, word)| word.as_literal().is_some_and(|text| *text == *wanted.as_bytes()));
-            if matches && let Some(word) = operands.first() {
-                self.refuse(word, &format!("`{}` runs a command or code", words.join(" ")));
+        for form in *forms {
+            let (Some(first), Some(word)) = (form.first(), operands.first()) else { continue };
+            // The later words may be options (`go env -w`).
+            let matches = is(word, first)
+                && form.iter().skip(1).all(|wanted| self.words.iter().any(|word| is(word, wanted)));
+            if matches && !self.judge.is_form_listed(self.name.as_bytes(), first.as_bytes()) {
+                self.refuse(word, &format!("`{}` runs a command or code", form.join(" ")));
             }
         }
     }

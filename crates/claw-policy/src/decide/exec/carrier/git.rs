@@ -181,7 +181,11 @@ impl<'c> Case<'c, '_, '_> {
 
     fn git_subcommand(&mut self, known: &'static Subcommand, name: &Word, arguments: &'c [Word]) {
         if let Some(why) = known.refused {
-            return self.refuse(name, why);
+            let text = name.as_literal().unwrap_or_default();
+            if !self.judge.is_form_listed(b"git", &text) {
+                self.refuse(name, why);
+            }
+            return;
         }
         let parsed = self.options(&known.syntax, arguments);
         let operands = parsed.operands.as_slice();
@@ -197,7 +201,13 @@ impl<'c> Case<'c, '_, '_> {
             ("maintenance", b"start") => {
                 self.refuse(name, "`maintenance start` makes the system run commands later")
             }
-            ("clone" | "fetch" | "remote" | "submodule", _) => self.git_transport(operands),
+            ("init", _) => self.made(operands.get(..1).unwrap_or_default()),
+            ("worktree", b"add") => self.made(operands.get(1..2).unwrap_or_default()),
+            ("clone", _) => {
+                self.git_transport(operands);
+                self.made(operands.get(1..2).unwrap_or_default());
+            }
+            ("fetch" | "ls-remote" | "push" | "remote" | "submodule", _) => self.git_transport(operands),
             _ => {}
         }
     }
@@ -255,6 +265,7 @@ impl<'c> Case<'c, '_, '_> {
         }
         let [key, value, ..] = operands else { return };
         match (key.as_literal(), value.as_literal()) {
+            (Some(key), Some(text)) if is_alias(&key).is_some() => self.git_alias_value(&text, &[], value),
             (Some(key), Some(text)) => self.git_config(&[&*key, b"=", &*text].concat(), value),
             (Some(key), None) if is_harmless(&String::from_utf8_lossy(&key).to_lowercase()) => {}
             _ => self.judge.unknown(
@@ -293,10 +304,12 @@ impl<'c> Case<'c, '_, '_> {
         let Some(equals) = setting.iter().position(|byte| *byte == b'=') else { return };
         let (key, value) = setting.split_at(equals);
         let value = value.get(1..).unwrap_or_default();
-        let Some(name) = key.to_ascii_lowercase().strip_prefix(b"alias.").map(<[u8]>::to_vec) else { return };
-        if name != subcommand.to_ascii_lowercase() {
-            return;
+        if is_alias(key).is_some_and(|name| name.eq_ignore_ascii_case(subcommand)) {
+            self.git_alias_value(value, arguments, word);
         }
+    }
+
+    fn git_alias_value(&mut self, value: &[u8], arguments: &[Word], word: &Word) {
         if let Some(command) = value.strip_prefix(b"!") {
             return self.carried(command, word.span);
         }
@@ -316,6 +329,12 @@ impl<'c> Case<'c, '_, '_> {
         }
         self.carried_argv(&argv, word.span);
     }
+}
+
+/// The name that `alias.NAME` defines.
+fn is_alias(key: &[u8]) -> Option<&[u8]> {
+    let (section, name) = key.split_at_checked(b"alias.".len())?;
+    section.eq_ignore_ascii_case(b"alias.").then_some(name)
 }
 
 fn is_harmless(key: &str) -> bool {

@@ -71,6 +71,10 @@ pub(super) enum Operands {
     Make,
     /// A subcommand that runs a command or code (`docker run`, `npm explore`).
     Subcommand,
+    /// `cargo rustc -- ARGS`.
+    Cargo,
+    /// `@FILE` reads more options from a file (compilers).
+    Response,
     /// Words that begin with `+` are commands (`vim +cmd`, `less +!cmd`).
     Plus,
     /// Interactive tools with a shell escape in their own language.
@@ -196,6 +200,7 @@ impl<'c> Case<'c, '_, '_> {
         let known = match (option.effect, value) {
             (Effect::Plain, _) => return,
             (Effect::Refused(why), _) => return self.refuse(word, &format!("`{shown}` {why}")),
+            (Effect::RunsRest, Text::Known(text)) => return self.carried(text, word.span),
             (Effect::RunsRest, _) => return self.rest(word),
             (Effect::Special(special), Text::None) => return self.special(special, b"", word),
             (_, Text::None) => return,

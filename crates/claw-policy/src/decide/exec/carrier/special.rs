@@ -17,20 +17,11 @@ pub(super) const RUNNING_SUBCOMMANDS: [(&str, &[&[&str]]); 12] = [
             &["compose", "run"],
             &["compose", "exec"],
             &["create"],
-            &["build"],
         ],
     ),
     (
         "podman",
-        &[
-            &["run"],
-            &["exec"],
-            &["container", "run"],
-            &["container", "exec"],
-            &["create"],
-            &["unshare"],
-            &["build"],
-        ],
+        &[&["run"], &["exec"], &["container", "run"], &["container", "exec"], &["create"], &["unshare"]],
     ),
     ("kubectl", &[&["exec"], &["run"], &["edit"], &["debug"], &["plugin"]]),
     ("npm", &[&["explore"], &["edit"], &["config", "set"], &["config", "edit"], &["set"]]),
@@ -72,6 +63,11 @@ impl Case<'_, '_, '_> {
             Special::GitConfig => self.git_config(text, word),
             Special::ExecPath if text.is_empty() => {}
             Special::ExecPath => self.refuse(word, "git would run the programs of another directory"),
+            Special::ScriptFile => {
+                if text == b"-" || text.starts_with(b"/dev/") || text.starts_with(b"/proc/") {
+                    self.refuse(word, "the program text comes from its input");
+                }
+            }
             Special::TarAction => self.tar_action(text, word),
             Special::SshOption => self.ssh_option(text, word),
             Special::LinkerOption => {

@@ -31,7 +31,7 @@ pub(super) const fn runs(names: &'static [&'static str]) -> Opt {
 }
 
 pub(super) const fn runs_rest(names: &'static [&'static str]) -> Opt {
-    Opt { names, value: Value::No, effect: Effect::RunsRest }
+    Opt { names, value: Value::Joined, effect: Effect::RunsRest }
 }
 
 pub(super) const fn special(names: &'static [&'static str], special: Special) -> Opt {
@@ -226,7 +226,8 @@ pub(super) static GIT_SUBCOMMANDS: &[Subcommand] = &[
         &["tag", "merge", "notes"],
         &[value(&["-m", "--message"]), value(&["-F", "--file"]), value(&["-s", "--strategy"])],
     ),
-    subcommand(&["stash"], &[value(&["-m", "--message"])]),
+    subcommand(&["stash"], &[value(&["-m", "--message"]), writes(&["--output"])]),
+    subcommand(&["worktree"], &[value(&["-b", "-B"]), value(&["--reason"])]),
     subcommand(
         &["archive"],
         &[
@@ -456,7 +457,7 @@ pub(super) static FAMILIES: &[Family] = &[
         Style::Getopt,
         &[
             special(&["-e", "--expression"], Special::SedScript),
-            value(&["-f", "--file"]),
+            special(&["-f", "--file"], Special::ScriptFile),
             value(&["-l", "--line-length"]),
             Opt {
                 names: &["-i", "--in-place"],
@@ -473,8 +474,8 @@ pub(super) static FAMILIES: &[Family] = &[
         &[
             value(&["-F", "--field-separator"]),
             value(&["-v", "--assign"]),
-            value(&["-f", "--file"]),
-            value(&["-E", "--exec"]),
+            special(&["-f", "--file"], Special::ScriptFile),
+            special(&["-E", "--exec"], Special::ScriptFile),
             Opt { names: &["-e", "--source"], value: Value::Yes, effect: Effect::Plain },
             refused_value(&["-i", "--include"], "loads code that the text does not tell"),
             refused_value(&["-l", "--load"], "loads a library"),

@@ -358,7 +358,7 @@ pub(super) static FAMILIES: &[Family] = &[
         ],
         Style::Exact,
         COMPILER,
-        Operands::Data,
+        Operands::Response,
     ),
     family(
         &["ld", "ld.bfd", "ld.gold", "ld.lld", "mold"],
@@ -421,7 +421,7 @@ pub(super) static FAMILIES: &[Family] = &[
             value(&["--bench"]),
             value(&["--message-format"]),
         ],
-        Operands::Data,
+        Operands::Cargo,
     ),
     family(
         &["go"],
@@ -466,7 +466,7 @@ pub(super) static FAMILIES: &[Family] = &[
             refused_value(&["--userconfig"], READS_OPTIONS),
             refused_value(&["--globalconfig"], READS_OPTIONS),
             refused_value(&["--init-module"], LOADS),
-            value(&["--prefix", "-C"]),
+            writes_in(&["--prefix", "-C"]),
             value(&["--registry"]),
             value(&["-w", "--workspace"]),
             value(&["--loglevel"]),

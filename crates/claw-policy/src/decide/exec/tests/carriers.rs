@@ -54,6 +54,16 @@ fn arguments_may_only_run_what_is_allowed_too() {
             ("go test ./x", "ok"),
             ("docker run x", "exec.carrier"),
             ("docker ps", "ok"),
+            ("gcc @args", "exec.carrier"),
+            ("cargo rustc -- -C linker=evil", "exec.not-allowlisted"),
+            ("go env -w X=y", "exec.carrier"),
+            ("go env GOPATH", "ok"),
+            ("fd --exec=evil", "exec.not-allowlisted"),
+            ("npm --prefix /etc ci", "file.outside"),
+            ("sed -f - x", "exec.carrier"),
+            ("git push 'ext::sh -c id'", "exec.carrier"),
+            ("git init /etc/x", "file.outside"),
+            ("git config alias.x '!evil'", "exec.not-allowlisted"),
             ("ssh -oProxyCommand=evil h", "exec.carrier"),
             ("rsync -e evil a h:b", "exec.not-allowlisted"),
             ("sqlite3 x '.shell id'", "exec.carrier"),
@@ -235,5 +245,14 @@ fn assignments_are_environment_requests() {
             ("CC=evil make", "exec.not-allowlisted"),
             ("TAR_OPTIONS=x tar xf y", "exec.carrier"),
         ],
+    );
+}
+
+#[test]
+fn a_form_that_is_listed_itself_is_meant() {
+    let policy = allowing(&["docker run", "git", "git difftool"]);
+    check(
+        &policy,
+        &[("docker run x", "ok"), ("docker exec x", "exec.not-allowlisted"), ("git difftool", "ok")],
     );
 }
