@@ -1,5 +1,6 @@
 //! x
 
+pub mod doctor;
 mod domain;
 mod enforcement;
 mod kernel;

@@ -1,0 +1,93 @@
+//! Files and sockets that the probes aim at, and the confinement that must keep them away.
+
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::path::{Path, PathBuf};
+
+use claw_policy::{Access, Confinement, Floor, Limits, Root};
+
+use crate::temporary::TemporaryDirectory;
+
+pub(super) const WORKSPACE: &str = "workspace";
+pub(super) const OUTSIDE_FILE: &str = "outside/file";
+pub(super) const OUTSIDE_NEW: &str = "outside/new";
+pub(super) const OUTSIDE_SOCKET: &str = "outside/socket";
+pub(super) const HIDDEN_FILE: &str = "shared/hidden";
+
+/// The dynamic loaders of the platforms that are known; those that exist may be executed.
+pub(super) const LOADERS: [&str; 4] = [
+    "/lib64/ld-linux-x86-64.so.2",
+    "/lib/ld-linux-aarch64.so.1",
+    "/lib/ld-musl-x86_64.so.1",
+    "/lib/ld-musl-aarch64.so.1",
+];
+
+// What a program needs to start and what the probes look at: programs, libraries, /proc.
+const SYSTEM: [&str; 5] = ["/usr", "/lib", "/lib64", "/etc", "/proc"];
+
+/// A directory with files inside and outside of a workspace, and two listening sockets.
+#[derive(Debug)]
+pub(super) struct Scene {
+    directory: TemporaryDirectory,
+    _listeners: [UnixListener; 2],
+}
+
+impl Scene {
+    pub(super) fn make() -> io::Result<Self> {
+        let directory = TemporaryDirectory::create(&std::env::temp_dir())?;
+        let base = directory.path();
+        for name in [WORKSPACE, "outside", "shared"] {
+            std::fs::create_dir(base.join(name))?;
+        }
+        for name in [OUTSIDE_FILE, HIDDEN_FILE, "shared/plain"] {
+            std::fs::write(base.join(name), "secret")?;
+        }
+        let listeners = [
+            UnixListener::bind(base.join(OUTSIDE_SOCKET))?,
+            UnixListener::bind_addr(&abstract_address(base)?)?,
+        ];
+        Ok(Self { directory, _listeners: listeners })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(super) fn workspace(&self) -> PathBuf {
+        self.path().join(WORKSPACE)
+    }
+
+    /// The workspace is writable, the system readable, one shared directory readable but for one
+    /// file, and only the probing program may be executed.
+    pub(super) fn confinement(&self, program: &Path) -> Confinement {
+        let shared = Root { except: vec![self.path().join(HIDDEN_FILE)], ..root(self.path().join("shared")) };
+        let workspace = Root { access: Access::Write, ..root(self.workspace()) };
+        let system = SYSTEM.iter().filter_map(|path| Path::new(path).canonicalize().ok()).map(root);
+        let loaders = LOADERS.iter().filter_map(|path| Path::new(path).canonicalize().ok());
+        Confinement {
+            roots: system.chain([workspace, shared]).collect(),
+            executables: program.canonicalize().into_iter().chain(loaders).collect(),
+            execute_any: false,
+            nested: Vec::new(),
+            protected: Vec::new(),
+            argument_rules: false,
+            network: Vec::new(),
+            limits: Limits::default(),
+            floor: Floor::default(),
+            set_environment: Vec::new(),
+            search_path: Vec::new(),
+            detach: false,
+        }
+    }
+}
+
+fn root(path: PathBuf) -> Root {
+    Root { path, access: Access::Read, execute: false, required: true, except: Vec::new() }
+}
+
+/// The abstract socket that belongs to a scene.
+pub(super) fn abstract_address(scene: &Path) -> io::Result<SocketAddr> {
+    let name = scene.file_name().unwrap_or_default();
+    SocketAddr::from_abstract_name(name.as_encoded_bytes())
+}
