@@ -68,6 +68,8 @@ pub(crate) struct Parser<'t, 's> {
     pending: Vec<Pending>,
     /// How many `$(` are open: there, `EOF)` ends a here-document.
     substitutions: usize,
+    /// Whether arithmetic is read between the braces of `${...}`.
+    in_braces: bool,
     /// Counts the commands that may change the directory of the shell that is being parsed.
     moves: usize,
     /// Until where no `]` is found (see `word.rs`), so that looking ahead stays linear.
@@ -124,6 +126,7 @@ impl<'t, 's> Parser<'t, 's> {
             shared,
             pending: Vec::new(),
             substitutions: 0,
+            in_braces: false,
             moves: 0,
             bracket_horizon: (0, word::Bracket::Literal),
         }

@@ -18,6 +18,10 @@ impl Parser<'_, '_> {
             match self.current() {
                 None => return Err(syntax(self.span_from(start), "unterminated arithmetic expression")),
                 Some(byte) if byte == close && level == 0 => break,
+                // Inside `${` bash ends the expansion at the first `}`, whatever bracket is open.
+                Some(b'}') if self.in_braces => {
+                    return Err(syntax(self.here(), "`}` in a subscript"));
+                }
                 Some(byte) if byte == close => {
                     level -= 1;
                     self.advance();
@@ -57,8 +61,23 @@ impl Parser<'_, '_> {
         }
     }
 
+    /// [`Parser::arithmetic`] between the braces of a parameter expansion.
+    pub(super) fn arithmetic_in_braces(&mut self, code: &mut Vec<Code>, open: u8, close: u8) -> Parsed<()> {
+        let outer = std::mem::replace(&mut self.in_braces, true);
+        let result = self.nested(|parser| parser.arithmetic(code, open, close));
+        self.in_braces = outer;
+        result
+    }
+
     /// One character or expansion. Returns whether a parameter is read.
     fn text_item(&mut self, byte: u8, code: &mut Vec<Code>) -> Parsed<bool> {
+        let in_braces = std::mem::take(&mut self.in_braces);
+        let result = self.text_item_outside_braces(byte, code);
+        self.in_braces = in_braces;
+        result
+    }
+
+    fn text_item_outside_braces(&mut self, byte: u8, code: &mut Vec<Code>) -> Parsed<bool> {
         match byte {
             b'\\' => {
                 self.position = (self.position + 2).min(self.end);

@@ -1,8 +1,8 @@
 //! `${...}`: parameter expansions with their operators, and the command forms `${ ...; }`.
 
-use super::Parser;
 use super::cursor::is_name;
 use super::word::WordBuilder;
+use super::{Parser, code_in_text};
 use crate::bounds::{Parsed, syntax};
 use crate::script::{Dialect, OpaqueKind, Piece};
 use crate::syntax::{Code, Variable};
@@ -64,7 +64,7 @@ impl Parser<'_, '_> {
 
     fn subscript(&mut self, code: &mut Vec<Code>, start: usize) -> Parsed<()> {
         self.advance();
-        self.nested(|parser| parser.arithmetic(code, b'[', b']'))?;
+        self.arithmetic_in_braces(code, b'[', b']')?;
         self.expect(b']')?;
         let span = self.span_from(start);
         self.bash_only(span);
@@ -83,7 +83,7 @@ impl Parser<'_, '_> {
                 let span = self.span_from(start);
                 self.bash_only(span);
                 self.advance();
-                self.nested(|parser| parser.arithmetic(code, b'{', b'}'))?;
+                self.arithmetic_in_braces(code, b'}', b'}')?;
                 return self.close_parameter(start);
             }
             Some(b'/' | b'^' | b',' | b'@') => {
@@ -122,7 +122,7 @@ impl Parser<'_, '_> {
                     self.advance();
                     self.advance();
                     self.position -= 1;
-                    self.ansi_c_quotes(&mut word)?;
+                    self.ansi_c_in_operand(&mut word, quoted)?;
                 }
                 Some(b'$' | b'`') => self.expansion(&mut word, quoted)?,
                 Some(b'<' | b'>') if !quoted && self.following() == Some(b'(') => {
@@ -150,6 +150,22 @@ impl Parser<'_, '_> {
         if quoted {
             let (_, mut code) = self.within(start, end, Self::expandable_text)?;
             word.code.append(&mut code);
+        }
+        Ok(())
+    }
+
+    // Inside double quotes the decoded text is expanded once more.
+    fn ansi_c_in_operand(&mut self, word: &mut WordBuilder, quoted: bool) -> Parsed<()> {
+        let start = self.position;
+        let mut decoded = WordBuilder::default();
+        self.ansi_c_quotes(&mut decoded)?;
+        let span = self.span_from(start);
+        for piece in decoded.pieces {
+            if let Piece::Literal(text) = piece
+                && quoted
+            {
+                word.code.append(&mut code_in_text(&text, span, self.dialect, self.shared)?);
+            }
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ impl Parser<'_, '_> {
             if let Some(redirect) = self.optional_redirect()? {
                 redirects.push(redirect);
             } else if self.at_word(Mode::Argument) {
-                self.part(&mut simple)?;
+                self.part(&mut simple, redirects.is_empty())?;
             } else if self.current() == Some(b'(') {
                 return self.function_definition(start, &simple, &redirects);
             } else {
@@ -60,8 +60,9 @@ impl Parser<'_, '_> {
         self.moves += usize::from(moving);
     }
 
-    /// An assignment or a word.
-    fn part(&mut self, simple: &mut Simple) -> Parsed<()> {
+    /// An assignment or a word. Only before any word or redirection does bash read a subscript up to
+    /// its bracket; elsewhere a blank in it ends the word.
+    fn part(&mut self, simple: &mut Simple, first: bool) -> Parsed<()> {
         let start = self.position;
         let prefix = simple.words.is_empty();
         let declares = simple
@@ -72,7 +73,7 @@ impl Parser<'_, '_> {
         let mut word = WordBuilder::default();
         if self.at_name() {
             let name = self.name();
-            let assigned = self.assignment_operator(&name, &mut word, prefix || declares)?;
+            let assigned = self.assignment_operator(&name, &mut word, prefix && first)?;
             if let Some(append) = assigned {
                 if prefix {
                     simple.assignments.push(self.assignment(start, name, append, word)?);
