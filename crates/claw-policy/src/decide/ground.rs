@@ -29,6 +29,8 @@ pub(super) struct GroundLayer {
     pub(super) roots: Vec<GroundRoot>,
     /// A layer without a workspace only narrows.
     pub(super) narrows: bool,
+    /// For a layer that narrows: whether files in executable trees may be executed as far as it goes.
+    execute: bool,
 }
 
 /// A root under its canonical name.
@@ -177,6 +179,15 @@ impl Ground {
         root.map_or(real, |root| &root.written).display().to_string()
     }
 
+    /// The root by which every layer lets a file be executed for being where it is.
+    pub(super) fn execution_root(&self, path: &Path) -> Option<&GroundRoot> {
+        let mut found = None;
+        for layer in &self.layers {
+            found = found.or(layer.execution_root(path).ok()?);
+        }
+        found
+    }
+
     /// The outermost root of a layer that holds `path`: patterns on names apply beneath it.
     fn outermost(&self, path: &Path) -> Option<&Path> {
         let holding = self.roots().map(|root| root.real.as_path()).filter(|root| path.starts_with(root));
@@ -202,7 +213,23 @@ impl GroundLayer {
                 root.execute |= layer.workspace_exec;
             }
         }
-        Self { roots, narrows: layer.workspace.is_none() }
+        Self { roots, narrows: layer.workspace.is_none(), execute: layer.workspace_exec }
+    }
+
+    /// The root by which a file may be executed for being where it is. `Ok(None)` when the layer grants
+    /// nothing and forbids nothing.
+    pub(super) fn execution_root(&self, path: &Path) -> Result<Option<&GroundRoot>, ()> {
+        match self.root_of(path) {
+            _ if self.narrows => {
+                if self.execute {
+                    Ok(None)
+                } else {
+                    Err(())
+                }
+            }
+            Some(root) if root.execute => Ok(Some(root)),
+            _ => Err(()),
+        }
     }
 
     /// The root that decides for a canonical path: the deepest, and of two at the same place the stricter.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::super::file::PLAIN_DEVICES;
-use super::super::ground::{Ground, GroundRoot, deepest};
+use super::super::ground::{Ground, GroundRoot};
 use crate::{Access, FileKind, Root};
 
 /// The roots of the layers, each with what every layer allows there.
@@ -17,7 +17,7 @@ pub(super) fn of_layers(ground: &Ground) -> Vec<Root> {
             roots.push(Root {
                 path: candidate.real.clone(),
                 access,
-                execute: executes(ground, &candidate.real),
+                execute: ground.execution_root(&candidate.real).is_some(),
                 required: access == Access::Write,
                 except: Vec::new(),
             });
@@ -42,11 +42,6 @@ fn access(ground: &Ground, path: &Path) -> Option<Access> {
         }
     }
     granted.then_some(least)
-}
-
-fn executes(ground: &Ground, path: &Path) -> bool {
-    let mut layers = ground.layers.iter().filter(|layer| !layer.narrows);
-    layers.all(|layer| deepest(&layer.roots, path).is_some_and(|root| root.execute))
 }
 
 /// The system profile: readable by commands, and the devices that every program may use.

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::ground::deepest;
 use super::judge::Judge;
 use super::spelling::Spelling;
 use super::{FileAllowance, Links, Names};
@@ -63,16 +62,9 @@ fn by_tree(judge: &Judge<'_, '_>, names: &Names) -> Option<(PathBuf, RuleRef)> {
     if object.outside_names || judge.policy.exec.iter().any(|layer| layer.security.value == Security::Deny) {
         return None;
     }
-    let mut found = None;
-    for layer in judge.ground.layers.iter().filter(|layer| !layer.narrows) {
-        let root = deepest(&layer.roots, &object.real).filter(|root| root.execute)?;
-        let in_tree = |alias: &PathBuf| deepest(&layer.roots, alias).is_some_and(|root| root.execute);
-        if !object.aliases.iter().all(in_tree) {
-            return None;
-        }
-        found = found.or_else(|| Some((root.real.clone(), root.rule.clone())));
-    }
-    found
+    let root = judge.ground.execution_root(&object.real)?;
+    let in_tree = |alias: &PathBuf| judge.ground.execution_root(alias).is_some();
+    object.aliases.iter().all(in_tree).then(|| (root.real.clone(), root.rule.clone()))
 }
 
 fn by_allowlist(

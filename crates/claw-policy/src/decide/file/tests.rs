@@ -1,5 +1,5 @@
 use super::super::testing::{Node, Tree, pattern, policy, ruled};
-use crate::policy::{Entry, ProgramMatcher, Security};
+use crate::policy::{Entry, FileLayer, ProgramMatcher, Security};
 use crate::{Access, Code, Decision, FileAction, FileRequest, Origin, Policy, Request};
 
 fn request(action: FileAction, path: &str) -> FileRequest {
@@ -322,6 +322,10 @@ fn programs_are_executed_by_what_the_file_is() {
     let policy = policy.edited(|policy| policy.files[0].workspace_exec = true);
     assert_eq!(act(&tree, &policy, FileAction::Execute, "/w/run"), None);
     assert_eq!(act(&tree, &policy, FileAction::Execute, "/w/copy"), Some(Code::ExecDenied));
+    let narrowed = policy.edited(|policy| {
+        policy.files.push(FileLayer { roots: Vec::new(), workspace: None, workspace_exec: false });
+    });
+    assert_eq!(act(&tree, &narrowed, FileAction::Execute, "/w/run"), Some(Code::ExecNotAllowlisted));
     let policy = policy.edited(|policy| policy.exec[0].security.value = Security::Deny);
     assert_eq!(act(&tree, &policy, FileAction::Execute, "/w/run"), Some(Code::ExecNotAllowlisted));
     assert_eq!(act(&tree, &policy, FileAction::Execute, "/usr/bin/git"), Some(Code::ExecNotAllowlisted));
