@@ -14,12 +14,19 @@
 mod confinement;
 mod decide;
 mod decision;
+mod diagnostic;
+mod document;
+mod expand;
 mod explain;
 mod facts;
+mod layer;
 mod limits;
+mod lint;
 mod pattern;
 mod policy;
+mod profile;
 mod request;
+mod schema;
 mod source;
 
 pub use confinement::{Access, Confinement, Floor, Guarantee, NetworkRule, Protocol, Root};
@@ -28,9 +35,15 @@ pub use decision::{
     Code, Decision, Denial, EnvironmentGrant, ExecGrant, FileGrant, Grant, MissingFacts, NetworkGrant,
     Question, Reason, RuleRef,
 };
+pub use diagnostic::{Diagnostic, Severity};
+pub use expand::Expansion;
 pub use explain::{Change, Explanation, explain};
 pub use facts::{FactError, Facts, FileId, FileKind, PathFact, ProgramFact, Query, ResolvedPath, TreeFact};
+pub use layer::{Layer, LayerKind, compile};
 pub use limits::Limits;
+pub use lint::lint;
 pub use policy::{FrontDoor, Logging, Policy};
+pub use profile::built_in;
 pub use request::{Environment, ExecRequest, FileAction, FileRequest, NetworkRequest, Origin, Request};
+pub use schema::schema;
 pub use source::{Format, LineColumn, Source, SourceSpan};

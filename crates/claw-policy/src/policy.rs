@@ -3,7 +3,6 @@
 //! A policy is made of layers (built-in, user, project, command line). A request is allowed only if
 //! every layer that speaks about it allows it, so a later layer can only restrict. A document that
 //! was *named* on the command line replaces what it states instead (see [`crate::Layer`]).
-#![expect(dead_code, reason = "until decide reads all of it")]
 
 use std::path::PathBuf;
 

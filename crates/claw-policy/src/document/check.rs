@@ -1,0 +1,204 @@
+//! The check of a tree against the table of keys.
+
+use super::keys::{ARGUMENT_RULE, DOCUMENT, ENTRY, Key, Kind};
+use super::node::{Node, Value};
+use super::{duration, nearest, size};
+use crate::{Diagnostic, Severity, Source, SourceSpan};
+
+/// Everything that is wrong with the shape of `root`.
+pub(super) fn check(source: &Source, root: &Node) -> Vec<Diagnostic> {
+    let mut checker = Checker { source, found: Vec::new() };
+    match root.value {
+        // An empty file states nothing.
+        Value::Null => {}
+        _ => checker.map(root, DOCUMENT, "a policy"),
+    }
+    checker.found
+}
+
+struct Checker<'s> {
+    source: &'s Source,
+    found: Vec<Diagnostic>,
+}
+
+impl Checker<'_> {
+    fn error(&mut self, code: &'static str, span: SourceSpan, message: String, help: Option<String>) {
+        let source = self.source.clone();
+        self.found.push(Diagnostic { severity: Severity::Error, code, source, span, message, help });
+    }
+
+    fn wrong(&mut self, node: &Node, what: &str, expected: &str) {
+        let found = match &node.value {
+            Value::Text(text) | Value::Number(text) => format!("`{}`", shorten(text)),
+            Value::Bool(value) => format!("`{value}`"),
+            _ => node.kind().to_owned(),
+        };
+        self.error("policy.type", node.span, format!("{what} must be {expected}, not {found}"), None);
+    }
+
+    fn map(&mut self, node: &Node, keys: &[Key], what: &str) {
+        let Value::Map(entries) = &node.value else {
+            return self.wrong(node, what, "a mapping");
+        };
+        for entry in entries {
+            match keys.iter().find(|key| key.name == entry.key) {
+                Some(key) => self.value(&entry.value, key.kind, &format!("`{}`", key.name)),
+                None => self.unknown(&entry.key, entry.key_span, keys),
+            }
+        }
+    }
+
+    fn unknown(&mut self, name: &str, span: SourceSpan, keys: &[Key]) {
+        let names = keys.iter().map(|key| key.name);
+        let help = nearest(name, names.clone()).map_or_else(
+            || format!("known here: {}", names.collect::<Vec<_>>().join(", ")),
+            |known| format!("did you mean `{known}`?"),
+        );
+        self.error("policy.unknown-key", span, format!("unknown key `{}`", shorten(name)), Some(help));
+    }
+
+    fn value(&mut self, node: &Node, kind: Kind, what: &str) {
+        match kind {
+            Kind::Map(keys) => self.map(node, keys, what),
+            Kind::Maps(keys) => self.list(node, what, |checker, item| checker.map(item, keys, "an entry")),
+            Kind::Bool if matches!(node.value, Value::Bool(_)) => {}
+            Kind::Bool => self.wrong(node, what, "`true` or `false`"),
+            Kind::Text | Kind::Secret | Kind::Path => self.text(node, what),
+            Kind::HttpsUrl => self.https(node, what),
+            Kind::Word(words) => self.word(node, what, words),
+            Kind::Texts | Kind::Paths | Kind::Patterns => self.list(node, what, Self::item),
+            Kind::Numbers => self.list(node, what, Self::number),
+            Kind::Protected => match &node.value {
+                Value::Text(text) if text == "default" || text == "none" => {}
+                Value::List(_) => self.list(node, what, Self::item),
+                _ => self.wrong(node, what, "`default`, `none` or a list of paths"),
+            },
+            Kind::Count => {
+                let count =
+                    text_of(node).and_then(|text| text.parse::<u64>().ok()).filter(|count| *count > 0);
+                let is_port = what == "`port`";
+                match count {
+                    Some(count) if !is_port || count <= 65_535 => {}
+                    _ if is_port => self.wrong(node, what, "a number from 1 to 65535"),
+                    _ => self.wrong(node, what, "a whole number of at least 1"),
+                }
+            }
+            Kind::Duration if text_of(node).and_then(duration).is_some() => {}
+            Kind::Duration => self.wrong(node, what, "a duration such as `500ms`, `60s`, `5m` or `1h`"),
+            Kind::Size if text_of(node).and_then(size).is_some() => {}
+            Kind::Size => self.wrong(node, what, "a size such as `512KiB`, `1MiB` or `2GiB`"),
+            Kind::TextMap => self.text_map(node, what),
+            Kind::Allowlist => self.list(node, what, Self::entry),
+            Kind::ArgumentRules => self.list(node, what, Self::argument_rule),
+        }
+    }
+
+    fn list(&mut self, node: &Node, what: &str, mut each: impl FnMut(&mut Self, &Node)) {
+        match &node.value {
+            Value::List(items) => items.iter().for_each(|item| each(self, item)),
+            // `allowlist:` with nothing below it is an empty list.
+            Value::Null => {}
+            _ => self.wrong(node, what, "a list"),
+        }
+    }
+
+    fn text(&mut self, node: &Node, what: &str) {
+        if text_of(node).is_none_or(|text| text.trim().is_empty()) {
+            self.wrong(node, what, "a text");
+        }
+    }
+
+    fn item(&mut self, node: &Node) {
+        self.text(node, "an entry");
+    }
+
+    fn https(&mut self, node: &Node, what: &str) {
+        match text_of(node) {
+            Some(text) if text.starts_with("https://") && text.len() > "https://".len() => {}
+            Some(text) if text.starts_with("http://") => {
+                let help = Some(format!("write https://{}", text.trim_start_matches("http://")));
+                self.error("policy.insecure", node.span, format!("{what} must use https"), help);
+            }
+            _ => self.wrong(node, what, "an address that begins with `https://`"),
+        }
+    }
+
+    fn word(&mut self, node: &Node, what: &str, words: &[&str]) {
+        let text = match &node.value {
+            Value::Text(text) => Some(text.as_str()),
+            _ => None,
+        };
+        if text.is_some_and(|text| words.contains(&text)) {
+            return;
+        }
+        let help = text.and_then(|text| nearest(text, words.iter().copied()));
+        let expected = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+        self.wrong(node, what, &format!("one of {expected}"));
+        if let (Some(last), Some(known)) = (self.found.last_mut(), help) {
+            last.help = Some(format!("did you mean `{known}`?"));
+        }
+    }
+
+    fn number(&mut self, node: &Node) {
+        let digits = |text: &str| {
+            let digits = text.strip_prefix('+').unwrap_or(text);
+            (3..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        if !text_of(node).is_some_and(digits) {
+            self.wrong(node, "an owner's number", "3 to 20 digits, with an optional leading `+`");
+        }
+    }
+
+    fn text_map(&mut self, node: &Node, what: &str) {
+        let Value::Map(entries) = &node.value else {
+            return self.wrong(node, what, "a mapping");
+        };
+        for entry in entries {
+            if text_of(&entry.value).is_none() && !matches!(entry.value.value, Value::Bool(_)) {
+                self.wrong(&entry.value, &format!("`{}`", entry.key), "a text");
+            }
+        }
+    }
+
+    fn entry(&mut self, node: &Node) {
+        let Value::Map(entries) = &node.value else {
+            return self.text(node, "a command");
+        };
+        self.map(node, ENTRY, "a command");
+        let names = entries.iter().filter(|entry| entry.key == "command" || entry.key == "path").count();
+        if names != 1 {
+            let help = Some("write `command: git` or `path: /opt/tools/*`".to_owned());
+            let message = "an entry needs either `command` or `path`".to_owned();
+            self.error("policy.entry", node.span, message, help);
+        }
+    }
+
+    fn argument_rule(&mut self, node: &Node) {
+        match &node.value {
+            Value::List(_) => self.list(node, "a rule", Self::item),
+            Value::Map(_) => self.map(node, ARGUMENT_RULE, "a rule"),
+            _ => {
+                let help = Some("write `[push]` or `{ subcommand: [push], anyFlag: [--force] }`".to_owned());
+                let message = format!("an argument rule is a list or a mapping, not {}", node.kind());
+                self.error("policy.type", node.span, message, help);
+            }
+        }
+    }
+}
+
+/// A text, or a number as its text.
+pub(super) fn text_of(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Text(text) | Value::Number(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn shorten(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let mut short: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        short.push_str("...");
+    }
+    short
+}

@@ -1,0 +1,88 @@
+//! From text to a checked tree: every key known, every value of its kind.
+
+mod check;
+mod json;
+pub(crate) mod keys;
+mod nearest;
+mod node;
+mod value;
+mod yaml;
+
+pub(crate) use nearest::nearest;
+pub(crate) use node::{Entry, Node, Value};
+pub(crate) use value::{duration, size};
+
+use self::node::Malformed;
+use crate::{Diagnostic, Format, Severity, Source, SourceSpan};
+
+/// A policy is written by people: one MiB is a mistake or an attack.
+const MAX_BYTES: usize = 1 << 20;
+/// Deeper than any key of a policy by far; also what bounds recursion here.
+const MAX_DEPTH: usize = 32;
+const MAX_NODES: usize = 10_000;
+
+/// Reads and checks a text. Several errors are reported at once where the text is a tree at all.
+pub(crate) fn read(source: &Source) -> Result<Node, Vec<Diagnostic>> {
+    let text = source.text();
+    let one = |malformed: Malformed| {
+        vec![Diagnostic {
+            severity: Severity::Error,
+            code: "policy.syntax",
+            source: source.clone(),
+            span: malformed.span,
+            message: malformed.message,
+            help: malformed.help,
+        }]
+    };
+    let whole = SourceSpan { start: 0, end: 0 };
+    if text.len() > MAX_BYTES {
+        return Err(one(Malformed::new(whole, format!("larger than {MAX_BYTES} bytes"))));
+    }
+    if let Some(at) = text.find('\0') {
+        return Err(one(Malformed::new(SourceSpan { start: at, end: at + 1 }, "contains a NUL character")));
+    }
+    // A byte order mark is not part of the text, but positions count it.
+    if text.starts_with('\u{feff}') {
+        let bom = SourceSpan { start: 0, end: 3 };
+        return Err(one(
+            Malformed::new(bom, "begins with a byte order mark").with_help("save it as plain UTF-8")
+        ));
+    }
+    // The parsers recurse or backtrack on brackets before they count depth.
+    if let Some(at) = too_deep(text) {
+        let span = SourceSpan { start: at, end: at + 1 };
+        return Err(one(Malformed::new(span, format!("nested deeper than {MAX_DEPTH} levels"))));
+    }
+    let root = match source.format() {
+        Format::Yaml => yaml::read(text),
+        Format::Json5 => json::read(text, false),
+        Format::Json => json::read(text, true),
+    };
+    let root = root.map_err(one)?;
+    let diagnostics = check::check(source, &root);
+    if diagnostics.is_empty() { Ok(root) } else { Err(diagnostics) }
+}
+
+/// Where brackets open deeper than any document of ours could, whatever the format says about quotes.
+fn too_deep(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            // Globs in quotes open brackets too, but close them on the same line.
+            b'\n' if depth <= MAX_DEPTH => {}
+            _ => {}
+        }
+        if depth > 8 * MAX_DEPTH {
+            return Some(at);
+        }
+    }
+    None
+}
+
+fn duplicate(text: &str, key: &str, first: SourceSpan, second: SourceSpan) -> Malformed {
+    let line = text.get(..first.start).unwrap_or("").bytes().filter(|byte| *byte == b'\n').count() + 1;
+    Malformed::new(second, format!("the key `{key}` is written twice"))
+        .with_help(format!("the first is in line {line}; keep one of them"))
+}

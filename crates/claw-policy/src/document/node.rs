@@ -1,0 +1,63 @@
+//! A document as a tree with positions, the same for every format.
+
+use crate::SourceSpan;
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) span: SourceSpan,
+    pub(crate) value: Value,
+}
+
+/// What a node holds.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Null,
+    Bool(bool),
+    /// A number as written.
+    Number(String),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+}
+
+/// A key with its value.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) key_span: SourceSpan,
+    pub(crate) value: Node,
+}
+
+impl Node {
+    /// What kind of value it is, for messages.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self.value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::Text(_) => "a text",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a mapping",
+        }
+    }
+}
+
+/// A document that is not a tree: one message and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Malformed {
+    pub(crate) span: SourceSpan,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
+
+impl Malformed {
+    pub(crate) fn new(span: SourceSpan, message: impl Into<String>) -> Self {
+        Self { span, message: message.into(), help: None }
+    }
+
+    pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}

@@ -1,0 +1,187 @@
+//! The built-in profile: what holds when no policy says otherwise. Each table has its one home here.
+
+use std::path::PathBuf;
+
+use crate::expand::Expansion;
+use crate::policy::{Bundle, PathPattern, RootRule, Ruled};
+use crate::{Access, Format, RuleRef, Source};
+
+/// The built-in profile as a document, readable and commented.
+///
+/// Layer 0 of every policy. Its name in messages is `built-in`.
+#[must_use]
+pub fn built_in() -> Source {
+    Source::new("built-in", include_str!("built-in.yaml"), Format::Yaml)
+}
+
+/// Where bare names are looked up.
+pub(crate) fn trusted_dirs() -> Vec<PathBuf> {
+    ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from).into()
+}
+
+/// Readable for commands, where it exists: programs, libraries, their configuration, and the kernel's tables.
+/// Credentials beneath are taken out by the profile's `hidden` list.
+const SYSTEM: &[&str] = &[
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/opt",
+    "/nix/store",
+    "/etc",
+    "/proc",
+    "/sys/fs/cgroup",
+    "/sys/devices/system/cpu",
+    "/sys/devices/system/node",
+    "/sys/kernel/mm/transparent_hugepage",
+    "/run/systemd/resolve",
+    "/var/lib/dpkg",
+    "/var/cache/fontconfig",
+    "/var/lib/ca-certificates",
+];
+
+/// The same below the home directory: tool configuration and toolchains, without which the tools do not start.
+const SYSTEM_HOME: &[&str] = &[
+    ".gitconfig",
+    ".config/git",
+    ".gitignore_global",
+    ".cargo/bin",
+    ".cargo/env",
+    ".cargo/config.toml",
+    ".cargo/registry",
+    ".cargo/git",
+    ".rustup",
+    ".pyenv",
+    ".nvm",
+    ".local/bin",
+    ".local/lib",
+    ".local/share/uv",
+    ".npm/_cacache",
+    ".cache/pip",
+    "go",
+    ".config/pip",
+    ".deno/bin",
+    ".bun/bin",
+];
+
+/// The system profile for the home of `expansion`.
+pub(crate) fn system(expansion: &Expansion) -> Vec<Ruled<RootRule>> {
+    let home = expansion.home.as_ref().filter(|home| home.is_absolute());
+    let below_home = SYSTEM_HOME.iter().filter_map(|path| home.map(|home| home.join(path)));
+    let paths = SYSTEM.iter().map(PathBuf::from).chain(below_home);
+    let rule = |path: PathBuf| Ruled {
+        rule: RuleRef {
+            source: "system profile".into(),
+            line: 0,
+            column: 0,
+            text: path.display().to_string().into(),
+        },
+        value: RootRule { path, access: Access::Read, execute: false, named: false },
+    };
+    paths.map(rule).collect()
+}
+
+/// Files through which the next command, outside of the sandbox, would run something: read-only inside
+/// every writable root, also when missing, also in nested repositories.
+const PROTECTED_NAMES: &[&str] = &[
+    ".gitmodules",
+    ".gitconfig",
+    ".bashrc",
+    ".bash_profile",
+    ".bash_login",
+    ".bash_logout",
+    ".zshrc",
+    ".zshenv",
+    ".zprofile",
+    ".zlogin",
+    ".profile",
+    ".envrc",
+    ".npmrc",
+    ".ripgreprc",
+    ".mcp.json",
+    ".claude",
+    ".codex",
+    ".agents",
+    ".cursor",
+    ".gemini",
+    ".openclaw",
+    ".vscode",
+    ".idea",
+    ".claw-sandbox.yaml",
+    ".claw-sandbox.json5",
+    ".claw-sandbox.json",
+];
+const PROTECTED_GLOBS: &[&str] = &[
+    "/**/.git/hooks",
+    "/**/.git/config",
+    "/**/.git/config.worktree",
+    "/**/.git/modules/**/hooks",
+    "/**/.git/modules/**/config",
+    "/**/.git/info/attributes",
+];
+
+/// What `protected: default` means; `rule` is where it is written.
+pub(crate) fn protected(rule: &RuleRef) -> Vec<Ruled<PathPattern>> {
+    let ruled = |value, text: &str| {
+        let mut rule = rule.clone();
+        rule.text = text.into();
+        Ruled { value, rule }
+    };
+    let names = PROTECTED_NAMES.iter().map(|name| ruled(PathPattern::Component((*name).to_owned()), name));
+    let globs = PROTECTED_GLOBS
+        .iter()
+        .map(|glob| ruled(PathPattern::Glob((*glob).to_owned()), glob.trim_start_matches("/**/")));
+    names.chain(globs).collect()
+}
+
+/// Programs and what they execute as parts of themselves.
+const BUNDLES: &[(&[&str], &[&str])] = &[
+    (
+        &["git"],
+        &[
+            "/usr/lib/git-core",
+            "/usr/libexec/git-core",
+            "/usr/local/libexec/git-core",
+            "/usr/local/lib/git-core",
+        ],
+    ),
+    (
+        &["npm", "npx", "pnpm", "yarn", "node"],
+        &["/usr/bin/env", "/usr/bin/node", "/usr/local/bin/node", "/bin/sh"],
+    ),
+    (&["make", "cmake", "ninja"], &["/bin/sh"]),
+    (
+        &["gcc", "g++", "cc", "c++", "clang", "clang++", "cargo", "rustc", "go", "make"],
+        &[
+            "/usr/lib/gcc",
+            "/usr/libexec/gcc",
+            "/usr/bin/as",
+            "/usr/bin/ld",
+            "/usr/bin/ld.bfd",
+            "/usr/bin/ld.gold",
+            "/usr/bin/ld.lld",
+            "/usr/bin/cc",
+            "/usr/bin/gcc",
+            "/usr/bin/ar",
+        ],
+    ),
+    (&["cargo"], &["/usr/bin/rustc", "/usr/local/bin/rustc"]),
+    (&["tar"], &["/usr/bin/gzip", "/usr/bin/bzip2", "/usr/bin/xz", "/usr/bin/zstd"]),
+    (&["gunzip", "zcat", "egrep", "fgrep"], &["/bin/sh", "/usr/bin/gzip", "/usr/bin/grep"]),
+    (&["go"], &["/usr/lib/go", "/usr/local/go"]),
+    (&["java", "javac"], &["/usr/lib/jvm"]),
+];
+
+/// The bundles, one for each program.
+pub(crate) fn bundles() -> Vec<Bundle> {
+    let each =
+        BUNDLES.iter().flat_map(|(programs, parts)| programs.iter().map(move |program| (*program, *parts)));
+    each.map(|(program, parts)| Bundle {
+        program: program.as_bytes().to_vec(),
+        parts: parts.iter().map(PathBuf::from).collect(),
+    })
+    .collect()
+}
