@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) opaque: Vec<Opaque>,
     /// The names of all functions that the text defines anywhere.
     pub(crate) functions: HashSet<Vec<u8>>,
+    /// Whether the text names the option `extglob`, with which `!(a)` is a pattern.
+    pub(crate) extended_globs: bool,
     /// Whether any function body may change the working directory.
     pub(crate) function_moves: bool,
 }
@@ -45,6 +47,7 @@ impl Shared {
             heredocs: Vec::new(),
             opaque: Vec::new(),
             functions: HashSet::new(),
+            extended_globs: false,
             function_moves: false,
         }
     }

@@ -207,7 +207,9 @@ fn file(collector: &mut Collector, id: CommandId, kind: RedirectKind, target: Wo
 
 /// `flock file command`, `flock file -c text`, `flock 9`.
 fn lock(collector: &mut Collector, call: &Call<'_>, found: &[Found], operands: &[Word]) -> Parsed<()> {
-    let Some((target, words)) = operands.split_first() else { return Ok(()) };
+    let Some((target, words)) = operands.split_first() else {
+        return run_inner(collector, call, operands, Vec::new());
+    };
     let descriptor = target.as_literal().is_some_and(|text| text.iter().all(u8::is_ascii_digit));
     if !(descriptor && words.is_empty()) {
         file(collector, call.id, RedirectKind::ReadWrite, target.clone());
@@ -258,9 +260,7 @@ fn shell_text(collector: &mut Collector, call: &Call<'_>, words: &[Word]) -> Par
 /// `busybox applet args`: the applet is judged under its own name.
 fn applet(collector: &mut Collector, call: &Call<'_>) -> Parsed<()> {
     match call.arguments().first() {
-        Some(first) if !first.literal_prefix().starts_with(b"-") => {
-            run_inner(collector, call, call.arguments(), Vec::new())
-        }
-        _ => Ok(()),
+        Some(first) if first.literal_prefix().starts_with(b"-") => Ok(()),
+        _ => run_inner(collector, call, call.arguments(), Vec::new()),
     }
 }

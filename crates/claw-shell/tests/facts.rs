@@ -1,5 +1,10 @@
 //! What a script says beside the names of its commands: directories, redirections, assignments.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail like tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "helpers of tests fail like tests"
+)]
 
 use claw_shell::{Command, Cwd, CwdId, Dialect, Lookup, Origin, RedirectKind, Script, Word, parse};
 

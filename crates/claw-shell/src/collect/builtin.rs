@@ -158,7 +158,16 @@ fn trap(collector: &mut Collector, call: &Call<'_>) -> Parsed<Builtin> {
         return Ok(Builtin::Harmless);
     }
     let (text, span) = (text.into_owned(), action.span);
-    collector.at_another_time(|collector| collector.evaluate(&text, span))?;
+    let moved = collector.at_another_time(|collector| {
+        let before = collector.shell.cwd;
+        collector.evaluate(&text, span)?;
+        Ok(collector.shell.cwd != before)
+    })?;
+    let at_exit = |word: &Word| matches!(word.as_literal().as_deref(), Some(b"EXIT" | b"0"));
+    if moved && !signals.iter().all(at_exit) {
+        // `trap 'cd /' DEBUG` moves the shell between any two commands.
+        return Ok(opaque(collector, OpaqueKind::Construct, call.span));
+    }
     Ok(Builtin::Listed)
 }
 

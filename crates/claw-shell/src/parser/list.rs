@@ -3,7 +3,7 @@
 use super::Parser;
 use super::cursor::is_meta;
 use crate::bounds::Parsed;
-use crate::script::Dialect;
+use crate::script::{Dialect, OpaqueKind};
 use crate::syntax::{Connector, Item, List, Node, Pipeline, Stage};
 
 /// Words that cannot begin a command; most of them end a list.
@@ -27,7 +27,7 @@ impl Parser<'_, '_> {
     /// Reads pipelines until something that cannot be part of the list: the end, `)`, `;;`, or a
     /// closing reserved word. The caller checks that it is the right one.
     pub(super) fn list(&mut self) -> Parsed<List> {
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity(1);
         loop {
             self.skip_newlines()?;
             if self.at_list_end() {
@@ -107,7 +107,8 @@ impl Parser<'_, '_> {
     fn pipeline(&mut self) -> Parsed<Pipeline> {
         let moves = self.moves;
         let (negated, prefixed) = self.pipeline_prefix();
-        let mut stages = Vec::new();
+        // Most pipelines have one stage; a growing vector would begin with room for four.
+        let mut stages = Vec::with_capacity(1);
         if prefixed && self.at_pipeline_end() {
             return Ok(Pipeline { negated, stages });
         }
@@ -141,7 +142,10 @@ impl Parser<'_, '_> {
         let (mut negated, mut prefixed) = (false, false);
         while let Some(ahead) = self.reserved() {
             match ahead.text() {
-                b"!" => negated = !negated,
+                b"!" => {
+                    negated = !negated;
+                    self.negation(ahead.end);
+                }
                 b"time" if self.dialect == Dialect::Bash => self.time_options(ahead.end),
                 _ => break,
             }
@@ -150,6 +154,14 @@ impl Parser<'_, '_> {
             self.skip_blanks();
         }
         (negated, prefixed)
+    }
+
+    // `!(a)` is a subshell, or with `extglob` a pattern whose first match is run.
+    fn negation(&mut self, end: usize) {
+        if self.shared.extended_globs && self.byte(end) == Some(b'(') {
+            let span = self.span(end.saturating_sub(1), end);
+            self.shared.mark(OpaqueKind::DynamicCommand, span);
+        }
     }
 
     fn time_options(&mut self, end: usize) {

@@ -87,8 +87,11 @@ impl Parser<'_, '_> {
     fn redirect(&mut self, start: usize, prefix: Prefix) -> Parsed<Redirection> {
         let operator = self.redirect_operator()?;
         let input = operator.first() == Some(&b'<');
-        let feeds_stdin =
-            input && matches!(prefix.digits.as_slice(), b"" | b"0") && prefix.variable.is_none();
+        // `0>&3` takes the input from descriptor 3: the direction is only the default's.
+        let feeds_stdin = match prefix.digits.as_slice() {
+            b"" => input && prefix.variable.is_none(),
+            digits => digits.iter().all(|digit| *digit == b'0'),
+        };
         if matches!(operator.as_slice(), b"&>" | b"&>>" | b"<<<") {
             let span = self.span_from(start);
             self.bash_only(span);

@@ -53,10 +53,13 @@ impl Parser<'_, '_> {
     // Counted by name alone: `echo cd` counts too, which costs nothing but exactness inside loops.
     fn note_moves(&mut self, simple: &Simple) {
         const MOVING: [&[u8]; 7] = [b"cd", b"pushd", b"popd", b"eval", b"source", b".", b"trap"];
-        let moving = simple.words.iter().any(|lexeme| match lexeme.word.pieces.as_slice() {
-            [Piece::Literal(text)] => MOVING.contains(&text.as_slice()),
-            _ => false,
-        });
+        let mut moving = false;
+        for lexeme in &simple.words {
+            if let [Piece::Literal(text)] = lexeme.word.pieces.as_slice() {
+                moving |= text.len() <= 6 && MOVING.contains(&text.as_slice());
+                self.shared.extended_globs |= text == b"extglob";
+            }
+        }
         self.moves += usize::from(moving);
     }
 

@@ -51,7 +51,11 @@ impl WordBuilder {
         }
         match self.pieces.last_mut() {
             Some(Piece::Literal(last)) if !self.separate => last.extend_from_slice(text),
-            _ => self.pieces.push(Piece::Literal(text.to_vec())),
+            _ => {
+                // Most words are one piece.
+                self.pieces.reserve_exact(usize::from(self.pieces.is_empty()));
+                self.pieces.push(Piece::Literal(text.to_vec()));
+            }
         }
         self.separate = false;
     }

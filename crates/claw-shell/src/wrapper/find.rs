@@ -44,6 +44,9 @@ fn run(
     elsewhere: bool,
 ) -> Parsed<()> {
     if command.is_empty() {
+        if end.is_none() && call.more_arguments {
+            collector.mark(OpaqueKind::DynamicCommand, call.span);
+        }
         return Ok(());
     }
     // An expansion that could become the `;` would begin another action.
@@ -54,7 +57,7 @@ fn run(
     }
     let words: Vec<Word> = command.iter().map(|word| replace(word, b"{}")).collect();
     let mut invocation = inner(collector, call, &words)?;
-    invocation.more_arguments = end.is_some_and(|end| end.as_literal().as_deref() == Some(b"+"));
+    invocation.more_arguments = end.is_none_or(|end| end.as_literal().as_deref() == Some(b"+"));
     let before = collector.shell.cwd;
     if elsewhere {
         collector.shell.cwd = collector.unknown_directory();

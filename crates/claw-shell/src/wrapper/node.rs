@@ -87,6 +87,10 @@ pub(super) fn open(collector: &mut Collector, call: &Call<'_>, program: &[u8]) -
         Some(word) if is_subcommand(word) => {
             runner(collector, call, options, call.arguments().get(rest + 1..).unwrap_or_default())
         }
+        None if call.more_arguments => {
+            collector.mark(OpaqueKind::DynamicCommand, call.span);
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
@@ -119,6 +123,9 @@ fn runner(collector: &mut Collector, call: &Call<'_>, options: &Options, argumen
         _ => words,
     };
     if words.is_empty() {
+        if call.more_arguments {
+            collector.mark(OpaqueKind::DynamicCommand, call.span);
+        }
         return Ok(());
     }
     let invocation = inner(collector, call, words)?;

@@ -45,6 +45,9 @@ pub(super) fn open(collector: &mut Collector, call: &Call<'_>) -> Parsed<()> {
     }
     let mut words = call.arguments().get(rest..).unwrap_or_default().to_vec();
     if words.is_empty() {
+        if call.more_arguments {
+            collector.mark(OpaqueKind::DynamicCommand, call.span);
+        }
         words.push(Word::literal(*b"echo", call.span));
     }
     if let Some(marker) = &replaced {
