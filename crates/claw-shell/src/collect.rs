@@ -34,6 +34,16 @@ pub(crate) enum Input {
     Text(Vec<u8>, Span),
 }
 
+impl Input {
+    /// The input of several commands one after another: what the first leaves of a text is not known.
+    pub(crate) fn of_many(&self) -> Self {
+        match self {
+            Self::Inherited => Self::Inherited,
+            Self::Fed | Self::Text(..) => Self::Fed,
+        }
+    }
+}
+
 /// What the shell that reads the current text knows.
 #[derive(Debug)]
 pub(crate) struct Shell {
@@ -138,7 +148,11 @@ impl Collector {
     /// Reads `text` as the current shell would now, and lists what it runs.
     pub(crate) fn evaluate(&mut self, text: &[u8], span: Span) -> Parsed<cwd::Flow> {
         let list = parse_again(text, span, self.shell.dialect, &mut self.shared)?;
-        self.deeper(span, |collector| collector.list(list))
+        let inner = self.shell.input.of_many();
+        let outer = std::mem::replace(&mut self.shell.input, inner);
+        let flow = self.deeper(span, |collector| collector.list(list))?;
+        self.shell.input = outer;
+        Ok(flow)
     }
 
     /// Reads `text` as a new shell would in the current directory, and lists what it runs.

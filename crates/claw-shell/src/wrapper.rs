@@ -14,7 +14,9 @@ mod xargs;
 
 use crate::bounds::Parsed;
 use crate::collect::{Call, Collector, Invocation, Rules};
-use crate::script::{Assignment, Builtin, CommandId, OpaqueKind, Origin, Redirect, RedirectKind, Span, Word};
+use crate::script::{
+    Assignment, Builtin, CommandId, OpaqueKind, Origin, Piece, Redirect, RedirectKind, Span, Word,
+};
 use options::{Found, Scan, scan};
 pub(crate) use shell::names_standard_input;
 use table::{Kind, Wrapper};
@@ -119,8 +121,9 @@ fn stops(wrapper: &Wrapper, found: &[Found]) -> bool {
 /// An invocation of `words` under the wrapper of `call`.
 pub(crate) fn inner(collector: &mut Collector, call: &Call<'_>, words: &[Word]) -> Parsed<Invocation> {
     let assignments = collector.command(call.id)?.assignments.clone();
-    let size: usize = words.iter().map(|word| 1 + word.pieces.len() + word.literal_prefix().len()).sum();
-    collector.shared.bounds.charge(size + assignments.len(), call.span)?;
+    let values = assignments.iter().filter_map(|assignment| assignment.value.as_ref());
+    let size = words.iter().chain(values).map(word_size).sum();
+    collector.shared.bounds.charge(size, call.span)?;
     let start = words.first().map_or(call.span.start, |word| word.span.start);
     Ok(Invocation {
         words: words.to_vec(),
@@ -130,6 +133,11 @@ pub(crate) fn inner(collector: &mut Collector, call: &Call<'_>, words: &[Word]) 
         rules: Rules::Programs,
         origin: Origin::Wrapper(call.id),
     })
+}
+
+/// The cost of copying a word.
+fn word_size(word: &Word) -> usize {
+    word.pieces.iter().map(|piece| if let Piece::Literal(text) = piece { 8 + text.len() } else { 8 }).sum()
 }
 
 /// Lists `words` as the whole of what the wrapper runs.
@@ -251,7 +259,7 @@ fn shell_text(collector: &mut Collector, call: &Call<'_>, words: &[Word]) -> Par
     }
     let span = words.first().map_or(call.span, |word| word.span);
     collector.publish_assignments(call.id)?;
-    let input = collector.shell.input.clone();
+    let input = collector.shell.input.of_many();
     collector.new_shell(&text, span, crate::Dialect::Posix, input)?;
     collector.set_transparent(call.id);
     Ok(())

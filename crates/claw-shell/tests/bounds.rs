@@ -46,8 +46,10 @@ fn wide_lines_are_read() {
 
 #[test]
 fn wrappers_cannot_nest_without_bound() {
-    let text = "env ".repeat(10_000) + "rm";
-    assert_eq!(kind(text.as_bytes()), Some(ParseErrorKind::TooDeep));
+    let nested = |times: usize| kind(("env ".repeat(times) + "rm").as_bytes());
+    assert_eq!(nested(20), None);
+    assert_eq!(nested(100), Some(ParseErrorKind::TooDeep));
+    assert_eq!(nested(10_000), Some(ParseErrorKind::TooMany));
 }
 
 #[test]

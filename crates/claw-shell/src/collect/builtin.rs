@@ -309,8 +309,9 @@ fn names(collector: &mut Collector, call: &Call<'_>, valued: &[u8], assigned: &[
             let Some(at) = letters.iter().position(|letter| valued.contains(letter)) else { continue };
             let joined = letters.get(at + 1..).unwrap_or_default();
             let value = if joined.is_empty() && word.pieces.len() <= 1 { words.next() } else { None };
-            let Some(letter) = letters.get(at).filter(|letter| assigned.contains(letter)) else { continue };
-            debug_assert!(assigned.contains(letter));
+            if !letters.get(at).is_some_and(|letter| assigned.contains(letter)) {
+                continue;
+            }
             match value {
                 Some(value) => variable(collector, value)?,
                 None => variable(collector, &Word::literal(joined, word.span))?,

@@ -196,6 +196,10 @@ impl Parser<'_, '_> {
                 continue;
             }
             if is_meta(byte) {
+                // `}<(a)` is one word.
+                if matches!(byte, b'<' | b'>') && self.byte(offset + 1) == Some(b'(') {
+                    return None;
+                }
                 break;
             }
             if matches!(byte, b'\\' | b'\'' | b'"' | b'$' | b'`') {

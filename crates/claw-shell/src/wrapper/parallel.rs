@@ -85,7 +85,7 @@ pub(super) fn open(collector: &mut Collector, call: &Call<'_>) -> Parsed<()> {
 
 fn run(collector: &mut Collector, call: &Call<'_>, text: &[u8], span: crate::Span) -> Parsed<()> {
     collector.publish_assignments(call.id)?;
-    let input = collector.shell.input.clone();
+    let input = collector.shell.input.of_many();
     collector.new_shell(text, span, Dialect::Posix, input)
 }
 

@@ -41,7 +41,7 @@ pub(super) fn open(collector: &mut Collector, call: &Call<'_>, dialect: Dialect)
                 return Ok(());
             };
             collector.publish_assignments(call.id)?;
-            let input = collector.shell.input.clone();
+            let input = collector.shell.input.of_many();
             collector.new_shell(&literal, text.span, dialect, input)?;
             collector.set_transparent(call.id);
         }
