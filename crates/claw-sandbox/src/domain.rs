@@ -1,7 +1,7 @@
 //! Everything that a thread gives up before it starts runs: prepared first, then done at once.
 #![forbid(unsafe_code)]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use claw_policy::Confinement;
 use nix::errno::Errno;
@@ -51,11 +51,6 @@ impl PreparedDomain {
         let filters =
             kernel.seccomp_filter.then(|| SeccompSpec::of(confinement, kernel).compile()).transpose()?;
         Ok(Self { ruleset, filters })
-    }
-
-    /// Optional paths that were not there and are therefore not granted.
-    pub(crate) fn skipped(&self) -> &[PathBuf] {
-        self.ruleset.as_ref().map_or(&[], |ruleset| &ruleset.skipped)
     }
 
     /// Restricts the current thread, and all that it makes, for ever.

@@ -6,8 +6,6 @@
 
 mod rules;
 
-use std::path::PathBuf;
-
 use landlock::{
     CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
     RulesetStatus, Scope,
@@ -18,11 +16,7 @@ pub(crate) use rules::RuleError;
 
 /// A ruleset in the kernel, ready to restrict a thread.
 #[derive(Debug)]
-pub(crate) struct PreparedRuleset {
-    created: RulesetCreated,
-    /// Optional paths that do not exist.
-    pub(crate) skipped: Vec<PathBuf>,
-}
+pub(crate) struct PreparedRuleset(RulesetCreated);
 
 /// Landlock could not do what the plan says.
 #[derive(Debug, thiserror::Error)]
@@ -49,13 +43,13 @@ impl PreparedRuleset {
             ruleset = ruleset.scope(plan.scopes)?;
         }
         let opened = rules::open(&plan.rules)?;
-        let created = ruleset.create()?.add_rules(opened.rules.into_iter().map(Ok::<_, RulesetError>))?;
-        Ok(Self { created, skipped: opened.skipped })
+        let created = ruleset.create()?.add_rules(opened.into_iter().map(Ok::<_, RulesetError>))?;
+        Ok(Self(created))
     }
 
     /// Restricts the current thread for ever.
     pub(crate) fn restrict_current_thread(self) -> Result<(), LandlockError> {
-        enforce(self.created)
+        enforce(self.0)
     }
 }
 

@@ -10,8 +10,12 @@ use landlock::{ABI, Access as _, AccessFs, AccessNet, BitFlags, Scope, make_bitf
 
 use crate::KernelFeatures;
 
-// Harmless devices that programs expect to be there; the same as the decision point allows.
-const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+// Terminals want their settings asked and changed by ioctl. What types into one is denied by seccomp.
+const TERMINAL: &str = "/dev/tty";
+
+// Opening it takes CAP_SYS_RAWIO (`open_kcore` in fs/proc/kcore.c), which no run has. Its siblings come
+// and go, so an exception could only be made by granting none of the processes that are yet to come.
+const NEEDS_NO_EXCEPTION: &str = "/proc/kcore";
 
 /// A Landlock ruleset as data.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -52,9 +56,8 @@ impl RulesetPlan {
         let files = AccessFs::from_all(abi);
         let roots = confinement.roots.iter().map(|root| root_rule(root, confinement.execute_any));
         let programs = confinement.executables.iter().map(|path| optional(path, program_access()));
-        let devices = DEVICES.iter().map(|path| optional(Path::new(path), device_access()));
         let temporary = temporary.map(|path| RulePlan { required: true, ..optional(path, write_access()) });
-        let mut rules: Vec<_> = roots.chain(programs).chain(devices).chain(temporary).collect();
+        let mut rules: Vec<_> = roots.chain(programs).chain(temporary).collect();
         for rule in &mut rules {
             rule.access &= files;
         }
@@ -94,11 +97,14 @@ fn root_rule(root: &Root, execute_any: bool) -> RulePlan {
         Access::Write => write_access(),
     };
     let execute = if root.execute || execute_any { AccessFs::Execute.into() } else { BitFlags::EMPTY };
+    let is_terminal = root.path == Path::new(TERMINAL);
+    let ioctl = if is_terminal { AccessFs::IoctlDev.into() } else { BitFlags::EMPTY };
+    let except = root.except.iter().filter(|path| *path != Path::new(NEEDS_NO_EXCEPTION));
     RulePlan {
         path: root.path.clone(),
-        access: access | execute,
+        access: access | execute | ioctl,
         required: root.required,
-        except: root.except.clone(),
+        except: except.cloned().collect(),
     }
 }
 
@@ -122,10 +128,6 @@ fn write_access() -> BitFlags<AccessFs> {
 // A script's interpreter and the dynamic loader read the program too.
 fn program_access() -> BitFlags<AccessFs> {
     make_bitflags!(AccessFs::{Execute | ReadFile | ReadDir})
-}
-
-fn device_access() -> BitFlags<AccessFs> {
-    make_bitflags!(AccessFs::{ReadFile | WriteFile | Truncate})
 }
 
 #[cfg(test)]

@@ -63,10 +63,12 @@ impl Scene {
     pub(super) fn confinement(&self, program: &Path) -> Confinement {
         let shared = Root { except: vec![self.path().join(HIDDEN_FILE)], ..root(self.path().join("shared")) };
         let workspace = Root { access: Access::Write, ..root(self.workspace()) };
+        // Every process that is started opens it.
+        let nothing = Root { access: Access::Write, ..root(PathBuf::from("/dev/null")) };
         let system = SYSTEM.iter().filter_map(|path| Path::new(path).canonicalize().ok()).map(root);
         let loaders = LOADERS.iter().filter_map(|path| Path::new(path).canonicalize().ok());
         Confinement {
-            roots: system.chain([workspace, shared]).collect(),
+            roots: system.chain([workspace, shared, nothing]).collect(),
             executables: program.canonicalize().into_iter().chain(loaders).collect(),
             execute_any: false,
             nested: Vec::new(),

@@ -10,7 +10,8 @@ use super::PreparedDomain;
 use crate::KernelFeatures;
 use crate::sys::caps;
 
-fn confinement(roots: Vec<Root>) -> Confinement {
+fn confinement(mut roots: Vec<Root>) -> Confinement {
+    roots.push(root("/dev/null", Access::Write));
     Confinement {
         roots,
         executables: Vec::new(),

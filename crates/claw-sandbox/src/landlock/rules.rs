@@ -24,26 +24,17 @@ pub(crate) struct RuleError {
     errno: Errno,
 }
 
-/// Opened rules.
-#[derive(Debug, Default)]
-pub(super) struct Opened {
-    pub(super) rules: Vec<PathBeneath<OwnedFd>>,
-    /// Optional paths that do not exist or cannot be opened.
-    pub(super) skipped: Vec<PathBuf>,
-}
-
 /// Opens the path of each rule, and instead of a directory with exceptions its other children.
-pub(super) fn open(plans: &[RulePlan]) -> Result<Opened, RuleError> {
-    let mut opened = Opened::default();
+pub(super) fn open(plans: &[RulePlan]) -> Result<Vec<PathBeneath<OwnedFd>>, RuleError> {
+    let mut rules = Vec::with_capacity(plans.len());
     for plan in plans {
-        match grant(plan, &mut opened.rules) {
-            Ok(()) => {}
-            // Less is granted than the policy says, never more.
-            Err(_) if !plan.required => opened.skipped.push(plan.path.clone()),
-            Err(errno) => return Err(RuleError { path: plan.path.clone(), errno }),
+        match grant(plan, &mut rules) {
+            // An optional path that is missing: less is granted than the policy says, never more.
+            Err(errno) if plan.required => return Err(RuleError { path: plan.path.clone(), errno }),
+            Ok(()) | Err(_) => {}
         }
     }
-    Ok(opened)
+    Ok(rules)
 }
 
 fn grant(plan: &RulePlan, rules: &mut Vec<PathBeneath<OwnedFd>>) -> nix::Result<()> {
@@ -108,7 +99,7 @@ fn grant_beneath(
 fn beneath<'a>(except: &[&'a Path], name: &OsStr) -> Vec<&'a Path> {
     let relative = |path: &&'a Path| {
         let mut components = path.components();
-        (components.next() == Some(Component::Normal(name))).then(|| components.as_path())
+        (components.next() == Some(Component::Normal(name))).then_some(components.as_path())
     };
     except.iter().filter_map(relative).collect()
 }

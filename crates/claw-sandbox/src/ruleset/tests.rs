@@ -65,7 +65,7 @@ fn each_abi_handles_all_of_its_rights_and_no_other() {
 fn nothing_that_can_be_written_can_be_executed_unless_a_root_says_so() {
     let mut confinement = confinement(vec![root("/w", Access::Write), root("/r", Access::Read)]);
     let plan_without = plan(&confinement, 7);
-    for path in ["/w", "/r", "/tmp/private", "/dev/null"] {
+    for path in ["/w", "/r", "/tmp/private"] {
         assert!(!access(&plan_without, path).contains(AccessFs::Execute), "{path}");
     }
     assert!(access(&plan_without, "/usr/bin/git").contains(AccessFs::Execute | AccessFs::ReadFile));
@@ -74,4 +74,21 @@ fn nothing_that_can_be_written_can_be_executed_unless_a_root_says_so() {
     let plan_with = plan(&confinement, 7);
     assert!(access(&plan_with, "/r").contains(AccessFs::Execute));
     assert!(!access(&plan_with, "/tmp/private").contains(AccessFs::Execute));
+}
+
+#[test]
+fn devices_are_controlled_only_if_they_are_the_terminal() {
+    let confinement = confinement(vec![root("/dev/null", Access::Write), root("/dev/tty", Access::Write)]);
+    let plan = plan(&confinement, 7);
+    assert!(access(&plan, "/dev/tty").contains(AccessFs::IoctlDev));
+    assert!(!access(&plan, "/dev/null").contains(AccessFs::IoctlDev));
+}
+
+#[test]
+fn hiding_the_kernels_memory_does_not_hide_processes_to_come() {
+    let mut proc = root("/proc", Access::Read);
+    proc.except = vec!["/proc/kcore".into(), "/proc/keys".into()];
+    let plan = plan(&confinement(vec![proc]), 7);
+    let rule = plan.rules.iter().find(|rule| rule.path == Path::new("/proc")).expect("it is a root");
+    assert_eq!(rule.except, [PathBuf::from("/proc/keys")]);
 }
