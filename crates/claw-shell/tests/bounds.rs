@@ -48,7 +48,7 @@ fn wide_lines_are_read() {
 fn wrappers_cannot_nest_without_bound() {
     let nested = |times: usize| kind(("env ".repeat(times) + "rm").as_bytes());
     assert_eq!(nested(20), None);
-    assert_eq!(nested(100), Some(ParseErrorKind::TooDeep));
+    assert!(matches!(nested(100), Some(ParseErrorKind::TooDeep | ParseErrorKind::TooMany)));
     assert_eq!(nested(10_000), Some(ParseErrorKind::TooMany));
 }
 

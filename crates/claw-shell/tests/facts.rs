@@ -137,6 +137,8 @@ fn redirections_say_what_they_do_to_which_file() {
     ] {
         assert_eq!(redirects(line), [(kind, target.to_owned(), ".".to_owned())], "{line}");
     }
+    let pair = redirects("a 2>&1>f");
+    assert_eq!((pair[0].0, pair[0].1.as_str(), pair[1].0, pair[1].1.as_str()), (Duplicate, "1", Write, "f"));
     assert_eq!(redirects("cd d && a > f")[0].2, "./d");
     assert_eq!(redirects("cd d > f")[0].2, ".");
     assert_eq!(redirects("(cd d) > f")[0].2, ".");

@@ -3,7 +3,7 @@
 use super::Parser;
 use super::word::Mode;
 use crate::bounds::Parsed;
-use crate::script::RedirectKind;
+use crate::script::{RedirectKind, Word};
 use crate::syntax::{Lexeme, Redirection, Target, Variable};
 
 /// What stands before the operator.
@@ -103,11 +103,7 @@ impl Parser<'_, '_> {
             }
             operator => {
                 self.skip_blanks();
-                // `< 2>x`: a descriptor is no file name.
-                if self.redirect_prefix().is_some() {
-                    return Err(self.unexpected());
-                }
-                let word = self.required_word(Mode::Argument)?;
+                let word = self.target(operator)?;
                 (kind(operator, &word), Target::Word(word))
             }
         };
@@ -118,6 +114,20 @@ impl Parser<'_, '_> {
             descriptor: prefix.variable,
             feeds_stdin,
         })
+    }
+
+    fn target(&mut self, operator: &[u8]) -> Parsed<Lexeme> {
+        let start = self.position;
+        match self.redirect_prefix() {
+            None => self.required_word(Mode::Argument),
+            // `2>&1>file`: the descriptor ends where the next operator begins.
+            Some(prefix) if operator.ends_with(b"&") && !prefix.digits.is_empty() => {
+                let word = Word::literal(prefix.digits, self.span_from(start));
+                Ok(Lexeme { word, ..Lexeme::default() })
+            }
+            // `< 2>x`: a descriptor is no file name.
+            Some(_) => Err(self.unexpected()),
+        }
     }
 
     /// The longest operator at the current position.
