@@ -11,7 +11,8 @@ use crate::KernelFeatures;
 use crate::sys::caps;
 
 fn confinement(mut roots: Vec<Root>) -> Confinement {
-    roots.push(root("/dev/null", Access::Write));
+    let devices = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+    roots.extend(devices.map(|device| root(device, Access::Write)));
     Confinement {
         roots,
         executables: Vec::new(),
@@ -143,11 +144,21 @@ fn no_capability_is_left_and_none_comes_back() {
     });
 }
 
-// A working directory that may be written and executed, and the system readable and executable.
+// A working directory that may be written and executed, and what the built-in profile lets commands
+// read, with programs of every kind.
 fn developer(workspace: &Path) -> Confinement {
-    let system = Root { execute: true, ..root("/", Access::Read) };
-    let work = Root { execute: true, ..root(workspace, Access::Write) };
-    confinement(vec![system, work])
+    let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    let below_home = [".gitconfig", ".config/git", ".pyenv", ".cargo/bin", ".rustup", ".nvm", ".local/bin"];
+    let system = ["/usr", "/bin", "/lib", "/lib64", "/opt", "/etc", "/proc"].map(PathBuf::from);
+    let tools = home.iter().flat_map(|home| below_home.map(|path| home.join(path)));
+    let existing = system.into_iter().chain(tools).filter_map(|path| path.canonicalize().ok());
+    let mut roots: Vec<Root> = existing.map(|path| root(path, Access::Read)).collect();
+    for root in &mut roots {
+        let hidden = ["/etc/shadow", "/etc/ssh", "/proc/kcore"].map(PathBuf::from);
+        root.except = hidden.into_iter().filter(|path| path.starts_with(&root.path)).collect();
+    }
+    roots.push(Root { execute: true, ..root(workspace, Access::Write) });
+    Confinement { execute_any: true, ..confinement(roots) }
 }
 
 fn run(line: &str, workspace: &Path) -> Output {
