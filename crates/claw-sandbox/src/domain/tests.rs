@@ -230,3 +230,27 @@ fn python_has_no_socket_but_pairs() {
         }
     });
 }
+
+#[test]
+fn the_rules_of_every_older_abi_can_be_enforced_here() {
+    let newest = KernelFeatures::probe().used_abi();
+    if newest == 0 {
+        eprintln!("skipped: this kernel has no Landlock");
+    }
+    for abi in 1..=newest {
+        let (_kept, base) = workspace();
+        fs::write(base.join("file"), "text").expect("written");
+        let work = confinement(vec![root(base.join("file"), Access::Write)]);
+        let kernel = KernelFeatures::with_abi(abi);
+        let prepared = PreparedDomain::prepare(&work, &kernel, None).expect("it can be prepared");
+        let thread = std::thread::spawn(move || {
+            prepared.restrict_current_thread().expect("it can be enforced");
+            assert!(fs::read(base.join("file")).is_ok(), "ABI {abi}");
+            assert!(fs::read("/etc/passwd").is_err(), "ABI {abi}");
+            assert!(fs::write(base.join("new"), "").is_err(), "ABI {abi}");
+        });
+        if let Err(panic) = thread.join() {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
