@@ -194,14 +194,10 @@ impl Collector {
 
     /// Remembers whether literal data could be a subscript with code.
     pub(crate) fn note_data(&mut self, word: &Word) {
-        for piece in &word.pieces {
-            if let Piece::Literal(text) = piece
-                && let Some(bracket) = text.iter().position(|byte| *byte == b'[')
-                && text.get(bracket..).unwrap_or_default().iter().any(|byte| matches!(byte, b'$' | b'`'))
-            {
-                self.shell.code_in_data = true;
-            }
-        }
+        self.shell.code_in_data |= word.pieces.iter().any(|piece| match piece {
+            Piece::Literal(text) => holds_code_in_subscript(text),
+            _ => false,
+        });
     }
 
     pub(crate) fn command(&mut self, id: CommandId) -> Parsed<&mut crate::Command> {
@@ -258,6 +254,13 @@ impl Collector {
     pub(crate) fn run_list(&mut self, list: List) -> Parsed<()> {
         self.subshell(|collector| collector.list(list).map(drop))
     }
+}
+
+/// `[` and then `$(`, `${` or a backquote. Patterns such as `[a-z]$` and `a[$1]` hold no code.
+fn holds_code_in_subscript(text: &[u8]) -> bool {
+    let Some(bracket) = text.iter().position(|byte| *byte == b'[') else { return false };
+    let rest = text.get(bracket..).unwrap_or_default();
+    rest.contains(&b'`') || rest.windows(2).any(|pair| matches!(pair, b"$(" | b"${"))
 }
 
 fn is_plain_prompt(value: &Word) -> bool {
