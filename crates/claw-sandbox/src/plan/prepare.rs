@@ -128,7 +128,7 @@ mod tests {
         }
     }
 
-    fn directory() -> (tempfile::TempDir, std::path::PathBuf) {
+    fn directory() -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().canonicalize().unwrap();
         (directory, path)
