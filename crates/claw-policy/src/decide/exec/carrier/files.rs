@@ -129,12 +129,11 @@ impl Case<'_, '_, '_> {
     pub(super) fn tar(&mut self, syntax: &super::Syntax) {
         // The old style: `tar xvf a.tar` joins the options in the first word, without a dash.
         let mut rewritten = self.words.to_vec();
-        if let Some(first) = rewritten.first_mut()
-            && let Some(text) = first.as_literal()
+        if let Some(text) = self.words.first().and_then(Word::as_literal)
             && !text.starts_with(b"-")
             && !text.is_empty()
         {
-            old_style(&text.into_owned(), &mut rewritten);
+            old_style(&text, &mut rewritten);
         }
         let parsed = super::parse(syntax, &rewritten);
         for (option, value, word) in &parsed.options {

@@ -132,7 +132,7 @@ fn respelled(line: &str, mut seed: u64) -> String {
             0 => format!("'{word}'"),
             1 => format!("\"{word}\""),
             2 => format!("\\{word}"),
-            _ => format!("{first}''{}", &word[first.len_utf8()..]),
+            _ => format!("{first}''{}", word.chars().skip(1).collect::<String>()),
         }
     });
     spelled.collect::<Vec<_>>().join(" ")
