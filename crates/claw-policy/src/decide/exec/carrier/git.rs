@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use claw_shell::Word;
 
 use super::super::options::{self, Item, Syntax, Text};
-use super::table::{self, Subcommand};
+use super::table_git::{self, Subcommand};
 use super::{Case, display};
 
 /// Sections whose two-level keys only change how git shows or stores things.
@@ -126,12 +126,12 @@ const COMMAND_KEYS: [&str; 20] = [
 
 /// The subcommand among a command's arguments, when the text tells it.
 pub(super) fn subcommand(words: &[Word]) -> Option<Vec<u8>> {
-    subcommand_at(&table::GIT, words).and_then(|at| Some(words.get(at)?.as_literal()?.into_owned()))
+    subcommand_at(&table_git::GIT, words).and_then(|at| Some(words.get(at)?.as_literal()?.into_owned()))
 }
 
 /// The options of a subcommand.
 pub(super) fn syntax(name: &[u8]) -> Option<&'static Syntax> {
-    table::GIT_SUBCOMMANDS
+    table_git::GIT_SUBCOMMANDS
         .iter()
         .find(|it| it.names.iter().any(|known| known.as_bytes() == name))
         .map(|it| &it.syntax)
@@ -173,7 +173,7 @@ impl<'c> Case<'c, '_, '_> {
             }
         }
         let known =
-            table::GIT_SUBCOMMANDS.iter().find(|it| it.names.iter().any(|it| it.as_bytes() == &*text));
+            table_git::GIT_SUBCOMMANDS.iter().find(|it| it.names.iter().any(|it| it.as_bytes() == &*text));
         if let Some(subcommand) = known {
             self.git_subcommand(subcommand, name, arguments);
         }

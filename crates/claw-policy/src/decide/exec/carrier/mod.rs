@@ -8,6 +8,8 @@ mod git;
 mod sed;
 mod special;
 mod table;
+mod table_build;
+mod table_git;
 mod table_tools;
 
 use std::collections::HashMap;
@@ -83,7 +85,7 @@ pub(super) enum Operands {
 
 /// Families by name.
 static INDEX: LazyLock<HashMap<&'static [u8], &'static Family>> = LazyLock::new(|| {
-    let all = table::FAMILIES.iter().chain(table_tools::FAMILIES);
+    let all = table::FAMILIES.iter().chain(table_tools::FAMILIES).chain(table_build::FAMILIES);
     all.flat_map(|family| family.names.iter().map(move |name| (name.as_bytes(), family))).collect()
 });
 
