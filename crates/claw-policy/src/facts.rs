@@ -56,6 +56,8 @@ pub enum Query {
 pub struct Facts {
     /// The home directory that `~` means.
     pub home: Option<PathBuf>,
+    /// Answers that hold for longer than one request; ours come first.
+    base: Option<Arc<Facts>>,
     programs: HashMap<Vec<u8>, Result<ProgramFact, FactError>>,
     program_paths: HashMap<PathBuf, Result<ProgramFact, FactError>>,
     followed: HashMap<PathBuf, PathFact>,
@@ -163,6 +165,18 @@ impl Facts {
         Self { home, ..Self::default() }
     }
 
+    /// No facts but those of `base`. What is recorded here does not change it, and costs no copy of it.
+    #[must_use]
+    pub fn over(base: &Arc<Self>) -> Self {
+        Self {
+            home: base.home.clone(),
+            base: Some(Arc::clone(base)),
+            ground: base.ground.clone(),
+            confinement: base.confinement.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Records the answer to [`Query::Program`].
     pub fn set_program(&mut self, name: impl Into<Vec<u8>>, fact: Result<ProgramFact, FactError>) {
         let replaced = self.programs.insert(name.into(), fact).is_some();
@@ -210,36 +224,38 @@ impl Facts {
     /// The answer to [`Query::Program`], if known.
     #[must_use]
     pub fn program(&self, name: &[u8]) -> Option<&Result<ProgramFact, FactError>> {
-        self.programs.get(name)
+        self.programs.get(name).or_else(|| self.base.as_ref()?.program(name))
     }
 
     /// The answer to [`Query::ProgramPath`], if known.
     #[must_use]
     pub fn program_path(&self, path: &std::path::Path) -> Option<&Result<ProgramFact, FactError>> {
-        self.program_paths.get(path)
+        self.program_paths.get(path).or_else(|| self.base.as_ref()?.program_path(path))
     }
 
     /// The answer to [`Query::Path`], if known.
     #[must_use]
     pub fn path(&self, path: &std::path::Path, follow: bool) -> Option<&PathFact> {
-        if follow { self.followed.get(path) } else { self.entries.get(path) }
+        let own = if follow { self.followed.get(path) } else { self.entries.get(path) };
+        own.or_else(|| self.base.as_ref()?.path(path, follow))
     }
 
     /// The answer to [`Query::ProgramGlob`], if known.
     #[must_use]
     pub fn glob(&self, pattern: &str) -> Option<&[ProgramFact]> {
-        self.globs.get(pattern).map(Vec::as_slice)
+        let own = self.globs.get(pattern).map(Vec::as_slice);
+        own.or_else(|| self.base.as_ref()?.glob(pattern))
     }
 
     /// The answer to [`Query::Home`], if known.
     #[must_use]
     pub fn home_of(&self, user: &[u8]) -> Option<&Option<PathBuf>> {
-        self.homes.get(user)
+        self.homes.get(user).or_else(|| self.base.as_ref()?.home_of(user))
     }
 
     /// The answer to [`Query::Tree`], if known.
     #[must_use]
     pub fn tree(&self, path: &std::path::Path) -> Option<&TreeFact> {
-        self.trees.get(path)
+        self.trees.get(path).or_else(|| self.base.as_ref()?.tree(path))
     }
 }

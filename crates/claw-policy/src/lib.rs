@@ -11,6 +11,7 @@
 //! with the [`Query`]s to answer; the caller answers them and asks again. `claw-sandbox` does so.
 #![forbid(unsafe_code)]
 
+mod accessors;
 mod confinement;
 mod decide;
 mod decision;

@@ -1,24 +1,72 @@
-//! x
+//! Runs commands under a policy that the Linux kernel enforces for the whole process tree.
+//!
+//! A [`Sandbox`] is made from a [`Policy`]; [`Sandbox::command`] mirrors `std::process::Command`. The pipeline, in
+//! the order of the modules: a command is parsed ([`claw_shell`]), decided ([`claw_policy`]), recorded, prepared
+//! ([`LaunchPlan`]), spawned and observed ([`Running`], [`Outcome`]).
+//!
+//! ```
+//! use claw_sandbox::{Sandbox, built_in_policy};
+//!
+//! fn main() -> Result<(), claw_sandbox::Error> {
+//!     let directory = std::env::temp_dir().join("claw-sandbox-example");
+//!     std::fs::create_dir_all(&directory).expect("a directory");
+//!     let sandbox = Sandbox::new(built_in_policy(&directory)?)?; // that directory is the workspace
+//!     let output = sandbox.command("echo").arg("hello").current_dir(&directory).output()?;
+//!     assert_eq!(output.stdout, b"hello\n");
+//!     let error = sandbox.command("curl").arg("https://example.com").current_dir(&directory).output().unwrap_err();
+//!     assert!(error.denial().is_some(), "{error}"); // says which rule, and the smallest change that would allow it
+//!     Ok(())
+//! }
+//! ```
+//!
+//! What it does not protect against is listed in `docs/threat-model.md`; what the kernel gives, in
+//! `docs/kernel-features.md`.
+#![deny(unsafe_code)]
 
+mod child;
+mod command;
 pub mod doctor;
 mod domain;
+mod edge;
 mod enforcement;
+mod error;
+mod judge;
 mod kernel;
 mod landlock;
 mod launcher;
 mod limits;
+mod load;
 mod observe;
 mod outcome;
+mod pipeline;
 mod plan;
+pub mod policy_file;
 mod pump;
+mod record;
+mod request;
 mod ruleset;
 mod run_thread;
+mod sandbox;
 mod seccomp;
 mod spawn;
 mod sweep;
 mod sys;
 mod temporary;
 
+// The public interface is:
+pub use child::Child;
+pub use claw_policy::{
+    self, Access, Code, Confinement, Decision, Denial, Diagnostic, Explanation, FileAction, FileRequest, Guarantee,
+    Limits, NetworkRequest, Origin, Policy, Reason, Request,
+};
+pub use claw_shell;
+pub use command::{Command, Stdio};
+pub use edge::own_home as home;
+pub use error::{Error, ErrorKind};
+pub use judge::Judge;
+pub use load::{LoadOptions, built_in_policy, load_policy, policy_from_yaml};
+pub use request::{CommandLine, DEFAULT_SHELL, ExecInput};
+pub use sandbox::{Sandbox, SandboxBuilder};
 pub use enforcement::{Enforcement, Missing, State, assess};
 pub use kernel::{KernelFeatures, NEWEST_KNOWN_ABI};
 pub use launcher::LauncherCache;

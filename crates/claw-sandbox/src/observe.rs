@@ -18,7 +18,7 @@ use crate::sys::signal::signal_group;
 
 // A process in uninterruptible sleep can outlive SIGKILL for as long as its device likes; dropping
 // a run does not wait for that.
-const DROP_PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const DROP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A run that has started.
 ///

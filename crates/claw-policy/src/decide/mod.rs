@@ -34,13 +34,14 @@ pub fn decide(policy: &Policy, facts: &Facts, request: Request<'_>) -> Result<De
     world.finish(decision)
 }
 
-/// The facts that every decision under this policy needs: its roots, hidden entries and programs.
+/// The facts that every decision under this policy needs and that `facts` does not hold: its roots,
+/// hidden entries and programs.
 ///
-/// Answer them once per policy. [`decide`] would ask for them one by one otherwise.
+/// Answer them once per policy; [`decide`] would ask for them one by one otherwise. When nothing is
+/// missing any more, `facts` remembers what follows from them, and decisions over it are fast.
 #[must_use]
-pub fn queries(policy: &Policy) -> Vec<Query> {
-    let facts = Facts::default();
-    let world = World::new(&facts);
+pub fn queries(policy: &Policy, facts: &Facts) -> Vec<Query> {
+    let world = World::new(facts);
     let _ = confinement::build(policy, &world, &[]);
     for entry in policy.trusted_dirs.iter() {
         let _ = world.path(entry, true);

@@ -11,6 +11,7 @@ mod prepare;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use claw_policy::{Confinement, ExecGrant};
 use nix::errno::Errno;
@@ -59,6 +60,12 @@ impl LaunchPlan {
     #[must_use]
     pub const fn enforcement(&self) -> &Enforcement {
         &self.enforcement
+    }
+
+    /// Ends the run after `timeout`, unless the policy ends it earlier.
+    pub fn limit_time(&mut self, timeout: Duration) {
+        let time = &mut self.spec.supervision.time;
+        *time = Some(time.map_or(timeout, |limit| limit.min(timeout)));
     }
 
     /// Starts the run.

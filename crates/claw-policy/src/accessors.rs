@@ -1,0 +1,65 @@
+//! What others may read of a policy. Nothing after `decide` does: these are for the edge, before.
+
+use std::path::{Path, PathBuf};
+
+use crate::policy::PathPattern;
+use crate::{Access, Floor, FrontDoor, Limits, Logging, Policy, Source};
+
+impl Policy {
+    /// The texts it was made from, in order.
+    #[must_use]
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// Where bare program names are looked up, in order.
+    #[must_use]
+    pub fn trusted_directories(&self) -> &[PathBuf] {
+        &self.trusted_dirs
+    }
+
+    /// The workspace, as written after expansion.
+    #[must_use]
+    pub fn workspace(&self) -> Option<&Path> {
+        self.files.iter().find_map(|layer| layer.workspace.as_ref()).map(|workspace| workspace.value.as_path())
+    }
+
+    /// The trees that it lists, the workspace first, as written after expansion.
+    pub fn roots(&self) -> impl Iterator<Item = (&Path, Access)> {
+        let roots = self.files.iter().flat_map(|layer| &layer.roots);
+        roots.map(|root| (root.value.path.as_path(), root.value.access))
+    }
+
+    /// The hidden paths that are written without a pattern.
+    pub fn hidden_paths(&self) -> impl Iterator<Item = &Path> {
+        let hidden = self.hidden.iter().chain(&self.hidden_by_default);
+        hidden.filter_map(|entry| match &entry.value {
+            PathPattern::Literal(path) => Some(path.as_path()),
+            PathPattern::Component(_) | PathPattern::Glob(_) => None,
+        })
+    }
+
+    /// Bounds on a run.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What may be missing in the enforcement.
+    #[must_use]
+    pub const fn floor(&self) -> &Floor {
+        &self.floor
+    }
+
+    /// What is recorded, and where.
+    #[must_use]
+    pub const fn logging(&self) -> &Logging {
+        &self.logging
+    }
+
+    /// The sections of the runtime's front door.
+    #[must_use]
+    pub const fn front_door(&self) -> &FrontDoor {
+        &self.front_door
+    }
+}

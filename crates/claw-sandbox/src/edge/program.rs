@@ -1,0 +1,167 @@
+//! Finds program files and what the kernel opens to run them.
+#![forbid(unsafe_code)]
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use claw_policy::{FactError, FileId, ProgramFact};
+use globset::GlobBuilder;
+use nix::unistd::{AccessFlags, access};
+
+use super::{fact_error, path};
+
+/// `#!` interpreters may be scripts themselves, this deep (the kernel's bound is 5 rewrites).
+const SCRIPT_DEPTH: usize = 5;
+/// What the kernel reads of a script (`BINPRM_BUF_SIZE`).
+const HEAD_BYTES: usize = 256;
+/// Files that a glob may look at.
+const GLOB_LIMIT: usize = 10_000;
+
+type Program = Result<ProgramFact, FactError>;
+
+/// The first file of that name in the directories that can be executed; else the first of that name.
+pub(super) fn in_directories(directories: &[PathBuf], name: &[u8]) -> Program {
+    if name.is_empty() || name.contains(&b'/') || name.contains(&0) {
+        return Err(FactError::Invalid);
+    }
+    let mut best = Err(FactError::NotFound);
+    for directory in directories {
+        match found(&directory.join(OsStr::from_bytes(name)), directories) {
+            Ok(program) if program.executable => return Ok(program),
+            other if best == Err(FactError::NotFound) => best = other,
+            _ => {}
+        }
+    }
+    best
+}
+
+/// The program that an absolute path names.
+pub(super) fn at(path: &Path) -> Program {
+    found(path, &[])
+}
+
+/// The programs whose path matches. The part before the first pattern character is not searched for.
+pub(super) fn matching(pattern: &str) -> Vec<ProgramFact> {
+    let Ok(glob) = GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build() else {
+        return Vec::new();
+    };
+    let glob = glob.compile_matcher();
+    let literal: PathBuf =
+        Path::new(pattern).components().take_while(|part| !is_pattern(part.as_os_str().as_bytes())).collect();
+    let mut pending = vec![literal];
+    let mut programs = Vec::new();
+    let mut seen = 0;
+    while let Some(path) = pending.pop() {
+        seen += 1;
+        if seen > GLOB_LIMIT {
+            break;
+        }
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        if metadata.is_dir() {
+            // A link to a directory could lead back up.
+            let linked = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink());
+            let entries = if linked { None } else { fs::read_dir(&path).ok() };
+            pending.extend(entries.into_iter().flatten().flatten().map(|entry| entry.path()));
+        } else if glob.is_match(&path) {
+            programs.extend(at(&path));
+        }
+    }
+    programs.sort_by(|left, right| left.found.cmp(&right.found));
+    programs
+}
+
+fn is_pattern(name: &[u8]) -> bool {
+    name.iter().any(|byte| b"*?[{\\".contains(byte))
+}
+
+fn found(path: &Path, directories: &[PathBuf]) -> Program {
+    let resolved = path::resolve(path, true)?;
+    let metadata = fs::metadata(&resolved.real).map_err(|error| fact_error(&error))?;
+    if metadata.is_dir() {
+        return Err(FactError::IsDirectory);
+    }
+    Ok(ProgramFact {
+        // The directory part is resolved, the last name is kept as it was found.
+        found: entry_of(path).unwrap_or_else(|| resolved.real.clone()),
+        id: FileId { device: metadata.dev(), inode: metadata.ino() },
+        executable: metadata.is_file() && access(&resolved.real, AccessFlags::X_OK).is_ok(),
+        interpreters: interpreters(&resolved.real, directories),
+        real: resolved.real,
+    })
+}
+
+fn entry_of(path: &Path) -> Option<PathBuf> {
+    let parent = path::resolve(path.parent()?, true).ok()?;
+    Some(parent.real.join(path.file_name()?))
+}
+
+/// What the kernel opens beside the file itself, and what `env` in a `#!` line would start.
+fn interpreters(program: &Path, directories: &[PathBuf]) -> Vec<PathBuf> {
+    let mut interpreters = Vec::new();
+    let mut pending = vec![program.to_owned()];
+    for _ in 0..=SCRIPT_DEPTH {
+        let Some(file) = pending.pop() else { break };
+        let Some(next) = interpreters_of(&file, directories) else { continue };
+        for path in next {
+            if let Ok(real) = fs::canonicalize(&path)
+                && !interpreters.contains(&real)
+            {
+                interpreters.push(real.clone());
+                pending.push(real);
+            }
+        }
+    }
+    interpreters
+}
+
+fn interpreters_of(path: &Path, directories: &[PathBuf]) -> Option<Vec<PathBuf>> {
+    let mut file = File::open(path).ok()?;
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head).ok()?;
+    if let Some(line) = head.strip_prefix(b"#!") {
+        return Some(script_interpreters(line, directories));
+    }
+    elf_interpreter(&file, &head).map(|path| vec![path])
+}
+
+fn script_interpreters(line: &[u8], directories: &[PathBuf]) -> Vec<PathBuf> {
+    let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let mut words = line.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    let Some(interpreter) = words.next() else { return Vec::new() };
+    let mut paths = vec![PathBuf::from(OsStr::from_bytes(interpreter))];
+    if interpreter.ends_with(b"/env")
+        && let Some(name) = words.find(|word| !word.starts_with(b"-") && !word.contains(&b'='))
+        && let Some(path) = directories.iter().map(|dir| dir.join(OsStr::from_bytes(name))).find(|path| path.is_file())
+    {
+        paths.push(path);
+    }
+    paths
+}
+
+/// `PT_INTERP` of a 64-bit little-endian ELF file.
+fn elf_interpreter(file: &File, head: &[u8]) -> Option<PathBuf> {
+    const PT_INTERP: u32 = 3;
+    if !head.starts_with(b"\x7fELF\x02\x01") {
+        return None;
+    }
+    let table = u64::from_le_bytes(head.get(32..40)?.try_into().ok()?);
+    let entry_bytes = u16::from_le_bytes(head.get(54..56)?.try_into().ok()?);
+    let entries = u16::from_le_bytes(head.get(56..58)?.try_into().ok()?);
+    for index in 0..u64::from(entries) {
+        let mut entry = [0; 56];
+        file.read_exact_at(&mut entry, table.checked_add(index * u64::from(entry_bytes))?).ok()?;
+        let field = |range: std::ops::Range<usize>| entry.get(range)?.try_into().ok().map(u64::from_le_bytes);
+        if u32::from_le_bytes(entry.get(..4)?.try_into().ok()?) == PT_INTERP {
+            let (offset, bytes) = (field(8..16)?, field(32..40)?);
+            let mut name = vec![0; usize::try_from(bytes.min(4096)).ok()?];
+            file.read_exact_at(&mut name, offset).ok()?;
+            let name = name.split(|byte| *byte == 0).next()?;
+            return Some(PathBuf::from(OsStr::from_bytes(name)));
+        }
+    }
+    None
+}

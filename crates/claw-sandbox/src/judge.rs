@@ -1,0 +1,126 @@
+//! Asks the decision point, and looks up what it wants to know.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use claw_policy::{Decision, Explanation, Facts, MissingFacts, Policy, Query, Request};
+
+use crate::edge::{self, Edge, Stamp};
+
+/// Rounds of questions after which a decision is given up: more than the links in any path.
+const ROUNDS: usize = 200;
+
+/// How long facts about the policy's own paths are kept. What can change meanwhile is what a link outside of
+/// the roots leads to; a decision is about one moment anyway, and the kernel holds the files themselves.
+const KEPT: Duration = Duration::from_secs(2);
+
+/// A policy together with the world that it is about.
+///
+/// May be used from many threads at once.
+#[derive(Debug)]
+pub struct Judge {
+    policy: Policy,
+    edge: Edge,
+    home: Option<PathBuf>,
+    users: Option<BTreeMap<String, PathBuf>>,
+    base: Mutex<Option<Base>>,
+}
+
+/// Facts that hold for longer than one request: the policy's roots, hidden entries and programs.
+#[derive(Debug)]
+struct Base {
+    facts: Arc<Facts>,
+    stamp: Stamp,
+    since: Instant,
+}
+
+impl Judge {
+    /// A judge of this machine.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        let edge = Edge::new(&policy);
+        Self { policy, edge, home: edge::own_home(), users: None, base: Mutex::new(None) }
+    }
+
+    /// States what `~` means.
+    #[must_use]
+    pub fn with_home(mut self, home: PathBuf) -> Self {
+        self.home = Some(home);
+        self
+    }
+
+    /// States what `~user` means; no other user is known then.
+    #[must_use]
+    pub fn with_users(mut self, users: BTreeMap<String, PathBuf>) -> Self {
+        self.users = Some(users);
+        self
+    }
+
+    /// The policy.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Decides. `None` when the world changes faster than it can be looked at.
+    #[must_use]
+    pub fn decide(&self, request: Request<'_>) -> Option<Decision> {
+        self.settle(|facts| claw_policy::decide(&self.policy, facts, request))
+    }
+
+    /// Explains. `None` when the world changes faster than it can be looked at.
+    #[must_use]
+    pub fn explain(&self, request: Request<'_>) -> Option<Explanation> {
+        self.settle(|facts| claw_policy::explain(&self.policy, facts, request))
+    }
+
+    fn settle<T>(&self, ask: impl Fn(&Facts) -> Result<T, MissingFacts>) -> Option<T> {
+        let mut facts = Facts::over(&self.base());
+        for _ in 0..ROUNDS {
+            match ask(&facts) {
+                Ok(answer) => return Some(answer),
+                Err(missing) => self.answer(missing.queries, &mut facts),
+            }
+        }
+        None
+    }
+
+    /// The kept facts, looked up anew when they are old or a root or trusted directory has changed.
+    fn base(&self) -> Arc<Facts> {
+        let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = self.edge.stamp();
+        if let Some(base) = base.as_ref()
+            && base.since.elapsed() < KEPT
+            && base.stamp == stamp
+        {
+            return Arc::clone(&base.facts);
+        }
+        let mut facts = Facts::new(self.home.clone());
+        for _ in 0..ROUNDS {
+            let queries = claw_policy::queries(&self.policy, &facts);
+            if queries.is_empty() {
+                break;
+            }
+            self.answer(queries, &mut facts);
+        }
+        let facts = Arc::new(facts);
+        *base = Some(Base { facts: Arc::clone(&facts), stamp, since: Instant::now() });
+        facts
+    }
+
+    fn answer(&self, queries: Vec<Query>, facts: &mut Facts) {
+        let Some(users) = &self.users else { return self.edge.answer(queries, facts) };
+        let (homes, others): (Vec<_>, Vec<_>) =
+            queries.into_iter().partition(|query| matches!(query, Query::Home { .. }));
+        for query in homes {
+            if let Query::Home { user } = query {
+                let home = std::str::from_utf8(&user).ok().and_then(|user| users.get(user)).cloned();
+                facts.set_home(user, home);
+            }
+        }
+        self.edge.answer(others, facts);
+    }
+}

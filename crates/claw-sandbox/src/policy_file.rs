@@ -1,0 +1,97 @@
+//! Reads policy files, and refuses those that somebody else could have written.
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use claw_policy::{Format, Source};
+
+/// A policy is a page of text. This is the bound of the document reader too.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Why a policy file is not used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyFileError {
+    /// It cannot be opened or read.
+    #[error("cannot read the policy: {}: {}; check the path and its permissions", path.display(), plain(error))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        error: io::Error,
+    },
+    /// It is a directory, a pipe or a device.
+    #[error("the policy is not a regular file: {}; name a file", .0.display())]
+    NotAFile(PathBuf),
+    /// Others can write it.
+    #[error(
+        "others can write the policy: {} has mode {mode:03o}; run `chmod go-w {}`",
+        path.display(), path.display()
+    )]
+    Writable {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It belongs to another user.
+    #[error("the policy belongs to user {owner}: {}; it has to belong to you or to root", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+    },
+    /// It is absurdly large.
+    #[error("the policy is larger than 1 MiB: {}; name a policy file", .0.display())]
+    TooLarge(PathBuf),
+    /// It is not text.
+    #[error("the policy is not UTF-8 text: {}: byte {at}; name a policy file", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// The offset of the first bad byte.
+        at: usize,
+    },
+}
+
+/// Reads a policy file. What is checked is the opened file, not the path.
+pub fn read(path: &Path) -> Result<Source, PolicyFileError> {
+    let unreadable = |error| PolicyFileError::Unreadable { path: path.to_owned(), error };
+    // Opening a pipe must not wait for a writer.
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = File::options().read(true).custom_flags(flags).open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(PolicyFileError::NotAFile(path.to_owned()));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Err(PolicyFileError::Writable { path: path.to_owned(), mode: metadata.mode() & 0o777 });
+    }
+    let owner = metadata.uid();
+    if owner != 0 && owner != nix::unistd::geteuid().as_raw() {
+        return Err(PolicyFileError::Foreign { path: path.to_owned(), owner });
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(PolicyFileError::TooLarge(path.to_owned()));
+    }
+    let name = path.to_string_lossy().into_owned();
+    let format = Format::of_name(&name);
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Source::new(name, text, format)),
+        Err(error) => {
+            Err(PolicyFileError::NotText { path: path.to_owned(), at: error.utf8_error().valid_up_to() })
+        }
+    }
+}
+
+/// Without Rust's `(os error 2)`.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}

@@ -1,0 +1,193 @@
+//! The sandbox: a policy, the world it is about, and the launchers that enforce it.
+#![forbid(unsafe_code)]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use claw_policy::{Access, Code, Decision, Denial, Explanation, FileRequest, Policy, Reason, Request};
+
+use crate::command::Command;
+use crate::record::Recorder;
+use crate::request::ExecInput;
+use crate::{Enforcement, Error, Judge, KernelFeatures, LauncherCache, assess, pipeline};
+
+/// Runs commands under one policy. Cheap to clone; may be used from many threads at once.
+///
+/// What it does not protect against is listed in `docs/threat-model.md`.
+#[derive(Clone, Debug)]
+pub struct Sandbox {
+    parts: Arc<Parts>,
+}
+
+/// What the pipeline works with.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) judge: Judge,
+    pub(crate) kernel: KernelFeatures,
+    pub(crate) launchers: LauncherCache,
+    pub(crate) recorder: Recorder,
+}
+
+/// Puts a [`Sandbox`] together.
+#[derive(Debug)]
+pub struct SandboxBuilder {
+    judge: Judge,
+    kernel: Option<KernelFeatures>,
+    recorder: Recorder,
+}
+
+impl Sandbox {
+    /// A sandbox for `policy` on this machine, without an audit log.
+    ///
+    /// # Errors
+    ///
+    /// When the policy file lies where a command could change it.
+    pub fn new(policy: Policy) -> Result<Self, Error> {
+        Self::builder(policy).build()
+    }
+
+    /// A sandbox with more to say about it.
+    #[must_use]
+    pub fn builder(policy: Policy) -> SandboxBuilder {
+        SandboxBuilder { judge: Judge::new(policy), kernel: None, recorder: Recorder::default() }
+    }
+
+    /// A command that runs `program` directly; no shell is involved.
+    ///
+    /// A bare name is looked up in the policy's trusted directories, never on PATH.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        Command::argv(self.clone(), program.as_ref())
+    }
+
+    /// A command that gives `line` to bash.
+    pub fn shell(&self, line: impl AsRef<OsStr>) -> Command {
+        Command::line(self.clone(), line.as_ref())
+    }
+
+    /// The policy.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        self.parts.judge.policy()
+    }
+
+    /// What the kernel offers.
+    #[must_use]
+    pub fn kernel(&self) -> &KernelFeatures {
+        &self.parts.kernel
+    }
+
+    /// Decides a command without running or recording it.
+    pub fn decide_exec(&self, input: &ExecInput) -> Decision {
+        match input.parse() {
+            Ok(script) => self.decide(Request::Exec(&input.request(&script))),
+            Err(denial) => Decision::Deny(denial),
+        }
+    }
+
+    /// Decides a file request without touching or recording it.
+    pub fn decide_file(&self, request: &FileRequest) -> Decision {
+        self.decide(Request::File(request))
+    }
+
+    /// Decides any request.
+    pub fn decide(&self, request: Request<'_>) -> Decision {
+        self.parts.judge.decide(request).unwrap_or_else(|| Decision::Deny(unsettled()))
+    }
+
+    /// Says why a request is decided as it is. `None` when the world changes faster than it can be looked at.
+    #[must_use]
+    pub fn explain(&self, request: Request<'_>) -> Option<Explanation> {
+        self.parts.judge.explain(request)
+    }
+
+    /// What would be enforced for a command, without starting it.
+    ///
+    /// # Errors
+    ///
+    /// When the policy denies the command.
+    pub fn enforcement(&self, input: &ExecInput) -> Result<Enforcement, Error> {
+        let grant = pipeline::decide(&self.parts, input)?;
+        Ok(assess(grant.confinement(), &self.parts.kernel))
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl SandboxBuilder {
+    /// Takes the kernel's features as given instead of probing them.
+    #[must_use]
+    pub fn kernel(mut self, kernel: KernelFeatures) -> Self {
+        self.kernel = Some(kernel);
+        self
+    }
+
+    /// The sandbox.
+    ///
+    /// # Errors
+    ///
+    /// When the policy file lies where a command could change it, or the workspace is not a directory.
+    pub fn build(self) -> Result<Sandbox, Error> {
+        let policy = self.judge.policy();
+        check_workspace(policy)?;
+        check_sources(policy)?;
+        let kernel = self.kernel.unwrap_or_else(KernelFeatures::probe);
+        let (judge, recorder) = (self.judge, self.recorder);
+        let parts = Parts { judge, kernel, launchers: LauncherCache::new(), recorder };
+        Ok(Sandbox { parts: Arc::new(parts) })
+    }
+}
+
+/// A workspace that is not there cannot be enforced; one that is a link is what it leads to.
+fn check_workspace(policy: &Policy) -> Result<(), Error> {
+    let Some(workspace) = policy.workspace() else { return Ok(()) };
+    let shown = workspace.display();
+    match fs::metadata(workspace) {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(_) => Err(Error::workspace(format!("the workspace is not a directory: {shown}; name a directory"))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::workspace(format!("the workspace does not exist: {shown}; run `mkdir -p {shown}`")))
+        }
+        Err(_) => Err(Error::workspace(format!("the workspace cannot be looked at: {shown}; check its permissions"))),
+    }
+}
+
+/// A policy that its own commands can change is none. A project's own file only restricts, so it may lie there.
+fn check_sources(policy: &Policy) -> Result<(), Error> {
+    for source in policy.sources() {
+        let path = Path::new(source.name());
+        if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".claw-sandbox.")) {
+            continue;
+        }
+        let Some(file) = real(path) else { continue };
+        let writable = policy.roots().filter(|(_, access)| *access == Access::Write);
+        for root in writable.filter_map(|(root, _)| real(root)) {
+            if file.starts_with(&root) {
+                let (path, root) = (path.display(), root.display());
+                return Err(Error::workspace(format!(
+                    "the policy lies inside the writable tree {root}: {path}; commands could change it: move it elsewhere"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn real(path: &Path) -> Option<PathBuf> {
+    fs::canonicalize(path).ok()
+}
+
+/// The denial for a world that does not hold still.
+pub(crate) fn unsettled() -> Denial {
+    let reason = Reason {
+        code: Code::FileUnresolved,
+        message: "the files that the decision depends on change faster than they can be looked at".to_owned(),
+        rule: None,
+        span: None,
+        change: None,
+    };
+    Denial { reasons: vec![reason], commands: Vec::new() }
+}
