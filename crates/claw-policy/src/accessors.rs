@@ -21,7 +21,10 @@ impl Policy {
     /// The workspace, as written after expansion.
     #[must_use]
     pub fn workspace(&self) -> Option<&Path> {
-        self.files.iter().find_map(|layer| layer.workspace.as_ref()).map(|workspace| workspace.value.as_path())
+        self.files
+            .iter()
+            .find_map(|layer| layer.workspace.as_ref())
+            .map(|workspace| workspace.value.as_path())
     }
 
     /// The trees that it lists, the workspace first, as written after expansion.

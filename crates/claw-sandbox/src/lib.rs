@@ -56,22 +56,22 @@ mod temporary;
 // The public interface is:
 pub use child::Child;
 pub use claw_policy::{
-    self, Access, Code, Confinement, Decision, Denial, Diagnostic, Explanation, FileAction, FileRequest, Guarantee,
-    Limits, NetworkRequest, Origin, Policy, Reason, Request,
+    self, Access, Code, Confinement, Decision, Denial, Diagnostic, Explanation, FileAction, FileRequest,
+    Guarantee, Limits, NetworkRequest, Origin, Policy, Reason, Request,
 };
 pub use claw_shell;
 pub use command::{Command, Stdio};
 pub use edge::own_home as home;
+pub use enforcement::{Enforcement, Missing, State, assess};
 pub use error::{Error, ErrorKind};
 pub use judge::Judge;
-pub use load::{LoadOptions, built_in_policy, load_policy, policy_from_yaml};
-pub use request::{CommandLine, DEFAULT_SHELL, ExecInput};
-pub use sandbox::{Sandbox, SandboxBuilder};
-pub use enforcement::{Enforcement, Missing, State, assess};
 pub use kernel::{KernelFeatures, NEWEST_KNOWN_ABI};
 pub use launcher::LauncherCache;
 pub use limits::unenforced;
+pub use load::{LoadOptions, built_in_policy, load_policy, policy_from_yaml};
 pub use observe::Running;
 pub use outcome::{Ending, Outcome, Stream, Sweep, SweepMethod, Usage};
 pub use plan::{LaunchPlan, PrepareError};
+pub use request::{CommandLine, DEFAULT_SHELL, ExecInput};
+pub use sandbox::{Sandbox, SandboxBuilder};
 pub use spawn::{SpawnError, StdioPlan, StreamPlan};

@@ -94,7 +94,7 @@ fn config_directory() -> Option<PathBuf> {
 
 /// The names of this process.
 fn expansion(cwd: &Path) -> Expansion {
-    let variables =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Expansion { home: home(), cwd: cwd.to_owned(), variables: variables.collect(), users: BTreeMap::new() }
 }

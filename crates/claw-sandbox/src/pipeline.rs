@@ -39,7 +39,9 @@ pub(crate) fn decide(parts: &Parts, input: &ExecInput) -> Result<ExecGrant, Deni
     match parts.judge.decide(Request::Exec(&input.request(&script))) {
         Some(Decision::Allow(Grant::Exec(grant))) => Ok(grant),
         Some(Decision::Deny(denial)) => Err(denial),
-        Some(Decision::Ask(question)) => Err(Denial { reasons: question.reasons, commands: question.commands }),
+        Some(Decision::Ask(question)) => {
+            Err(Denial { reasons: question.reasons, commands: question.commands })
+        }
         // A grant of another kind does not answer this request.
         Some(Decision::Allow(_)) | None => Err(crate::sandbox::unsettled()),
     }

@@ -17,7 +17,11 @@ pub(crate) struct Ticket {}
 
 impl Recorder {
     /// Records a decision before anything starts.
-    pub(crate) fn decision(&self, _input: &ExecInput, _decided: Result<&ExecGrant, &Denial>) -> Result<Ticket, Error> {
+    pub(crate) fn decision(
+        &self,
+        _input: &ExecInput,
+        _decided: Result<&ExecGrant, &Denial>,
+    ) -> Result<Ticket, Error> {
         Ok(Ticket {})
     }
 
@@ -27,7 +31,12 @@ impl Recorder {
     }
 
     /// Records the end of a run.
-    pub(crate) fn outcome(&self, _ticket: Ticket, _outcome: &Outcome, _enforcement: &Enforcement) -> Result<(), Error> {
+    pub(crate) fn outcome(
+        &self,
+        _ticket: Ticket,
+        _outcome: &Outcome,
+        _enforcement: &Enforcement,
+    ) -> Result<(), Error> {
         Ok(())
     }
 }

@@ -147,11 +147,15 @@ fn check_workspace(policy: &Policy) -> Result<(), Error> {
     let shown = workspace.display();
     match fs::metadata(workspace) {
         Ok(metadata) if metadata.is_dir() => Ok(()),
-        Ok(_) => Err(Error::workspace(format!("the workspace is not a directory: {shown}; name a directory"))),
+        Ok(_) => {
+            Err(Error::workspace(format!("the workspace is not a directory: {shown}; name a directory")))
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(Error::workspace(format!("the workspace does not exist: {shown}; run `mkdir -p {shown}`")))
         }
-        Err(_) => Err(Error::workspace(format!("the workspace cannot be looked at: {shown}; check its permissions"))),
+        Err(_) => Err(Error::workspace(format!(
+            "the workspace cannot be looked at: {shown}; check its permissions"
+        ))),
     }
 }
 

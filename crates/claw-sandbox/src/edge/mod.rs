@@ -61,7 +61,8 @@ impl Edge {
                     facts.set_program_path(path, program);
                 }
                 Query::Path { path, follow } => {
-                    let resolved = path::resolve(&path, follow).map(|path| hard_links::find(path, &self.roots));
+                    let resolved =
+                        path::resolve(&path, follow).map(|path| hard_links::find(path, &self.roots));
                     facts.set_path(path, follow, resolved);
                 }
                 Query::ProgramGlob { pattern } => {

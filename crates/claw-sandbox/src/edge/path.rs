@@ -77,7 +77,9 @@ impl Walk {
                             self.at = entry;
                             self.found = Some(metadata);
                         }
-                        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return self.missing(entry, pending),
+                        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
+                            return self.missing(entry, pending);
+                        }
                         Err(error) => return Err(fact_error(&error)),
                     }
                 }
@@ -169,5 +171,6 @@ fn kind(metadata: &Metadata) -> FileKind {
 }
 
 fn is_mount_point(path: &Path, metadata: &Metadata) -> bool {
-    path.parent().is_none_or(|parent| fs::symlink_metadata(parent).is_ok_and(|above| above.dev() != metadata.dev()))
+    path.parent()
+        .is_none_or(|parent| fs::symlink_metadata(parent).is_ok_and(|above| above.dev() != metadata.dev()))
 }

@@ -135,7 +135,8 @@ fn script_interpreters(line: &[u8], directories: &[PathBuf]) -> Vec<PathBuf> {
     let mut paths = vec![PathBuf::from(OsStr::from_bytes(interpreter))];
     if interpreter.ends_with(b"/env")
         && let Some(name) = words.find(|word| !word.starts_with(b"-") && !word.contains(&b'='))
-        && let Some(path) = directories.iter().map(|dir| dir.join(OsStr::from_bytes(name))).find(|path| path.is_file())
+        && let Some(path) =
+            directories.iter().map(|dir| dir.join(OsStr::from_bytes(name))).find(|path| path.is_file())
     {
         paths.push(path);
     }
