@@ -77,6 +77,19 @@ impl Judge {
         self.settle(|facts| claw_policy::explain(&self.policy, facts, request))
     }
 
+    /// Every fact that a decision on `request` needs, looked up now.
+    #[must_use]
+    pub fn facts(&self, request: Request<'_>) -> Facts {
+        let mut facts = Facts::over(&self.base());
+        for _ in 0..ROUNDS {
+            match claw_policy::decide(&self.policy, &facts, request) {
+                Ok(_) => break,
+                Err(missing) => self.answer(missing.queries, &mut facts),
+            }
+        }
+        facts
+    }
+
     fn settle<T>(&self, ask: impl Fn(&Facts) -> Result<T, MissingFacts>) -> Option<T> {
         let mut facts = Facts::over(&self.base());
         for _ in 0..ROUNDS {

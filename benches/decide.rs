@@ -1,0 +1,61 @@
+//! Decisions: an argument vector, a shell line of 1 KiB, and lines up to 64 KiB to show that time is linear.
+//! Facts are looked up beforehand. Prints times; never fails.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints and gives up")]
+
+use std::hint::black_box;
+
+use claw_policy::{ExecRequest, Request};
+use claw_sandbox::{Judge, built_in_policy};
+use claw_shell::{Dialect, from_argv, parse};
+use claw_testkit::bench;
+
+const LINE: &[u8] =
+    b"git log --oneline -n 5 | head -5; for f in *.rs; do wc -l \"$f\" 2>/dev/null; done && echo 'done' > out.txt; ";
+
+fn main() {
+    println!("{}", bench::machine());
+    let directory = tempfile::tempdir().unwrap();
+    let policy = built_in_policy(directory.path()).unwrap();
+    let judge = Judge::new(policy);
+
+    let argv: Vec<Vec<u8>> = [&b"git"[..], b"status"].map(<[u8]>::to_vec).into();
+    let script = from_argv(&argv).unwrap();
+    let request = ExecRequest {
+        script: &script,
+        shell: None,
+        line: None,
+        cwd: directory.path().into(),
+        environment: vec![],
+    };
+    let facts = judge.facts(Request::Exec(&request));
+    let time = bench::median(21, 2_000, || {
+        drop(black_box(claw_policy::decide(judge.policy(), &facts, Request::Exec(&request)).unwrap()))
+    });
+    println!("decide, argv                      {:>10.2} us (aim 2)", time.as_secs_f64() * 1e6);
+
+    for kibibytes in [1, 4, 16, 64] {
+        let line: Vec<u8> =
+            LINE.iter().copied().cycle().take(LINE.len() * (kibibytes * 1024 / LINE.len())).collect();
+        let script = parse(&line, Dialect::Bash).unwrap();
+        let request = |script| ExecRequest {
+            script,
+            shell: Some(b"bash"),
+            line: Some(&line),
+            cwd: directory.path().into(),
+            environment: vec![],
+        };
+        let facts = judge.facts(Request::Exec(&request(&script)));
+        let time = bench::median(11, 64 / u32::try_from(kibibytes).unwrap() + 1, || {
+            let script = parse(black_box(&line), Dialect::Bash).unwrap();
+            drop(black_box(
+                claw_policy::decide(judge.policy(), &facts, Request::Exec(&request(&script))).unwrap(),
+            ));
+        });
+        let micros = time.as_secs_f64() * 1e6;
+        let aim = if kibibytes == 1 { " (aim 50)" } else { "" };
+        println!(
+            "parse and decide, {kibibytes:>2} KiB line     {micros:>10.2} us{aim}, {:.2} us a KiB",
+            micros / (line.len() as f64 / 1024.0)
+        );
+    }
+}

@@ -1,0 +1,132 @@
+//! Agreement with the kernel: a random tree, a random policy and random operations. `decide` and a real
+//! sandboxed child must give the same answer. Where the child fails for a reason of the tree itself (no such
+//! file, not empty ...) the operation tells nothing.
+//!
+//! The kernel may be stricter only where [`STRICTER`] says so, and looser only where [`LOOSER`] does.
+//! `CLAW_AGREEMENT_CASES` sets the number of cases.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use claw_policy::{Code, Decision, FileAction, FileRequest, Origin};
+use claw_sandbox::{Sandbox, Stdio, policy_from_yaml};
+use claw_testkit::world::{self, Case, Operation};
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+
+/// The kernel denies, `decide` allows.
+const STRICTER: &[(&str, &str)] = &[
+    ("rename", "Landlock refuses to move a file to where it would gain rights"),
+    ("hardlink", "Landlock refuses to link a file to where it would gain rights"),
+];
+
+/// `decide` denies, the kernel allows.
+const LOOSER: &[(Code, &str)] =
+    &[(Code::FileHardLink, "Landlock judges a file by the path it is opened under, not by its other names")];
+
+#[test]
+fn decisions_agree_with_a_sandboxed_child() {
+    if claw_sandbox::KernelFeatures::probe().landlock_abi < 6 {
+        println!("skipped: needs Landlock ABI 6");
+        return;
+    }
+    let cases = std::env::var("CLAW_AGREEMENT_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(150);
+    let mut runner = TestRunner::new(Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 200,
+        ..Config::default()
+    });
+    let compared = std::cell::Cell::new(0);
+    runner
+        .run(&world::cases(), |case| {
+            compared.set(compared.get() + check(&case)?);
+            Ok(())
+        })
+        .unwrap();
+    let compared = compared.get();
+    assert!(compared > cases, "most operations must tell something: {compared} in {cases} cases");
+    println!("{compared} operations compared");
+}
+
+/// Runs a case; returns how many operations told something.
+fn check(case: &Case) -> Result<u32, TestCaseError> {
+    let tree = tempfile::tempdir().unwrap();
+    let root = tree.path().canonicalize().unwrap();
+    world::build(&root, case);
+    let program = program(&root);
+    let policy = policy_from_yaml(&world::policy(&root, case, &program), &root).unwrap();
+    let sandbox = Sandbox::new(policy).unwrap();
+    let mut child = sandbox
+        .command(&program)
+        .current_dir(root.join("ws"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut compared = 0;
+    for operation in &case.operations {
+        let decision = sandbox.decide_file(&request(&root, operation));
+        let path = |path: &str| root.join(path).display().to_string();
+        let to = operation.to.as_deref().map(path).unwrap_or_default();
+        writeln!(input, "{}\t{}\t{to}", operation.action, path(&operation.path)).unwrap();
+        let answer = output.next().unwrap().unwrap();
+        compared += u32::from(compare(operation, &decision, &answer)?);
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success());
+    Ok(compared)
+}
+
+fn compare(operation: &Operation, decision: &Decision, answer: &str) -> Result<bool, TestCaseError> {
+    let refused = [libc_errno("EACCES"), libc_errno("EPERM"), libc_errno("EXDEV"), libc_errno("EROFS")];
+    match decision {
+        Decision::Allow(_) if answer == "ok" => Ok(true),
+        Decision::Allow(_) if refused.contains(&answer) => {
+            let documented = STRICTER.iter().any(|(action, _)| *action == operation.action);
+            if documented { Ok(false) } else { fail(operation, decision, answer) }
+        }
+        Decision::Deny(denial) if answer == "ok" => {
+            let documented =
+                LOOSER.iter().any(|(code, _)| denial.reasons.iter().any(|reason| reason.code == *code));
+            if documented { Ok(false) } else { fail(operation, decision, answer) }
+        }
+        Decision::Deny(_) => Ok(refused.contains(&answer)),
+        _ => Ok(false),
+    }
+}
+
+fn fail(operation: &Operation, decision: &Decision, answer: &str) -> Result<bool, TestCaseError> {
+    Err(TestCaseError::fail(format!(
+        "{operation:?}: the child said `{answer}`, the decision was {decision:?}"
+    )))
+}
+
+fn libc_errno(name: &str) -> &'static str {
+    match name {
+        "EPERM" => "1",
+        "EACCES" => "13",
+        "EXDEV" => "18",
+        _ => "30",
+    }
+}
+
+fn request(root: &Path, operation: &Operation) -> FileRequest {
+    let action = FileAction::ALL.iter().find(|action| action.name() == operation.action).copied().unwrap();
+    let bytes = |path: &str| root.join(path).into_os_string().into_encoded_bytes();
+    FileRequest {
+        action,
+        path: bytes(&operation.path),
+        to: operation.to.as_deref().map(bytes),
+        recursive: false,
+        cwd: root.join("ws"),
+        origin: Origin::Command,
+    }
+}
+
+/// A copy of the operating child in a place of its own, so that its directory is not part of the tree.
+fn program(root: &Path) -> PathBuf {
+    let _ = root;
+    PathBuf::from(env!("CARGO_BIN_EXE_operate"))
+}
