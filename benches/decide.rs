@@ -3,10 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints and gives up")]
 
 use std::hint::black_box;
+use std::path::Path;
 
 use claw_policy::{ExecRequest, Request};
 use claw_sandbox::{Judge, built_in_policy};
-use claw_shell::{Dialect, from_argv, parse};
+use claw_shell::{Dialect, Script, from_argv, parse};
 use claw_testkit::bench;
 
 const LINE: &[u8] =
@@ -20,36 +21,32 @@ fn main() {
 
     let argv: Vec<Vec<u8>> = [&b"git"[..], b"status"].map(<[u8]>::to_vec).into();
     let script = from_argv(&argv).unwrap();
-    let request = ExecRequest {
+    let argv_request = ExecRequest {
         script: &script,
         shell: None,
         line: None,
         cwd: directory.path().into(),
         environment: vec![],
     };
-    let facts = judge.facts(Request::Exec(&request));
+    let asked = Request::Exec(&argv_request);
+    let facts = judge.facts(asked);
     let time = bench::median(21, 2_000, || {
-        drop(black_box(claw_policy::decide(judge.policy(), &facts, Request::Exec(&request)).unwrap()))
+        drop(black_box(claw_policy::decide(judge.policy(), &facts, asked).unwrap()));
     });
     println!("decide, argv                      {:>10.2} us (aim 2)", time.as_secs_f64() * 1e6);
 
     for kibibytes in [1, 4, 16, 64] {
         let line: Vec<u8> =
             LINE.iter().copied().cycle().take(LINE.len() * (kibibytes * 1024 / LINE.len())).collect();
-        let script = parse(&line, Dialect::Bash).unwrap();
-        let request = |script| ExecRequest {
-            script,
-            shell: Some(b"bash"),
-            line: Some(&line),
-            cwd: directory.path().into(),
-            environment: vec![],
-        };
-        let facts = judge.facts(Request::Exec(&request(&script)));
+        let facts = judge.facts(Request::Exec(&request(
+            &parse(&line, Dialect::Bash).unwrap(),
+            &line,
+            directory.path(),
+        )));
         let time = bench::median(11, 64 / u32::try_from(kibibytes).unwrap() + 1, || {
             let script = parse(black_box(&line), Dialect::Bash).unwrap();
-            drop(black_box(
-                claw_policy::decide(judge.policy(), &facts, Request::Exec(&request(&script))).unwrap(),
-            ));
+            let request = request(&script, &line, directory.path());
+            drop(black_box(claw_policy::decide(judge.policy(), &facts, Request::Exec(&request)).unwrap()));
         });
         let micros = time.as_secs_f64() * 1e6;
         let aim = if kibibytes == 1 { " (aim 50)" } else { "" };
@@ -58,4 +55,8 @@ fn main() {
             micros / (line.len() as f64 / 1024.0)
         );
     }
+}
+
+fn request<'a>(script: &'a Script, line: &'a [u8], cwd: &Path) -> ExecRequest<'a> {
+    ExecRequest { script, shell: Some(b"bash"), line: Some(line), cwd: cwd.into(), environment: vec![] }
 }

@@ -56,7 +56,7 @@ impl Grant {
 #[derive(Clone, Debug)]
 #[must_use = "a grant does nothing until it is prepared"]
 pub struct ExecGrant {
-    pub(crate) program: ProgramFact,
+    pub(crate) program: Result<ProgramFact, Reason>,
     pub(crate) argv: Vec<Vec<u8>>,
     pub(crate) cwd: PathBuf,
     pub(crate) environment: Environment,
@@ -68,9 +68,12 @@ pub struct ExecGrant {
 
 impl ExecGrant {
     /// The program file that runs: the command's own, or the shell that reads the line.
-    #[must_use]
-    pub const fn program(&self) -> &ProgramFact {
-        &self.program
+    ///
+    /// # Errors
+    ///
+    /// Why there is none to run: it is allowed, but not there or not executable.
+    pub const fn program(&self) -> Result<&ProgramFact, &Reason> {
+        self.program.as_ref()
     }
     /// Its argument vector.
     #[must_use]

@@ -35,6 +35,8 @@ pub enum ErrorKind {
     Denied,
     /// The program does not exist.
     NotFound,
+    /// The program is there, but cannot be executed.
+    NotExecutable,
     /// The kernel cannot give what the policy demands, or the launch failed.
     Enforcement,
     /// The audit log cannot be written.
@@ -49,11 +51,13 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match &*self.0 {
             Inner::Policy(_) | Inner::File(_) | Inner::Workspace(_) => ErrorKind::Policy,
-            Inner::Denied(denial) if is_absence(denial) => ErrorKind::NotFound,
             Inner::Denied(_) => ErrorKind::Denied,
-            Inner::Prepare(PrepareError::ProgramGone { .. }) | Inner::Spawn(SpawnError::NotFound) => {
-                ErrorKind::NotFound
+            Inner::Prepare(PrepareError::Program(reason)) if reason.code != Code::ExecNotFound => {
+                ErrorKind::NotExecutable
             }
+            Inner::Prepare(PrepareError::Program(_) | PrepareError::ProgramGone { .. })
+            | Inner::Spawn(SpawnError::NotFound) => ErrorKind::NotFound,
+            Inner::Spawn(SpawnError::NotExecutable(_)) => ErrorKind::NotExecutable,
             Inner::Prepare(_) | Inner::Spawn(_) => ErrorKind::Enforcement,
             Inner::Audit(_) => ErrorKind::Audit,
             Inner::Io(..) => ErrorKind::Io,
@@ -91,10 +95,6 @@ impl Error {
     }
 }
 
-fn is_absence(denial: &Denial) -> bool {
-    denial.reasons.first().is_some_and(|reason| reason.code == Code::ExecNotFound)
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
@@ -118,9 +118,6 @@ impl fmt::Display for Error {
 
 /// One line: what, by which rule, and the way out.
 fn describe(f: &mut fmt::Formatter<'_>, reason: &Reason) -> fmt::Result {
-    if reason.code == Code::ExecNotFound {
-        return f.write_str(&reason.message);
-    }
     write!(f, "denied: {}", reason.message)?;
     if let Some(rule) = &reason.rule {
         write!(f, " (rule {rule} `{}`)", rule.text)?;

@@ -108,7 +108,7 @@ fn a_missing_program_is_the_smallest_change_and_an_allowing_entry_is_named() {
     let cases: [(&str, &[&str], Option<&str>); 4] = [
         ("git status", &[], Some("add `git` to `exec.allowlist`")),
         ("git status; npm test", &[], Some("add `git` and `npm` to `exec.allowlist`")),
-        ("nothere", &[], None),
+        ("nothere", &[], Some("add `nothere` to `exec.allowlist`")),
         ("true", &[], None),
     ];
     for (line, rules, change) in cases {

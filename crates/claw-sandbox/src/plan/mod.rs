@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use claw_policy::{Confinement, ExecGrant};
+use claw_policy::{Confinement, ExecGrant, Reason};
 use nix::errno::Errno;
 
 use crate::domain::{DomainError, PreparedDomain, has_signal_scope, scope_signals_current_thread};
@@ -45,7 +45,9 @@ impl LaunchPlan {
         let enforcement = assess(confinement, kernel);
         enforcement.meets(&confinement.floor).map_err(PrepareError::Floor)?;
         let spec = ChildSpec {
-            program: prepare::check_program(grant.program())?,
+            program: prepare::check_program(
+                grant.program().map_err(|reason| PrepareError::Program(reason.clone()))?,
+            )?,
             argv: prepare::arguments(grant.argv())?,
             environment: prepare::environment(grant.environment())?,
             directory: prepare::open_directory(grant.cwd(), confinement)?,
@@ -142,6 +144,9 @@ pub enum PrepareError {
         /// The kernel's answer; `ELOOP` when a part of it has become a link.
         errno: Errno,
     },
+    /// The program is allowed, but it is not there or not executable.
+    #[error("{}", .0.message)]
+    Program(Reason),
     /// The program was removed after the decision.
     #[error("the program `{}` does not exist any more", path.display())]
     ProgramGone {

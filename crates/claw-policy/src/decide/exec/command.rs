@@ -71,7 +71,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// An allowed program also has to be there.
+    /// Whether an allowed program is there is no question of the policy: the run says so, or its shell does.
     fn present(&mut self, program: &Program<'_, '_>, span: claw_shell::Span) {
         let name = display(&program.invoked);
         match program.fact {

@@ -48,9 +48,6 @@ impl Findings {
                 reasons.push(reason);
             }
         }
-        if reasons.is_empty() {
-            reasons.append(&mut self.absent);
-        }
         reasons
     }
 }

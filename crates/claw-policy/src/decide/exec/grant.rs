@@ -58,17 +58,14 @@ impl Judge<'_> {
     }
 
     fn grant(&mut self, commands: Vec<Vec<Vec<u8>>>) -> Result<ExecGrant, Vec<Reason>> {
-        if !self.findings.absent.is_empty() {
-            return Err(std::mem::take(&mut self.findings.absent));
-        }
         let (program, argv) = match self.request.line {
             Some(line) => self.shell(line)?,
-            None => self.argv()?,
+            None => self.argv(),
         };
         let cwd = self.working_directory()?;
         let (environment, stripped) = environment::build(self.policy, &self.request.environment);
         let mut programs: Vec<ProgramFact> = self.programs.iter().map(|fact| (*fact).clone()).collect();
-        programs.push(program.clone());
+        programs.extend(program.clone());
         let Some(confinement) = confinement::build(self.policy, self.world, &programs) else {
             return Err(vec![Reason::new(Code::ExecNotFound, "facts about the policy's paths are missing")]);
         };
@@ -76,18 +73,22 @@ impl Judge<'_> {
         Ok(ExecGrant { program, argv, cwd, environment, stripped, confinement, reasons, commands })
     }
 
-    /// The program that an argument vector names, and its arguments.
-    fn argv(&self) -> Result<(ProgramFact, Vec<Vec<u8>>), Vec<Reason>> {
-        let command = self.request.script.commands.first();
-        let argv: Vec<Vec<u8>> = command.map(|command| literals(&command.words)).unwrap_or_default();
-        match self.programs.first() {
-            Some(program) => Ok(((*program).clone(), argv)),
-            None => Err(vec![Reason::new(Code::ExecNotFound, "no program was found for the command")]),
-        }
+    /// The program that an argument vector names, or why it is not there, and its arguments.
+    fn argv(&mut self) -> (Result<ProgramFact, Reason>, Vec<Vec<u8>>) {
+        let Some(command) = self.request.script.commands.first() else {
+            return (Err(Reason::new(Code::ExecEmpty, "there is no command")), Vec::new());
+        };
+        let absent = self.findings.absent.iter().find(|reason| reason.span == Some(command.span)).cloned();
+        let program = match (absent, self.programs.first()) {
+            (Some(reason), _) => Err(reason),
+            (None, Some(program)) => Ok((*program).clone()),
+            (None, None) => Err(Reason::new(Code::ExecNotFound, "no program was found for the command")),
+        };
+        (program, literals(&command.words))
     }
 
-    /// The shell that reads the line, and its arguments.
-    fn shell(&mut self, line: &[u8]) -> Result<(ProgramFact, Vec<Vec<u8>>), Vec<Reason>> {
+    /// The shell that reads the line, or why it is not there, and its arguments.
+    fn shell(&mut self, line: &[u8]) -> Result<(Result<ProgramFact, Reason>, Vec<Vec<u8>>), Vec<Reason>> {
         let name = self.request.shell.unwrap_or(SHELL);
         let shown = display(name);
         if !READ_ALIKE.contains(&base_name(name)) {
@@ -96,15 +97,14 @@ impl Judge<'_> {
                 Reason::new(Code::ExecNotAllowlisted, message).with_change("use bash, dash or sh"),
             ]);
         }
-        match self.find_trusted(name, &self.request.cwd) {
-            Some(fact) if fact.executable => {
-                Ok((fact.clone(), vec![name.to_vec(), b"-c".to_vec(), line.to_vec()]))
-            }
+        let program = match self.find_trusted(name, &self.request.cwd) {
+            Some(fact) if fact.executable => Ok(fact.clone()),
             _ => {
                 let message = format!("the shell `{shown}` was not found in the trusted directories");
-                Err(vec![Reason::new(Code::ExecNotFound, message)])
+                Err(Reason::new(Code::ExecNotFound, message))
             }
-        }
+        };
+        Ok((program, vec![name.to_vec(), b"-c".to_vec(), line.to_vec()]))
     }
 
     fn working_directory(&self) -> Result<std::path::PathBuf, Vec<Reason>> {
@@ -115,8 +115,10 @@ impl Judge<'_> {
         match self.world.path(&self.request.cwd, true) {
             // The answer is thrown away while the fact is missing.
             None => Ok(self.request.cwd.clone()),
-            Some(Ok(path)) if path.kind == crate::FileKind::Directory => Ok(path.real.clone()),
-            Some(Ok(path)) if path.kind == crate::FileKind::Missing => Err(invalid("does not exist")),
+            // One that does not exist cannot be entered; that is found when the run is prepared.
+            Some(Ok(path)) if matches!(path.kind, crate::FileKind::Directory | crate::FileKind::Missing) => {
+                Ok(path.real.clone())
+            }
             Some(Ok(_)) => Err(invalid("is not a directory")),
             Some(Err(_)) => Err(invalid("cannot be resolved")),
         }

@@ -68,13 +68,12 @@ fn random_policy() -> impl Strategy<Value = Policy> {
     })
 }
 
-/// 0 is allow, 1 ask, 2 deny. An allowed program that is not there counts as allowed.
+/// 0 is allow, 1 ask, 2 deny.
 fn strictness(policy: &Policy, text: &str) -> Option<u8> {
     let script = claw_shell::parse(text.as_bytes(), claw_shell::Dialect::Bash).ok()?;
     Some(match decided(policy, &script, Some(text)) {
         Decision::Allow(_) => 0,
         Decision::Ask(_) => 1,
-        Decision::Deny(denial) if denial.reasons[0].code == crate::Code::ExecNotFound => 0,
         Decision::Deny(_) => 2,
     })
 }

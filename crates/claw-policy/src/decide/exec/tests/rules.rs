@@ -1,6 +1,7 @@
 //! The numbered rules of the semantics.
 
 use super::*;
+use crate::{Code, Grant};
 
 #[test]
 fn names_are_looked_up_in_trusted_directories_and_nowhere_else() {
@@ -15,7 +16,7 @@ fn names_are_looked_up_in_trusted_directories_and_nowhere_else() {
             ("/w/git status", "exec.untrusted-path"),
             ("./mygit status", "ok"),
             ("/opt/tools/a/bin/x", "ok"),
-            ("missing", "exec.not-found"),
+            ("missing", "ok"),
             ("absent", "exec.not-allowlisted"),
             ("./absent", "exec.not-allowlisted"),
             ("/usr/bin/python3.11 x.py", "ok"),
@@ -27,10 +28,7 @@ fn names_are_looked_up_in_trusted_directories_and_nowhere_else() {
     let policy = allowing(&["ls"]);
     check(&policy, &[("ls", "ok"), ("./rm x", "exec.not-allowlisted"), ("rm x", "exec.not-allowlisted")]);
     let policy = allowing(&["path:/etc/*", "path:/w/*"]);
-    check(
-        &policy,
-        &[("/etc/passwd", "exec.not-executable"), ("/w/dir", "exec.not-executable"), ("/w/git", "ok")],
-    );
+    check(&policy, &[("/etc/passwd", "ok"), ("/w/dir", "ok"), ("/w/git", "ok")]);
 }
 
 #[test]
@@ -106,7 +104,7 @@ fn full_allows_what_no_rule_forbids() {
             ("cargo build", "ok"),
             ("cargo publish", "exec.arguments"),
             ("cat x > /etc/passwd", "file.outside"),
-            ("absent", "exec.not-found"),
+            ("absent", "ok"),
         ],
     );
     policy.exec[0].security = ruled("deny", Security::Deny);
@@ -316,7 +314,7 @@ fn asking_covers_what_is_missed_and_not_what_is_refused() {
         ],
     );
     policy.exec[0].ask = ruled("always", Ask::Always);
-    check(&policy, &[("git status", "ask exec.ask"), ("absent", "exec.not-allowlisted")]);
+    check(&policy, &[("git status", "ask exec.ask"), ("absent", "ask exec.not-allowlisted")]);
 }
 
 #[test]
@@ -329,4 +327,21 @@ fn every_layer_has_to_allow() {
         &policy,
         &[("git log", "ok"), ("git status", "exec.not-allowlisted"), ("cat x", "exec.not-allowlisted")],
     );
+}
+
+#[test]
+fn an_allowed_program_that_is_not_there_is_granted_with_the_reason_that_keeps_it_from_running() {
+    let policy = allowing(&["missing", "git", "path:/etc/passwd", "path:/w/dir"]);
+    for (text, code) in [
+        ("missing --help", Some(Code::ExecNotFound)),
+        ("/etc/passwd", Some(Code::ExecNotExecutable)),
+        ("/w/dir", Some(Code::ExecNotExecutable)),
+        ("git status", None),
+    ] {
+        let argv: Vec<Vec<u8>> = text.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+        let script = claw_shell::from_argv(&argv).unwrap();
+        let Decision::Allow(Grant::Exec(grant)) = decided(&policy, &script, None) else { panic!("{text}") };
+        assert_eq!(grant.program().err().map(|reason| reason.code), code, "{text}");
+        assert_eq!(grant.argv(), argv, "{text}");
+    }
 }
