@@ -158,17 +158,19 @@ impl Judge<'_> {
                     .with_change(format!("add {{path: {path}}} to exec.allowlist")),
             );
         }
+        // No entry decided, so the rule is the one that makes the list count.
+        let list = &layer.security.rule;
         if !program.is_bare() {
             let path = String::from_utf8_lossy(&program.invoked).into_owned();
             let message = format!("`{path}` is not in the allowlist");
             let change = format!("add {{path: {path}}} to exec.allowlist");
             return Verdict::Miss(
-                Reason::new(Code::ExecNotAllowlisted, message).at(span).with_change(change),
+                Reason::new(Code::ExecNotAllowlisted, message).by(list).at(span).with_change(change),
             );
         }
         let message = format!("`{name}` is not in the allowlist");
         let change = format!("add \"{name}\" to exec.allowlist");
-        Verdict::Miss(Reason::new(Code::ExecNotAllowlisted, message).at(span).with_change(change))
+        Verdict::Miss(Reason::new(Code::ExecNotAllowlisted, message).by(list).at(span).with_change(change))
     }
 }
 

@@ -79,7 +79,13 @@ impl<'a, 'w> Judge<'a, 'w> {
     pub(super) fn not_hidden(&self, path: &Path, id: Option<FileId>) -> Result<(), Reason> {
         let Some(rule) = self.ground.hidden(path, id) else { return Ok(()) };
         let message = format!("`{}` is hidden by `{}`", path.display(), rule.text);
-        Err(Reason::new(Code::FileHidden, message).by(rule).with_change(format!("remove `{}`", rule.text)))
+        // The built-in profile cannot be edited; a policy takes a path back by listing it.
+        let change = if &*rule.source == "built-in" {
+            format!("list `{}` in `filesystem.readOnly` of a policy that is named", path.display())
+        } else {
+            format!("remove `{}` from `filesystem.hidden`", rule.text)
+        };
+        Err(Reason::new(Code::FileHidden, message).by(rule).with_change(change))
     }
 
     pub(super) fn not_protected(&self, path: &Path) -> Result<(), Reason> {
@@ -93,6 +99,19 @@ impl<'a, 'w> Judge<'a, 'w> {
     pub(super) fn right(&self, path: &Path, need: Access) -> Result<(), Reason> {
         self.access(path, need)?;
         if need == Access::Write { self.not_protected(path) } else { Ok(()) }
+    }
+
+    /// No root covers it, so the rule is the workspace's, where it would have been fine.
+    fn outside(&self, path: &Path, need: Access) -> Reason {
+        let list = if need == Access::Write { "writable" } else { "readOnly" };
+        let shown = path.display();
+        let message = format!("`{shown}` is outside of the workspace and of every listed path");
+        let reason = Reason::new(Code::FileOutside, message)
+            .with_change(format!("add `{shown}` to `filesystem.{list}`"));
+        match self.policy.files.iter().find_map(|layer| layer.workspace.as_ref()) {
+            Some(workspace) => reason.by(&workspace.rule),
+            None => reason,
+        }
     }
 
     fn not_root(&self, object: &ResolvedPath) -> Result<(), Reason> {
@@ -131,13 +150,13 @@ impl<'a, 'w> Judge<'a, 'w> {
                 }
                 Some(root) => refused = refused.or(Some(read_only(path, root))),
                 None if layer.narrows => {}
-                None => refused = refused.or_else(|| Some(outside(path, need))),
+                None => refused = refused.or_else(|| Some(self.outside(path, need))),
             }
         }
         match (allowed, refused) {
             (Some(root), None) => Ok(by_root(path, root, false)),
             (_, refused) => {
-                let refused = refused.unwrap_or_else(|| outside(path, need));
+                let refused = refused.unwrap_or_else(|| self.outside(path, need));
                 self.system_root(path, need).ok_or(refused)
             }
         }
@@ -189,13 +208,6 @@ fn read_only(path: &Path, root: &GroundRoot) -> Reason {
     let message = format!("`{}` lies in `{}`, which is read-only", path.display(), root.real.display());
     let change = format!("remove `{}` from the read-only paths", root.rule.text);
     Reason::new(Code::FileReadOnly, message).by(&root.rule).with_change(change)
-}
-
-fn outside(path: &Path, need: Access) -> Reason {
-    let list = if need == Access::Write { "writable" } else { "readOnly" };
-    let shown = path.display();
-    Reason::new(Code::FileOutside, format!("`{shown}` is outside of the workspace and of every listed path"))
-        .with_change(format!("add `{shown}` to `filesystem.{list}`"))
 }
 
 fn by_alias(reason: Reason, object: &ResolvedPath, alias: &Path) -> Reason {
