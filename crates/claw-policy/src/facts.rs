@@ -57,7 +57,7 @@ pub struct Facts {
     /// The home directory that `~` means.
     pub home: Option<PathBuf>,
     /// Answers that hold for longer than one request; ours come first.
-    base: Option<Arc<Facts>>,
+    base: Option<Arc<Self>>,
     programs: HashMap<Vec<u8>, Result<ProgramFact, FactError>>,
     program_paths: HashMap<PathBuf, Result<ProgramFact, FactError>>,
     followed: HashMap<PathBuf, PathFact>,

@@ -14,6 +14,9 @@ const SHELL: &[u8] = b"bash";
 /// Shells whose lines mean what the parser says. Others (`zsh`, `fish`) read the same text in another way.
 const READ_ALIKE: [&[u8]; 4] = [b"bash", b"sh", b"dash", b"ash"];
 
+/// The program that is executed, or why it is not there, and its arguments.
+type Executed = (Result<ProgramFact, Reason>, Vec<Vec<u8>>);
+
 impl Judge<'_> {
     /// The decision that the findings amount to.
     pub(super) fn decision(mut self) -> Decision {
@@ -74,7 +77,7 @@ impl Judge<'_> {
     }
 
     /// The program that an argument vector names, or why it is not there, and its arguments.
-    fn argv(&mut self) -> (Result<ProgramFact, Reason>, Vec<Vec<u8>>) {
+    fn argv(&mut self) -> Executed {
         let Some(command) = self.request.script.commands.first() else {
             return (Err(Reason::new(Code::ExecEmpty, "there is no command")), Vec::new());
         };
@@ -88,7 +91,7 @@ impl Judge<'_> {
     }
 
     /// The shell that reads the line, or why it is not there, and its arguments.
-    fn shell(&mut self, line: &[u8]) -> Result<(Result<ProgramFact, Reason>, Vec<Vec<u8>>), Vec<Reason>> {
+    fn shell(&mut self, line: &[u8]) -> Result<Executed, Vec<Reason>> {
         let name = self.request.shell.unwrap_or(SHELL);
         let shown = display(name);
         if !READ_ALIKE.contains(&base_name(name)) {
