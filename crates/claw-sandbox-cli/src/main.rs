@@ -1,2 +1,44 @@
-//! x
-fn main() {}
+//! The `claw-sandbox` command: reads arguments, calls the library, prints.
+//!
+//! No decision is made here. `args` is the command line, each file in `command` is one command,
+//! `wire` is the JSON that programs exchange with it, `render` and `output` are for people.
+#![forbid(unsafe_code)]
+
+mod args;
+mod command;
+mod describe;
+mod exit;
+mod failure;
+mod lines;
+mod output;
+mod render;
+mod signals;
+mod wire;
+
+use std::panic;
+use std::process::ExitCode;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    // A panic is a bug of ours; whoever called us must not take it for the command's own status.
+    panic::set_hook(Box::new(|report| {
+        output::say(format_args!("internal error: {report}; please report this"));
+    }));
+    let exit = panic::catch_unwind(|| command::dispatch(args::read()?)).unwrap_or(Ok(Exit::CannotEnforce));
+    exit.unwrap_or_else(|failure| report(&failure)).into()
+}
+
+/// Says what went wrong, and how to end.
+fn report(failure: &Failure) -> Exit {
+    match failure {
+        Failure::Policy(diagnostics) => output::complain(render::diagnostics(diagnostics)),
+        Failure::Line { line, .. } => output::say(line),
+        Failure::Arguments(error) => {
+            let _ = error.print();
+        }
+        Failure::BrokenPipe => {}
+    }
+    failure.exit()
+}

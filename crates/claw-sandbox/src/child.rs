@@ -4,6 +4,7 @@
 use std::io::{PipeReader, PipeWriter, Read as _};
 use std::process::{ExitStatus, Output};
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
@@ -80,9 +81,24 @@ impl Child {
     /// When the end cannot be recorded in the audit log.
     pub fn outcome(&mut self) -> Result<Outcome, Error> {
         drop(self.stdin.take());
+        self.observe()
+    }
+
+    /// As [`Self::outcome`] for a child that others look at too: our end of its standard input stays open.
+    ///
+    /// # Errors
+    ///
+    /// When the end cannot be recorded in the audit log.
+    pub fn observe(&self) -> Result<Outcome, Error> {
         let outcome = self.launched.running.wait();
         self.launched.record(&outcome)?;
         Ok(outcome)
+    }
+
+    /// Whether the run ends within `patience`.
+    #[must_use]
+    pub fn ends_within(&self, patience: Duration) -> bool {
+        self.launched.running.wait_for(patience).is_some()
     }
 
     /// The status if the run has ended.

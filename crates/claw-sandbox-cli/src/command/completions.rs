@@ -1,0 +1,16 @@
+//! `completions`: a script for the shell's own completion.
+
+use clap::CommandFactory as _;
+
+use crate::args::{Cli, CompletionsArgs};
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::output;
+
+/// Prints the script.
+pub(crate) fn run(args: &CompletionsArgs) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "claw-sandbox", &mut script);
+    output::print(String::from_utf8_lossy(&script))?;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,57 @@
+//! `init`: a commented policy to start from.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::args::InitArgs;
+use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
+use crate::output;
+
+/// Writes the policy. It never asks: what is there is kept unless `--force` is given.
+pub(crate) fn run(args: &InitArgs) -> Outcome {
+    let path = &args.path;
+    let text = include_str!("starter.yaml");
+    write(path, text, args.force).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::new(format_args!(
+            "there is already something: {}; give another path, or --force to replace it",
+            path.display()
+        )),
+        _ => Failure::io("cannot write the policy", path, &error, "give a path that can be written"),
+    })?;
+    if args.json {
+        output::print_json(&json!({ "path": path.to_string_lossy(), "written": true }))?;
+    } else {
+        output::print(format_args!(
+            "wrote {0}\ntry: claw-sandbox lint {0}\n     claw-sandbox run --policy {0} -- git status\n",
+            path.display()
+        ))?;
+    }
+    Ok(Exit::Success)
+}
+
+/// Never writes through a link, and replaces a file only as a whole.
+fn write(path: &Path, text: &str, replace: bool) -> io::Result<()> {
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        fs::create_dir_all(parent)?;
+    }
+    let new = if replace { beside(path) } else { path.to_owned() };
+    // A policy that others may write is refused by every command, so it starts out private.
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    let placed = if replace { written.and_then(|()| fs::rename(&new, path)) } else { written };
+    if placed.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    placed
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    name.into()
+}

@@ -1,0 +1,137 @@
+//! `run`: a command inside the sandbox, with our streams.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::Arc;
+
+use claw_sandbox::{Decision, Ending, Error, ErrorKind, Outcome as Ended, Sandbox, Stream};
+
+use crate::args::RunArgs;
+use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
+use crate::output;
+use crate::signals::Signals;
+use crate::wire::{Answer, outcome};
+
+/// Runs the command to its end.
+pub(crate) fn run(args: &RunArgs) -> Outcome {
+    let signals = Signals::hold();
+    let report = args.outcome.as_deref().map(open).transpose()?;
+    let sandbox = Sandbox::new(super::policy::of_args(&args.policy)?)?;
+    match command(&sandbox, args)?.spawn() {
+        Ok(child) => {
+            let child = Arc::new(child);
+            signals.forward(&child);
+            let ended = child.observe()?;
+            let exit = signals.exit().unwrap_or_else(|| exit_of(&ended));
+            say_why(&ended);
+            write(report, &outcome::ended(exit, &ended, child.enforcement()))?;
+            Ok(exit)
+        }
+        Err(error) => {
+            let exit = exit_of_error(error.kind());
+            write(report, &outcome::refused(exit, &error))?;
+            refuse(args, error, exit)
+        }
+    }
+}
+
+fn command(sandbox: &Sandbox, args: &RunArgs) -> Result<claw_sandbox::Command, Failure> {
+    let mut command = match (&args.command.shell, args.command.command.split_first()) {
+        (Some(line), _) => sandbox.shell(line),
+        (None, Some((program, arguments))) => {
+            let mut command = sandbox.command(program);
+            command.args(arguments);
+            command
+        }
+        (None, None) => return Err(super::nothing_asked()),
+    };
+    command.envs(super::variables(&args.command.env));
+    if let Some(directory) = &args.policy.cwd {
+        command.current_dir(directory);
+    }
+    if let Some(timeout) = args.timeout {
+        command.timeout(timeout);
+    }
+    Ok(command)
+}
+
+/// Says, in one line or as one line of JSON, why nothing was started.
+fn refuse(args: &RunArgs, error: Error, exit: Exit) -> Outcome {
+    match error.denial() {
+        Some(denial) if args.json => {
+            let decision = Decision::Deny(denial.clone());
+            let answer = serde_json::to_string(&Answer::new(None, &decision)).map_err(Failure::new)?;
+            output::complain(format_args!("{answer}\n"));
+            Ok(exit)
+        }
+        Some(_) => {
+            output::say(output::visible(error.to_string().as_bytes()));
+            Ok(exit)
+        }
+        None => Err(match Failure::from(error) {
+            Failure::Line { line, .. } => Failure::Line { line, exit },
+            other => other,
+        }),
+    }
+}
+
+/// The command's own end needs no word of ours; ours does.
+fn say_why(ended: &Ended) {
+    match ended.ending {
+        Ending::TimedOut => output::say(format_args!(
+            "the run was ended: it took longer than its time limit, {:?}",
+            ended.wall
+        )),
+        Ending::OutputLimit(Stream::Stdout) => {
+            output::say("the run was ended: standard output grew beyond its limit")
+        }
+        Ending::OutputLimit(_) => output::say("the run was ended: standard error grew beyond its limit"),
+        Ending::ProcessLimit => output::say("the run was ended: it had more processes than its limit"),
+        _ => {}
+    }
+}
+
+fn exit_of(ended: &Ended) -> Exit {
+    match (ended.ending, ended.status) {
+        (Ending::TimedOut, _) => Exit::TimedOut,
+        (_, Some(status)) => exit_of_status(status),
+        // Somebody else took the status; the run is over and we do not know how.
+        (_, None) => Exit::CannotEnforce,
+    }
+}
+
+fn exit_of_status(status: ExitStatus) -> Exit {
+    let number = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Status(number(code)),
+        (None, signal) => Exit::of_signal(number(signal.unwrap_or(0))),
+    }
+}
+
+const fn exit_of_error(kind: ErrorKind) -> Exit {
+    match kind {
+        ErrorKind::Denied => Exit::Denied,
+        ErrorKind::NotFound => Exit::NotFound,
+        _ => Exit::CannotEnforce,
+    }
+}
+
+/// Opened before the run: it must not start in vain, and what the run does to the path must not matter.
+fn open(path: &Path) -> Result<File, Failure> {
+    File::create(path).map_err(|error| {
+        Failure::io("cannot write the outcome", path, &error, "name a file that can be written")
+    })
+}
+
+fn write(file: Option<File>, report: &serde_json::Value) -> Result<(), Failure> {
+    let Some(mut file) = file else { return Ok(()) };
+    let mut text = serde_json::to_vec_pretty(report).map_err(Failure::new)?;
+    text.push(b'\n');
+    file.write_all(&text).map_err(|error| {
+        Failure::new(format_args!("cannot write the outcome: {error}; make room and run again"))
+    })
+}

@@ -1,0 +1,67 @@
+//! Signals that ask this command to end, passed on to the run.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
+
+use claw_sandbox::Child;
+use nix::sys::signal::{SigSet, Signal};
+
+use crate::exit::Exit;
+
+/// What ends a command from outside.
+const ENDING: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
+
+/// How long the run may take to end by itself after a signal; then it is swept.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The ending signals, held back until [`Signals::forward`] takes them.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    set: SigSet,
+    received: Arc<OnceLock<Signal>>,
+}
+
+impl Signals {
+    /// Holds the signals back. Threads inherit that, so it comes before the first of them.
+    pub(crate) fn hold() -> Self {
+        let set: SigSet = ENDING.into_iter().collect();
+        // The call fails only for an operation that does not exist.
+        let _ = set.thread_block();
+        Self { set, received: Arc::default() }
+    }
+
+    /// Passes them on to `run` from now on, in a thread that lives as long as the process.
+    pub(crate) fn forward(&self, run: &Arc<Child>) {
+        let (set, received, run) = (self.set, Arc::clone(&self.received), Arc::clone(run));
+        thread::spawn(move || {
+            while let Ok(signal) = set.wait() {
+                if is_ignored(signal) {
+                    continue;
+                }
+                // The first one tells how to end.
+                let _ = received.set(signal);
+                run.signal(signal as i32);
+                if !run.ends_within(GRACE) {
+                    run.kill();
+                }
+            }
+        });
+    }
+
+    /// The status to end with when a signal came.
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        self.received.get().map(|signal| Exit::of_signal(*signal as u8))
+    }
+}
+
+/// Whether whoever started us wants this signal to have no effect (`nohup`, a shell's background job): a
+/// signal that is held back arrives all the same.
+fn is_ignored(signal: Signal) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << (signal as u32 - 1)) != 0
+}

@@ -1,0 +1,10 @@
+//! The JSON that programs exchange with this command.
+
+mod answer;
+mod bytes;
+pub(crate) mod outcome;
+mod request;
+
+pub(crate) use answer::{Answer, ErrorAnswer, ExplainedAnswer, name, reasons};
+pub(crate) use bytes::Bytes;
+pub(crate) use request::{Exec, Id, PolicyText, Question, WireFacts, WireRequest, unknown_action};
