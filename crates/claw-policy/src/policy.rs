@@ -4,10 +4,11 @@
 //! every layer that speaks about it allows it, so a later layer can only restrict. A document that
 //! was *named* on the command line replaces what it states instead (see [`crate::Layer`]).
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::pattern::LazyPatterns;
-use crate::{Access, Floor, Limits, NetworkRule, RuleRef, Source};
+use crate::{Access, Floor, Guarantee, Limits, NetworkRule, RuleRef, Source};
 
 /// A value and the rule that states it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -48,6 +49,7 @@ pub struct Policy {
     pub(crate) detach: bool,
     pub(crate) logging: Logging,
     pub(crate) front_door: FrontDoor,
+    pub(crate) places: Places,
     /// The path patterns above, compiled on first use.
     pub(crate) patterns: LazyPatterns,
 }
@@ -178,6 +180,15 @@ pub struct Logging {
     pub log_file: Option<PathBuf>,
     /// `auditFailure: continue`: run even when the log cannot be written.
     pub continue_without_log: bool,
+}
+
+/// Where statements stand whose values carry no rule of their own; `lint` points there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    /// By dotted key (`exec.verify`), in the document whose statement holds.
+    pub(crate) keys: BTreeMap<String, RuleRef>,
+    pub(crate) trusted_dirs: Vec<Ruled<PathBuf>>,
+    pub(crate) degrade: Vec<Ruled<Guarantee>>,
 }
 
 /// What the runtime's front door reads: validated here, used by other crates.

@@ -249,6 +249,7 @@ pub(crate) fn policy(workspace: &str, roots: &[(&str, Access)], hidden: &[&str])
         detach: false,
         logging: Logging::default(),
         front_door: FrontDoor::default(),
+        places: Default::default(),
         patterns: Default::default(),
     }
 }

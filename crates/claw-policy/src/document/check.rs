@@ -8,6 +8,7 @@ use crate::{Diagnostic, Severity, Source, SourceSpan};
 /// Everything that is wrong with the shape of `root`.
 pub(super) fn check(source: &Source, root: &Node) -> Vec<Diagnostic> {
     let mut checker = Checker { source, found: Vec::new() };
+    checker.nul(root);
     match root.value {
         // An empty file states nothing.
         Value::Null => {}
@@ -34,6 +35,23 @@ impl Checker<'_> {
             _ => node.kind().to_owned(),
         };
         self.error("policy.type", node.span, format!("{what} must be {expected}, not {found}"), None);
+    }
+
+    /// A NUL that an escape brings in: no path, argument or variable can hold it.
+    fn nul(&mut self, node: &Node) {
+        match &node.value {
+            Value::Text(text) if text.contains('\0') => {
+                self.error("policy.nul", node.span, "contains a NUL character".to_owned(), None);
+            }
+            Value::List(items) => items.iter().for_each(|item| self.nul(item)),
+            Value::Map(entries) => entries.iter().for_each(|entry| {
+                if entry.key.contains('\0') {
+                    self.error("policy.nul", entry.key_span, "contains a NUL character".to_owned(), None);
+                }
+                self.nul(&entry.value);
+            }),
+            _ => {}
+        }
     }
 
     fn map(&mut self, node: &Node, keys: &[Key], what: &str) {
@@ -154,6 +172,10 @@ impl Checker<'_> {
             return self.wrong(node, what, "a mapping");
         };
         for entry in entries {
+            if entry.key.is_empty() || entry.key.contains('=') {
+                let message = format!("`{}` is not a variable's name", shorten(&entry.key));
+                self.error("policy.environment", entry.key_span, message, None);
+            }
             if text_of(&entry.value).is_none() && !matches!(entry.value.value, Value::Bool(_)) {
                 self.wrong(&entry.value, &format!("`{}`", entry.key), "a text");
             }
@@ -173,10 +195,25 @@ impl Checker<'_> {
         }
     }
 
+    fn empty_rule(&mut self, node: &Node) {
+        let help = Some("name arguments, or remove the rule".to_owned());
+        let message = "an argument rule without arguments would match every command".to_owned();
+        self.error("policy.entry", node.span, message, help);
+    }
+
     fn argument_rule(&mut self, node: &Node) {
         match &node.value {
+            Value::List(items) if items.is_empty() => self.empty_rule(node),
             Value::List(_) => self.list(node, "a rule", Self::item),
-            Value::Map(_) => self.map(node, ARGUMENT_RULE, "a rule"),
+            Value::Map(entries) => {
+                let says_nothing = |value: &Value| {
+                    matches!(value, Value::Null) || matches!(value, Value::List(items) if items.is_empty())
+                };
+                if entries.iter().all(|entry| says_nothing(&entry.value.value)) {
+                    self.empty_rule(node);
+                }
+                self.map(node, ARGUMENT_RULE, "a rule");
+            }
             _ => {
                 let help = Some("write `[push]` or `{ subcommand: [push], anyFlag: [--force] }`".to_owned());
                 let message = format!("an argument rule is a list or a mapping, not {}", node.kind());

@@ -98,7 +98,6 @@ const EXEC: &[Key] = &[
     key("safeBins", Kind::Texts, "Filters that may run on standard input only"),
     key("trustedDirs", Kind::Paths, "Where bare names are looked up, in order"),
     key("verify", Kind::Bool, "Whether executions are verified at the exec stop"),
-    key("descendants", Kind::Word(&["strict", "system"]), "Which programs a command's children may run"),
 ];
 
 const FILESYSTEM: &[Key] = &[

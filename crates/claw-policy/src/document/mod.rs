@@ -70,8 +70,6 @@ fn too_deep(text: &str) -> Option<usize> {
         match byte {
             b'[' | b'{' => depth += 1,
             b']' | b'}' => depth = depth.saturating_sub(1),
-            // Globs in quotes open brackets too, but close them on the same line.
-            b'\n' if depth <= MAX_DEPTH => {}
             _ => {}
         }
         if depth > 8 * MAX_DEPTH {

@@ -7,7 +7,9 @@
 mod merge;
 mod state;
 
-use crate::document;
+use std::path::PathBuf;
+
+use crate::document::{self, Node};
 use crate::expand::Expansion;
 use crate::{Diagnostic, Policy, Severity, Source};
 
@@ -59,16 +61,30 @@ pub struct Layer {
 pub fn compile(layers: &[Layer], expansion: &Expansion) -> Result<Policy, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let mut stated = Vec::new();
-    for layer in layers {
-        match document::read(&layer.source) {
+    let documents: Vec<_> = layers.iter().map(|layer| (layer, document::read(&layer.source))).collect();
+    let base = workspace(&documents, expansion);
+    for (layer, root) in documents {
+        let mut found = Vec::new();
+        match root {
             Ok(root) => {
-                stated.push(Stated::new(&layer.source, layer.kind, &root, expansion, &mut diagnostics))
+                stated.push(Stated::new(&layer.source, layer.kind, &root, &base, expansion, &mut found));
             }
-            Err(found) => diagnostics.extend(found),
+            Err(errors) => found = errors,
         }
+        found.sort_by_key(|diagnostic| diagnostic.span.start);
+        diagnostics.extend(found);
     }
     if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return Err(diagnostics);
     }
     Ok(merge::merge(stated, expansion))
+}
+
+/// The workspace that will hold: where the relative paths of documents start that state none.
+fn workspace(documents: &[(&Layer, Result<Node, Vec<Diagnostic>>)], expansion: &Expansion) -> PathBuf {
+    let stated = documents.iter().rev().find_map(|(layer, root)| {
+        let root = root.as_ref().ok().filter(|_| layer.kind == LayerKind::Named)?;
+        state::workspace(root, expansion)
+    });
+    stated.unwrap_or_else(|| expansion.cwd.clone())
 }

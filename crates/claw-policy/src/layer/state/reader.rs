@@ -1,0 +1,132 @@
+//! The walk over one document.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Stated;
+use super::run::limits;
+use super::tree::{flag, json, member, pairs, text};
+use crate::document::keys::FRONT_DOOR;
+use crate::document::{Node, Value};
+use crate::expand::{ExpandError, Expansion, check_references};
+use crate::layer::LayerKind;
+use crate::policy::Ruled;
+use crate::{Diagnostic, RuleRef, Severity, Source, SourceSpan};
+
+pub(super) struct Reader<'a> {
+    pub(super) source: &'a Source,
+    pub(super) kind: LayerKind,
+    pub(super) expansion: &'a Expansion,
+    /// Where relative paths and patterns start.
+    pub(super) base: PathBuf,
+    pub(super) diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    pub(super) fn document(&mut self, root: &Node) -> Stated {
+        let mut stated = Stated::empty(self.source, self.kind);
+        // The workspace first: other paths may be relative to it.
+        if let Some(node) = member(root, "workspace") {
+            let cwd = self.expansion.cwd.clone();
+            stated.workspace = self.path(node, Some(&cwd));
+        }
+        if let Some(workspace) = &stated.workspace {
+            self.base = workspace.value.clone();
+        }
+        stated.places = self.places(root);
+        stated.workspace_exec = flag(root, "workspaceExec");
+        stated.detach = flag(root, "detach");
+        self.exec(&mut stated, member(root, "exec"));
+        self.filesystem(&mut stated, member(root, "filesystem"));
+        self.network(&mut stated, member(root, "network"));
+        self.environment(&mut stated, member(root, "environment"));
+        limits(&mut stated.limits, member(root, "limits"));
+        self.enforcement(&mut stated, member(root, "enforcement"));
+        self.logging(&mut stated, member(root, "logging"));
+        for pair in pairs(root).iter().filter(|pair| FRONT_DOOR.contains(&pair.key.as_str())) {
+            self.secrets(&pair.value);
+            stated.front_door.insert(pair.key.clone(), json(&pair.value, pair.key != "ownerNumbers"));
+        }
+        stated
+    }
+
+    fn places(&self, root: &Node) -> BTreeMap<String, RuleRef> {
+        let mut places = BTreeMap::new();
+        for section in pairs(root) {
+            places.insert(section.key.clone(), self.rule(section.key_span));
+            for pair in pairs(&section.value) {
+                places.insert(format!("{}.{}", section.key, pair.key), self.rule(pair.value.span));
+            }
+        }
+        places
+    }
+
+    /// References in the front door's texts: the names are checked, the values are looked up by whoever needs them.
+    fn secrets(&mut self, node: &Node) {
+        match &node.value {
+            Value::Text(text) => {
+                if let Err(error) = check_references(text) {
+                    self.refuse(node, error);
+                }
+            }
+            Value::List(items) => items.iter().for_each(|item| self.secrets(item)),
+            Value::Map(pairs) => pairs.iter().for_each(|pair| self.secrets(&pair.value)),
+            _ => {}
+        }
+    }
+
+    pub(super) const fn restricts(&self) -> bool {
+        matches!(self.kind, LayerKind::User | LayerKind::Project)
+    }
+
+    pub(super) fn path(&mut self, node: &Node, base: Option<&Path>) -> Option<Ruled<PathBuf>> {
+        let path = self.expanded(node, text(node), base)?;
+        Some(self.ruled(node, path))
+    }
+
+    pub(super) fn expanded(&mut self, node: &Node, text: &str, base: Option<&Path>) -> Option<PathBuf> {
+        match self.expansion.path(text, base) {
+            Ok(path) => Some(path),
+            Err(error) => {
+                self.refuse(node, error);
+                None
+            }
+        }
+    }
+
+    pub(super) fn refuse(&mut self, node: &Node, (message, help): ExpandError) {
+        self.error("policy.expansion", node.span, message, help);
+    }
+
+    pub(super) fn error(
+        &mut self,
+        code: &'static str,
+        span: SourceSpan,
+        message: String,
+        help: Option<String>,
+    ) {
+        let source = self.source.clone();
+        self.diagnostics.push(Diagnostic { severity: Severity::Error, code, source, span, message, help });
+    }
+
+    pub(super) fn ruled<T>(&self, node: &Node, value: T) -> Ruled<T> {
+        Ruled { value, rule: self.rule(node.span) }
+    }
+
+    pub(super) fn rule(&self, span: SourceSpan) -> RuleRef {
+        let at = self.source.line_column(span.start);
+        let written = self.source.text().get(span.start..span.end).unwrap_or("");
+        // Rules are shown in one line of a message.
+        let mut text: String = written.split_whitespace().collect::<Vec<_>>().join(" ");
+        if text.chars().count() > 60 {
+            text = text.chars().take(57).chain("...".chars()).collect();
+        }
+        RuleRef {
+            source: Arc::from(self.source.name()),
+            line: at.line,
+            column: at.column,
+            text: Arc::from(text),
+        }
+    }
+}
