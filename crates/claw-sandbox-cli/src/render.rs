@@ -22,8 +22,8 @@ fn render(renderer: &Renderer, diagnostic: &Diagnostic) -> String {
     };
     let text = diagnostic.source.text();
     // The renderer wants character boundaries inside of the text.
-    let start = text.floor_char_boundary(diagnostic.span.start);
-    let end = text.ceil_char_boundary(diagnostic.span.end).max(start);
+    let start = boundary(text, diagnostic.span.start);
+    let end = boundary(text, diagnostic.span.end).max(start);
     let snippet = Snippet::source(text)
         .path(diagnostic.source.name())
         .annotation(AnnotationKind::Primary.span(start..end));
@@ -32,6 +32,11 @@ fn render(renderer: &Renderer, diagnostic: &Diagnostic) -> String {
         group = group.element(Level::HELP.message(help.as_str()));
     }
     renderer.render(&[group])
+}
+
+/// The end of the text, or the character boundary at or before `offset`.
+fn boundary(text: &str, offset: usize) -> usize {
+    (0..=offset.min(text.len())).rev().find(|offset| text.is_char_boundary(*offset)).unwrap_or(0)
 }
 
 /// A finding, for programs.

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use claw_policy::{Decision, Explanation, FileRequest, NetworkRequest, Origin, Policy, Request};
+use claw_policy::{Decision, Denial, Explanation, FileRequest, NetworkRequest, Origin, Policy, Request};
 use claw_sandbox::{CommandLine, DEFAULT_SHELL, ExecInput, Judge, policy_file};
 
 use crate::args::PolicyArgs;
@@ -33,23 +33,24 @@ impl Asked {
     /// Decides.
     pub(crate) fn decide(&self, judge: &Judge) -> Result<Decision, String> {
         self.put(|request| judge.decide(request))
-            .unwrap_or_else(|unread| Some(unread))
+            .unwrap_or_else(|denial| Some(Decision::Deny(denial)))
             .ok_or_else(|| UNSETTLED.to_owned())
     }
 
     /// Explains.
     pub(crate) fn explain(&self, judge: &Judge) -> Result<Explanation, String> {
-        let unread = |decision| {
+        let unread = |denial| {
+            let decision = Decision::Deny(denial);
             Some(Explanation { decision, considered: Vec::new(), deciding: Vec::new(), change: None })
         };
         self.put(|request| judge.explain(request)).unwrap_or_else(unread).ok_or_else(|| UNSETTLED.to_owned())
     }
 
     /// The answer of `ask`, or the denial of a line that cannot be read.
-    fn put<T>(&self, ask: impl FnOnce(Request<'_>) -> T) -> Result<T, Decision> {
+    fn put<T>(&self, ask: impl FnOnce(Request<'_>) -> T) -> Result<T, Denial> {
         Ok(match self {
             Self::Exec(input) => {
-                let script = input.parse().map_err(Decision::Deny)?;
+                let script = input.parse()?;
                 ask(Request::Exec(&input.request(&script)))
             }
             Self::File(request) => ask(Request::File(request)),

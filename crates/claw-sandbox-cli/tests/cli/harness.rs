@@ -152,7 +152,8 @@ impl Place {
 /// What a finished process left.
 #[derive(Debug)]
 pub(crate) struct Ran {
-    pub(crate) what: String,
+    #[expect(dead_code, reason = "shown by Debug when a test fails")]
+    what: String,
     /// As a shell counts: 128 + the signal that ended it.
     pub(crate) status: i32,
     pub(crate) stdout: String,
