@@ -78,8 +78,8 @@ pub(crate) struct RunArgs {
 }
 
 const RUN_STATUS: &str = "\
-Exit status: the command's own; 128 + N when signal N ended it; 126 when the policy denies it;
-125 when the policy cannot be read or enforced; 124 on a time-out; 127 when it is not found.";
+Exit status: the command's own; 128 + N when signal N ended it; 126 when the policy denies it or it
+is no program; 125 when the policy cannot be read or enforced; 124 on a time-out; 127 when it is not found.";
 
 /// Ask what the policy says, without running anything
 #[derive(Args, Debug)]

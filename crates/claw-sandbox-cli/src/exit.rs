@@ -13,7 +13,7 @@ pub(crate) enum Exit {
     TimedOut,
     /// The policy, the arguments or the kernel do not let us start.
     CannotEnforce,
-    /// The policy says no, or somebody would have to be asked.
+    /// The policy says no, or somebody would have to be asked; or the command is no program.
     Denied,
     /// There is no such command.
     NotFound,

@@ -114,7 +114,8 @@ fn exit_of_status(status: ExitStatus) -> Exit {
 
 const fn exit_of_error(kind: ErrorKind) -> Exit {
     match kind {
-        ErrorKind::Denied => Exit::Denied,
+        // A shell says 126 too for a file that it cannot run.
+        ErrorKind::Denied | ErrorKind::NotExecutable => Exit::Denied,
         ErrorKind::NotFound => Exit::NotFound,
         _ => Exit::CannotEnforce,
     }
