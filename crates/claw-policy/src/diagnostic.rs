@@ -51,7 +51,7 @@ impl Diagnostic {
     #[must_use]
     pub fn excerpt(&self) -> (&str, usize, usize) {
         let at = self.source.line_column(self.span.start);
-        let line = self.source.text().lines().nth(at.line - 1).unwrap_or("");
+        let line = self.source.line(at.line);
         let start = at.column - 1;
         let covered = self.source.text().get(self.span.start..self.span.end).unwrap_or("");
         let width = covered.lines().next().unwrap_or("").chars().count().max(1);

@@ -25,10 +25,6 @@ fn object(keys: &[Key]) -> Map<String, Value> {
         .iter()
         .map(|key| {
             let mut value = of(key.kind);
-            if key.name == "degrade" {
-                let names: Vec<&str> = Guarantee::ALL.iter().map(|guarantee| guarantee.name()).collect();
-                value.insert("items".to_owned(), json!({ "enum": names }));
-            }
             value.insert("description".to_owned(), json!(key.about));
             (key.name.to_owned(), Value::Object(value))
         })
@@ -43,7 +39,19 @@ fn of(kind: Kind) -> Map<String, Value> {
         Kind::Text => text(),
         Kind::Path | Kind::Secret => json!({ "type": "string", "minLength": 1 }),
         Kind::Word(words) => json!({ "enum": words }),
-        Kind::Texts | Kind::Numbers => json!({ "type": ["array", "null"], "items": text() }),
+        Kind::Texts | Kind::Programs => json!({ "type": ["array", "null"], "items": text() }),
+        Kind::Numbers => {
+            let item = json!({ "type": ["string", "integer"], "pattern": "^\\+?[0-9]{3,20}$" });
+            json!({ "type": ["array", "null"], "items": item })
+        }
+        Kind::Names => list_of("^[^/~\\s][^/\\s]*$"),
+        Kind::Variables => list_of("^(\\*|[A-Za-z_][A-Za-z0-9_]*\\*?)$"),
+        Kind::Guarantees => {
+            let names: Vec<&str> = Guarantee::ALL.iter().map(|guarantee| guarantee.name()).collect();
+            json!({ "type": ["array", "null"], "items": { "enum": names } })
+        }
+        Kind::Host => json!({ "type": "string", "pattern": "^[^/\\s]+$" }),
+        Kind::Port => json!({ "type": "integer", "minimum": 1, "maximum": 65535 }),
         Kind::Paths | Kind::Patterns => {
             json!({ "type": ["array", "null"], "items": { "type": "string", "minLength": 1 } })
         }
@@ -60,9 +68,11 @@ fn of(kind: Kind) -> Map<String, Value> {
         }
         Kind::Map(keys) => return object(keys),
         Kind::Maps(keys) => json!({ "type": ["array", "null"], "items": object(keys) }),
-        Kind::TextMap => {
-            json!({ "type": "object", "additionalProperties": { "type": ["string", "number", "boolean"] } })
-        }
+        Kind::VariableMap => json!({
+            "type": ["object", "null"],
+            "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
+            "additionalProperties": { "type": ["string", "number", "boolean"] },
+        }),
         Kind::Allowlist => {
             json!({ "type": ["array", "null"], "items": { "anyOf": [{ "type": "string", "minLength": 1 }, object(ENTRY)] } })
         }
@@ -72,6 +82,10 @@ fn of(kind: Kind) -> Map<String, Value> {
         ] } }),
         Kind::HttpsUrl => json!({ "type": "string", "pattern": "^https://." }),
     })
+}
+
+fn list_of(pattern: &str) -> Value {
+    json!({ "type": ["array", "null"], "items": { "type": "string", "pattern": pattern } })
 }
 
 fn map(value: Value) -> Map<String, Value> {

@@ -2,8 +2,11 @@
 
 use super::keys::{ARGUMENT_RULE, DOCUMENT, ENTRY, Key, Kind};
 use super::node::{Node, Value};
-use super::{duration, nearest, size};
-use crate::{Diagnostic, Severity, Source, SourceSpan};
+use super::{duration, names, nearest, size};
+use crate::{Diagnostic, Guarantee, Severity, Source, SourceSpan};
+
+/// Nobody reads more, and each costs a walk through its line.
+const MOST_ERRORS: usize = 100;
 
 /// Everything that is wrong with the shape of `root`.
 pub(super) fn check(source: &Source, root: &Node) -> Vec<Diagnostic> {
@@ -24,6 +27,9 @@ struct Checker<'s> {
 
 impl Checker<'_> {
     fn error(&mut self, code: &'static str, span: SourceSpan, message: String, help: Option<String>) {
+        if self.found.len() == MOST_ERRORS {
+            return;
+        }
         let source = self.source.clone();
         self.found.push(Diagnostic { severity: Severity::Error, code, source, span, message, help });
     }
@@ -34,7 +40,12 @@ impl Checker<'_> {
             Value::Bool(value) => format!("`{value}`"),
             _ => node.kind().to_owned(),
         };
-        self.error("policy.type", node.span, format!("{what} must be {expected}, not {found}"), None);
+        // YAML reads these words and digits as something else than texts.
+        let help = match &node.value {
+            Value::Bool(value) if expected == "a text" => Some(format!("write \"{value}\" in quotes")),
+            _ => None,
+        };
+        self.error("policy.type", node.span, format!("{what} must be {expected}, not {found}"), help);
     }
 
     /// A NUL that an escape brings in: no path, argument or variable can hold it.
@@ -55,8 +66,11 @@ impl Checker<'_> {
     }
 
     fn map(&mut self, node: &Node, keys: &[Key], what: &str) {
-        let Value::Map(entries) = &node.value else {
-            return self.wrong(node, what, "a mapping");
+        let entries = match &node.value {
+            Value::Map(entries) => entries,
+            // `exec:` with nothing below it states nothing.
+            Value::Null => return,
+            _ => return self.wrong(node, what, "a mapping"),
         };
         for entry in entries {
             match keys.iter().find(|key| key.name == entry.key) {
@@ -91,21 +105,25 @@ impl Checker<'_> {
                 Value::List(_) => self.list(node, what, Self::item),
                 _ => self.wrong(node, what, "`default`, `none` or a list of paths"),
             },
-            Kind::Count => {
-                let count =
-                    text_of(node).and_then(|text| text.parse::<u64>().ok()).filter(|count| *count > 0);
-                let is_port = what == "`port`";
-                match count {
-                    Some(count) if !is_port || count <= 65_535 => {}
-                    _ if is_port => self.wrong(node, what, "a number from 1 to 65535"),
-                    _ => self.wrong(node, what, "a whole number of at least 1"),
-                }
-            }
+            Kind::Programs => self.list(node, what, Self::program),
+            Kind::Names => self.list(node, what, |checker, item| {
+                checker.name(item, names::is_program, "a bare program name");
+            }),
+            Kind::Variables => self.list(node, what, |checker, item| {
+                checker.name(item, names::is_variable_pattern, "a variable's name, or its beginning with `*`");
+            }),
+            Kind::Guarantees => self.list(node, what, Self::guarantee),
+            Kind::Host if text_of(node).is_some_and(names::is_host) => {}
+            Kind::Host => self.wrong(node, what, "a host name or an address, without scheme, port and path"),
+            Kind::Port if number_of(node).is_some_and(|port| (1..=65_535).contains(&port)) => {}
+            Kind::Port => self.wrong(node, what, "a number from 1 to 65535"),
+            Kind::Count if number_of(node).is_some_and(|count| count > 0) => {}
+            Kind::Count => self.wrong(node, what, "a whole number of at least 1"),
             Kind::Duration if text_of(node).and_then(duration).is_some() => {}
             Kind::Duration => self.wrong(node, what, "a duration such as `500ms`, `60s`, `5m` or `1h`"),
             Kind::Size if text_of(node).and_then(size).is_some() => {}
             Kind::Size => self.wrong(node, what, "a size such as `512KiB`, `1MiB` or `2GiB`"),
-            Kind::TextMap => self.text_map(node, what),
+            Kind::VariableMap => self.variable_map(node, what),
             Kind::Allowlist => self.list(node, what, Self::entry),
             Kind::ArgumentRules => self.list(node, what, Self::argument_rule),
         }
@@ -157,27 +175,61 @@ impl Checker<'_> {
         }
     }
 
+    fn name(&mut self, node: &Node, is: impl Fn(&str) -> bool, expected: &str) {
+        if !text_of(node).is_some_and(is) {
+            self.wrong(node, "an entry", expected);
+        }
+    }
+
     fn number(&mut self, node: &Node) {
-        let digits = |text: &str| {
-            let digits = text.strip_prefix('+').unwrap_or(text);
-            (3..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
-        };
-        if !text_of(node).is_some_and(digits) {
+        if !text_of(node).is_some_and(names::is_owner_number) {
             self.wrong(node, "an owner's number", "3 to 20 digits, with an optional leading `+`");
         }
     }
 
-    fn text_map(&mut self, node: &Node, what: &str) {
-        let Value::Map(entries) = &node.value else {
-            return self.wrong(node, what, "a mapping");
+    /// A program that never runs: the whole of it, never only some arguments.
+    fn program(&mut self, node: &Node) {
+        let text = match text_of(node) {
+            Some(text) if !text.trim().is_empty() => text,
+            _ => return self.wrong(node, "an entry", "a program's name or path"),
+        };
+        let (name, arguments) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        if name.contains('/') || arguments.is_empty() {
+            return;
+        }
+        let arguments = arguments.split_whitespace().collect::<Vec<_>>().join(", ");
+        let help = format!("in `allowlist`: {{ command: {name}, deny: [[{arguments}]] }}");
+        let message = format!("`{}` is more than a program", shorten(text));
+        self.error("policy.command", node.span, message, Some(help));
+    }
+
+    fn guarantee(&mut self, node: &Node) {
+        let Some(name) = text_of(node) else { return self.wrong(node, "an entry", "a guarantee's name") };
+        if Guarantee::of_name(name).is_some() {
+            return;
+        }
+        let known = || Guarantee::ALL.iter().map(|guarantee| guarantee.name());
+        let help = nearest(name, known()).map_or_else(
+            || format!("known: {}", known().collect::<Vec<_>>().join(", ")),
+            |name| format!("did you mean `{name}`?"),
+        );
+        let message = format!("`{}` is not a guarantee", shorten(name));
+        self.error("policy.guarantee", node.span, message, Some(help));
+    }
+
+    fn variable_map(&mut self, node: &Node, what: &str) {
+        let entries = match &node.value {
+            Value::Map(entries) => entries,
+            Value::Null => return,
+            _ => return self.wrong(node, what, "a mapping"),
         };
         for entry in entries {
-            if entry.key.is_empty() || entry.key.contains('=') {
+            if !names::is_variable(&entry.key) {
                 let message = format!("`{}` is not a variable's name", shorten(&entry.key));
                 self.error("policy.environment", entry.key_span, message, None);
             }
             if text_of(&entry.value).is_none() && !matches!(entry.value.value, Value::Bool(_)) {
-                self.wrong(&entry.value, &format!("`{}`", entry.key), "a text");
+                self.wrong(&entry.value, &format!("`{}`", shorten(&entry.key)), "a text");
             }
         }
     }
@@ -229,6 +281,10 @@ pub(super) fn text_of(node: &Node) -> Option<&str> {
         Value::Text(text) | Value::Number(text) => Some(text),
         _ => None,
     }
+}
+
+fn number_of(node: &Node) -> Option<u64> {
+    text_of(node)?.parse().ok()
 }
 
 fn shorten(text: &str) -> String {

@@ -23,14 +23,40 @@ pub(super) fn read(text: &str, strict: bool) -> Result<Node, Malformed> {
         allow_non_finite_numbers: false,
         allow_extended_string_escapes: loose,
     };
-    let parsed = parse_to_ast(text, &CollectOptions::default(), &options).map_err(|error| {
-        let range = error.range();
-        Malformed::new(bound(text, range), error.kind().to_string())
-    })?;
+    let parsed = parse_to_ast(text, &CollectOptions::default(), &options)
+        .map_err(|error| refused(bound(text, error.range()), text, &error.kind().to_string()))?;
+    if strict {
+        check_strictly(text)?;
+    }
     match parsed.value {
         Some(value) => Builder { text, nodes: 0 }.node(value, 0),
         None => Ok(Node { span: SourceSpan::default(), value: Value::Map(Vec::new()) }),
     }
+}
+
+/// What the parser says, in the words of our other messages.
+fn refused(span: SourceSpan, text: &str, message: &str) -> Malformed {
+    let found = text.get(span.start..).unwrap_or("").trim_start_matches(['+', '-']);
+    if found.starts_with("NaN") || found.starts_with("Infinity") {
+        return Malformed::new(span, "not a finite number");
+    }
+    let mut letters = message.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
+    Malformed::new(span, first.into_iter().chain(letters).collect::<String>())
+}
+
+/// What the JSON5 parser tolerates and RFC 8259 does not: an empty text, control characters in strings.
+fn check_strictly(text: &str) -> Result<(), Malformed> {
+    let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) else { return Ok(()) };
+    let before = text.split_inclusive('\n').take(error.line().saturating_sub(1));
+    let start = before.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
+    let start = start.min(text.len());
+    let message = error.to_string();
+    // The place is ours to tell.
+    let message = message.split(" at line ").next().unwrap_or_default();
+    let malformed = Malformed::new(SourceSpan { start, end: (start + 1).min(text.len()) }, message);
+    let empty = text.trim().is_empty();
+    Err(if empty { malformed.with_help("a policy that states nothing is `{}`") } else { malformed })
 }
 
 struct Builder<'t> {
@@ -51,7 +77,7 @@ impl Builder<'_> {
         let value = match value {
             ast::Value::NullKeyword(_) => Value::Null,
             ast::Value::BooleanLit(literal) => Value::Bool(literal.value),
-            ast::Value::NumberLit(literal) => Value::Number(literal.value.to_owned()),
+            ast::Value::NumberLit(literal) => Value::Number(decimal(literal.value)),
             ast::Value::StringLit(literal) => Value::Text(literal.value.into_owned()),
             ast::Value::Array(array) => {
                 let items = array.elements.into_iter().map(|item| self.node(item, depth + 1));
@@ -74,6 +100,15 @@ impl Builder<'_> {
             entries.push(Entry { key, key_span, value });
         }
         Ok(entries)
+    }
+}
+
+/// A number as the other formats would write it: JSON5 knows hexadecimal ones and a leading `+`.
+fn decimal(number: &str) -> String {
+    let hexadecimal = number.strip_prefix("0x").or_else(|| number.strip_prefix("0X"));
+    match hexadecimal.map(|digits| u64::from_str_radix(digits, 16)) {
+        Some(Ok(value)) => value.to_string(),
+        _ => number.to_owned(),
     }
 }
 

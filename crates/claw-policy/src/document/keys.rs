@@ -27,6 +27,18 @@ pub(crate) enum Kind {
     Patterns,
     /// `default`, `none` or a list of path patterns.
     Protected,
+    /// A list of bare program names or globs on program files.
+    Programs,
+    /// A list of bare program names.
+    Names,
+    /// A list of variables' names; a trailing `*` is a prefix.
+    Variables,
+    /// A list of guarantees' names.
+    Guarantees,
+    /// A host name or an address.
+    Host,
+    /// A port number.
+    Port,
     /// A whole number of at least 1.
     Count,
     /// A duration with a unit.
@@ -35,8 +47,8 @@ pub(crate) enum Kind {
     Size,
     /// A mapping with these keys.
     Map(&'static [Key]),
-    /// A mapping of texts with keys of the author's choice.
-    TextMap,
+    /// A mapping of variables' names to texts.
+    VariableMap,
     /// The list of allowed commands.
     Allowlist,
     /// Lists of arguments, or mappings with `subcommand` and `anyFlag`.
@@ -93,9 +105,9 @@ const EXEC: &[Key] = &[
     key("security", Kind::Word(&["deny", "allowlist", "full"]), "Which commands may run at all"),
     key("ask", Kind::Word(&["off", "on-miss", "always"]), "When a person is asked"),
     key("allowlist", Kind::Allowlist, "Commands that may run"),
-    key("deny", Kind::Texts, "Names or paths that never run"),
+    key("deny", Kind::Programs, "Names or paths that never run"),
     key("inlineEval", Kind::Word(&["allow", "deny"]), "Whether interpreters may run program text"),
-    key("safeBins", Kind::Texts, "Filters that may run on standard input only"),
+    key("safeBins", Kind::Names, "Filters that may run on standard input only"),
     key("trustedDirs", Kind::Paths, "Where bare names are looked up, in order"),
     key("verify", Kind::Bool, "Whether executions are verified at the exec stop"),
 ];
@@ -108,9 +120,9 @@ const FILESYSTEM: &[Key] = &[
 ];
 
 const NETWORK_RULE: &[Key] = &[
-    key("port", Kind::Count, "The port"),
+    key("port", Kind::Port, "The port"),
     key("protocol", Kind::Word(&["tcp", "udp"]), "The protocol"),
-    key("host", Kind::Text, "The host name or address"),
+    key("host", Kind::Host, "The host name, `*.` before it for all names below it, or the address"),
 ];
 
 const NETWORK: &[Key] = &[
@@ -119,8 +131,8 @@ const NETWORK: &[Key] = &[
 ];
 
 const ENVIRONMENT: &[Key] = &[
-    key("pass", Kind::Texts, "Variables that pass; a trailing `*` is a prefix"),
-    key("set", Kind::TextMap, "Variables that are set for every command"),
+    key("pass", Kind::Variables, "Variables that pass; a trailing `*` is a prefix"),
+    key("set", Kind::VariableMap, "Variables that are set for every command"),
 ];
 
 const LIMITS: &[Key] = &[
@@ -137,7 +149,7 @@ const LIMITS: &[Key] = &[
 
 const ENFORCEMENT: &[Key] = &[
     key("floor", Kind::Word(&["full"]), "What must be enforced before anything runs"),
-    key("degrade", Kind::Texts, "Guarantees given up by name"),
+    key("degrade", Kind::Guarantees, "Guarantees given up by name"),
 ];
 
 const LOGGING: &[Key] = &[

@@ -3,6 +3,7 @@
 mod check;
 mod json;
 pub(crate) mod keys;
+mod names;
 mod nearest;
 mod node;
 mod value;
@@ -65,18 +66,17 @@ pub(crate) fn read(source: &Source) -> Result<Node, Vec<Diagnostic>> {
 
 /// Where brackets open deeper than any document of ours could, whatever the format says about quotes.
 fn too_deep(text: &str) -> Option<usize> {
+    // Brackets in quotes and comments count too, so that this is a bound and no rule: hence the factor.
+    const MOST: usize = 8 * MAX_DEPTH;
     let mut depth = 0_usize;
-    for (at, byte) in text.bytes().enumerate() {
+    text.bytes().position(|byte| {
         match byte {
             b'[' | b'{' => depth += 1,
             b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        if depth > 8 * MAX_DEPTH {
-            return Some(at);
-        }
-    }
-    None
+        depth > MOST
+    })
 }
 
 fn duplicate(text: &str, key: &str, first: SourceSpan, second: SourceSpan) -> Malformed {

@@ -26,8 +26,7 @@ impl<'t> Reader<'t> {
                 Some(Ok((event, span))) => return Ok((event, self.span(span))),
                 Some(Err(error)) => {
                     let at = self.offset(error.marker());
-                    return Err(Malformed::new(SourceSpan { start: at, end: at + 1 }, error.to_string())
-                        .with_help("check the indentation and the quotes before this place"));
+                    return Err(refused(SourceSpan { start: at, end: at + 1 }, &error.info()));
                 }
                 None => return Ok((Event::StreamEnd, self.end())),
             }
@@ -69,15 +68,23 @@ impl<'t> Reader<'t> {
             {
                 Err(unsupported(span))
             }
-            Event::Scalar(text, style, ..) => {
-                let value =
-                    if style == ScalarStyle::Plain { plain(&text) } else { Value::Text(text.into_owned()) };
-                Ok(Node { span, value })
-            }
+            Event::Scalar(text, style, ..) => Ok(self.scalar(&text, style, span)),
+            Event::Alias(..) => Err(unsupported(span)),
             Event::SequenceStart(..) => self.list(span, depth),
             Event::MappingStart(..) => self.map(span, depth),
             _ => Err(unsupported(span)),
         }
+    }
+
+    fn scalar(&self, text: &str, style: ScalarStyle, span: SourceSpan) -> Node {
+        // The parser gives `~` for a value that is missing, too.
+        let missing = text == "~" && self.text.get(span.start..span.end) != Some("~");
+        let value = match style {
+            ScalarStyle::Plain if missing => Value::Null,
+            ScalarStyle::Plain => plain(text),
+            _ => Value::Text(text.to_owned()),
+        };
+        Node { span, value }
     }
 
     fn list(&mut self, start: SourceSpan, depth: usize) -> Result<Node, Malformed> {
@@ -103,6 +110,9 @@ impl<'t> Reader<'t> {
                     return Ok(Node { span, value: Value::Map(entries) });
                 }
                 Event::Scalar(text, _, 0, None) if text != "<<" => text.into_owned(),
+                Event::SequenceStart(_, 0, None) | Event::MappingStart(_, 0, None) => {
+                    return Err(Malformed::new(key_span, "a key must be a text"));
+                }
                 _ => return Err(unsupported(key_span)),
             };
             if let Some(first) = entries.iter().find(|entry| entry.key == key) {
@@ -128,6 +138,15 @@ impl<'t> Reader<'t> {
     fn end(&self) -> SourceSpan {
         SourceSpan { start: self.text.len(), end: self.text.len() }
     }
+}
+
+/// What the parser says, in the words of our other messages.
+fn refused(span: SourceSpan, info: &str) -> Malformed {
+    if info.contains("anchor") {
+        return unsupported(span);
+    }
+    Malformed::new(span, info.to_owned())
+        .with_help("check the indentation and the quotes here and in the line before")
 }
 
 fn unsupported(span: SourceSpan) -> Malformed {
