@@ -110,7 +110,11 @@ impl Checker<'_> {
                 checker.name(item, names::is_program, "a bare program name");
             }),
             Kind::Variables => self.list(node, what, |checker, item| {
-                checker.name(item, names::is_variable_pattern, "a variable's name, or its beginning with `*`");
+                checker.name(
+                    item,
+                    names::is_variable_pattern,
+                    "a variable's name, or its beginning with `*`",
+                );
             }),
             Kind::Guarantees => self.list(node, what, Self::guarantee),
             Kind::Host if text_of(node).is_some_and(names::is_host) => {}

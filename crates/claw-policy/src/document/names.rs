@@ -50,7 +50,9 @@ mod tests {
 
     #[test]
     fn hosts_are_names_or_addresses() {
-        for host in ["api.github.com", "localhost", "*.example.org", "127.0.0.1", "::1", "[::1]", "a_b.c", "x."] {
+        for host in
+            ["api.github.com", "localhost", "*.example.org", "127.0.0.1", "::1", "[::1]", "a_b.c", "x."]
+        {
             assert!(is_host(host), "{host}");
         }
         for wrong in ["", "https://x", "x:443", "a b", "x/y", "-a.b", "a..b", "*", "a.*.b", "é.de"] {
