@@ -44,7 +44,7 @@ fn main() {
         let mut bare = Vec::new();
         for _ in 0..ROUNDS {
             let mut command = sandbox.command(&program);
-            command.args(["work", operation]).arg(&file);
+            command.args(["work", operation]).arg(&file).current_dir(tree.path());
             inside.push(nanoseconds(&command.output().unwrap().stdout));
             floors.push(run(Command::new(&program).args(["floor", operation]).arg(&file).arg(tree.path())));
             bare.push(run(Command::new(&program).args(["work", operation]).arg(&file)));
