@@ -23,8 +23,10 @@ const TREE_LIMIT: usize = 100_000;
 pub(crate) struct Edge {
     /// Where bare program names are looked up, in order.
     trusted: Vec<PathBuf>,
-    /// Where other names of a file are looked for.
+    /// The trees that the policy lists.
     roots: Vec<PathBuf>,
+    /// Where other names of a file are looked for: the same, and what is hidden.
+    searched: Vec<PathBuf>,
 }
 
 /// What the trusted directories and the roots are at one moment: identity, and the time of the last change
@@ -33,8 +35,9 @@ pub(crate) type Stamp = Vec<Option<(FileId, i64, i64)>>;
 
 impl Edge {
     pub(crate) fn new(policy: &Policy) -> Self {
-        let roots = policy.roots().map(|(path, _)| path).chain(policy.hidden_paths());
-        Self { trusted: policy.trusted_directories().to_vec(), roots: roots.map(Path::to_owned).collect() }
+        let roots: Vec<PathBuf> = policy.roots().map(|(path, _)| path.to_owned()).collect();
+        let searched = roots.iter().cloned().chain(policy.hidden_paths().map(Path::to_owned)).collect();
+        Self { trusted: policy.trusted_directories().to_vec(), roots, searched }
     }
 
     /// Cheap enough for every decision: one `stat` for each directory.
@@ -62,7 +65,7 @@ impl Edge {
                 }
                 Query::Path { path, follow } => {
                     let resolved =
-                        path::resolve(&path, follow).map(|path| hard_links::find(path, &self.roots));
+                        path::resolve(&path, follow).map(|path| hard_links::find(path, &self.searched));
                     facts.set_path(path, follow, resolved);
                 }
                 Query::ProgramGlob { pattern } => {
