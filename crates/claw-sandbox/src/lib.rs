@@ -23,6 +23,7 @@
 //! `docs/kernel-features.md`.
 #![deny(unsafe_code)]
 
+pub mod audit;
 mod child;
 mod command;
 pub mod doctor;

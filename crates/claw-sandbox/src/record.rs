@@ -1,42 +1,122 @@
 //! The pipeline's side of the audit log: a decision before the run, an outcome after it.
 #![forbid(unsafe_code)]
 
-use claw_policy::{Denial, ExecGrant};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use claw_policy::{Decision, Denial, ExecGrant, FileRequest, Logging};
+
+use crate::audit::{self, AuditError, AuditLog, Fields};
 use crate::request::ExecInput;
 use crate::{Enforcement, Error, Outcome};
 
 /// Writes events, or nothing when there is no log.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Recorder {}
+pub(crate) struct Recorder {
+    sink: Sink,
+    commands: bool,
+    actor: Arc<str>,
+    continues: bool,
+    unrecorded: Arc<AtomicU64>,
+}
+
+/// Where events go.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Sink {
+    /// Nobody wants them.
+    #[default]
+    None,
+    /// A log.
+    Log(AuditLog),
+    /// A log that cannot be opened, under a policy that says to go on all the same.
+    Lost,
+}
 
 /// A decision that was recorded; its outcome refers to it.
 #[derive(Debug)]
 #[must_use = "every decision has an outcome"]
-pub(crate) struct Ticket {}
+pub(crate) struct Ticket {
+    id: String,
+}
 
 impl Recorder {
+    /// A recorder of files as the caller asks, and of commands if `commands`.
+    pub(crate) fn new(sink: Sink, commands: bool, logging: &Logging) -> Self {
+        let actor = format!("user:{}", nix::unistd::getuid()).into();
+        Self { sink, commands, actor, continues: logging.continue_without_log, unrecorded: Arc::default() }
+    }
+
+    /// How many events could not be written, where the policy says to go on all the same.
+    pub(crate) fn unrecorded(&self) -> u64 {
+        self.unrecorded.load(Ordering::Relaxed)
+    }
+
     /// Records a decision before anything starts.
     pub(crate) fn decision(
         &self,
-        _input: &ExecInput,
-        _decided: Result<&ExecGrant, &Denial>,
+        input: &ExecInput,
+        decided: Result<&ExecGrant, &Denial>,
     ) -> Result<Ticket, Error> {
-        Ok(Ticket {})
+        let ticket = Ticket { id: self.id()? };
+        self.append_command("exec.decision", || audit::decision(&self.actor, &ticket.id, input, decided))?;
+        Ok(ticket)
+    }
+
+    /// Records a decision about a file.
+    pub(crate) fn file(&self, request: &FileRequest, decision: &Decision) -> Result<(), Error> {
+        let id = self.id()?;
+        self.append("file.decision", || audit::file_decision(&self.actor, &id, request, decision))
     }
 
     /// Records that a granted run did not start.
-    pub(crate) fn failure(&self, _ticket: Ticket, _error: &Error) -> Result<(), Error> {
-        Ok(())
+    pub(crate) fn failure(&self, ticket: Ticket, error: &Error) -> Result<(), Error> {
+        self.append_command("exec.outcome", || {
+            audit::not_started(&self.actor, &ticket.id, &error.to_string())
+        })
     }
 
     /// Records the end of a run.
     pub(crate) fn outcome(
         &self,
-        _ticket: Ticket,
-        _outcome: &Outcome,
-        _enforcement: &Enforcement,
+        ticket: Ticket,
+        outcome: &Outcome,
+        enforcement: &Enforcement,
     ) -> Result<(), Error> {
-        Ok(())
+        self.append_command("exec.outcome", || audit::outcome(&self.actor, &ticket.id, outcome, enforcement))
+    }
+
+    fn append_command(&self, event: &str, fields: impl FnOnce() -> Fields) -> Result<(), Error> {
+        if self.commands { self.append(event, fields) } else { Ok(()) }
+    }
+
+    fn append(&self, event: &str, fields: impl FnOnce() -> Fields) -> Result<(), Error> {
+        match &self.sink {
+            Sink::None => Ok(()),
+            Sink::Lost => {
+                self.unrecorded.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            Sink::Log(log) => log.append(event, &fields()).map(drop).or_else(|error| self.failed(&error)),
+        }
+    }
+
+    fn failed(&self, error: &AuditError) -> Result<(), Error> {
+        if self.continues {
+            self.unrecorded.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        Err(Error::audit(error))
+    }
+
+    fn id(&self) -> Result<String, Error> {
+        if !matches!(self.sink, Sink::Log(_)) {
+            return Ok(String::new());
+        }
+        let bytes = crate::sys::fd::random_bytes().map_err(|error| Error::io("get random bytes", error))?;
+        Ok(bytes.iter().fold(String::new(), |mut id, byte| {
+            let _ = write!(id, "{byte:02x}");
+            id
+        }))
     }
 }

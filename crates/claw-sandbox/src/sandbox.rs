@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use claw_policy::{Access, Code, Decision, Denial, Explanation, FileRequest, Policy, Reason, Request};
 
+use crate::audit::AuditLog;
 use crate::command::Command;
-use crate::record::Recorder;
+use crate::record::{Recorder, Sink};
 use crate::request::ExecInput;
 use crate::{Enforcement, Error, Judge, KernelFeatures, LauncherCache, assess, pipeline};
 
@@ -35,15 +36,15 @@ pub(crate) struct Parts {
 pub struct SandboxBuilder {
     judge: Judge,
     kernel: Option<KernelFeatures>,
-    recorder: Recorder,
+    log: Option<AuditLog>,
 }
 
 impl Sandbox {
-    /// A sandbox for `policy` on this machine, without an audit log.
+    /// A sandbox for `policy` on this machine. It keeps an audit log when the policy says where (`logFile`).
     ///
     /// # Errors
     ///
-    /// When the policy file lies where a command could change it.
+    /// When the policy file or the log lies where a command could change it, or the log cannot be opened.
     pub fn new(policy: Policy) -> Result<Self, Error> {
         Self::builder(policy).build()
     }
@@ -51,7 +52,7 @@ impl Sandbox {
     /// A sandbox with more to say about it.
     #[must_use]
     pub fn builder(policy: Policy) -> SandboxBuilder {
-        SandboxBuilder { judge: Judge::new(policy), kernel: None, recorder: Recorder::default() }
+        SandboxBuilder { judge: Judge::new(policy), kernel: None, log: None }
     }
 
     /// A command that runs `program` directly; no shell is involved.
@@ -91,6 +92,25 @@ impl Sandbox {
         self.decide(Request::File(request))
     }
 
+    /// Decides a file request and records the decision, as far as the policy audits file access.
+    ///
+    /// # Errors
+    ///
+    /// When the decision cannot be recorded: then the file must not be touched.
+    pub fn authorize_file(&self, request: &FileRequest) -> Result<Decision, Error> {
+        let decision = self.decide_file(request);
+        if self.policy().logging().audit_file_access {
+            self.parts.recorder.file(request, &decision)?;
+        }
+        Ok(decision)
+    }
+
+    /// How many events are missing in the audit log; more than 0 only under `auditFailure: continue`.
+    #[must_use]
+    pub fn unrecorded(&self) -> u64 {
+        self.parts.recorder.unrecorded()
+    }
+
     /// Decides any request.
     pub fn decide(&self, request: Request<'_>) -> Decision {
         self.parts.judge.decide(request).unwrap_or_else(|| Decision::Deny(unsettled()))
@@ -125,20 +145,47 @@ impl SandboxBuilder {
         self
     }
 
+    /// Keeps the audit log there, in place of the policy's `logFile`.
+    ///
+    /// [`AuditLog::of_policy`] has the default place for policies that name none.
+    #[must_use]
+    pub fn audit(mut self, log: AuditLog) -> Self {
+        self.log = Some(log);
+        self
+    }
+
     /// The sandbox.
     ///
     /// # Errors
     ///
-    /// When the policy file lies where a command could change it, or the workspace is not a directory.
+    /// When the policy file or the log lies where a command could change it, the log cannot be opened, or the
+    /// workspace is not a directory.
     pub fn build(self) -> Result<Sandbox, Error> {
         let policy = self.judge.policy();
         check_workspace(policy)?;
         check_sources(policy)?;
         let kernel = self.kernel.unwrap_or_else(KernelFeatures::probe);
-        let (judge, recorder) = (self.judge, self.recorder);
+        let recorder = recorder(policy, self.log)?;
+        let judge = self.judge;
         let parts = Parts { judge, kernel, launchers: LauncherCache::new(), recorder };
         Ok(Sandbox { parts: Arc::new(parts) })
     }
+}
+
+fn recorder(policy: &Policy, given: Option<AuditLog>) -> Result<Recorder, Error> {
+    let logging = policy.logging();
+    let commands = given.is_some() || logging.audit_commands;
+    let log = match given {
+        Some(log) => log.refuse_exposed(policy).map(|()| Some(log)),
+        None if logging.log_file.is_some() => AuditLog::of_policy(policy),
+        None => Ok(None),
+    };
+    let sink = match log {
+        Ok(log) => log.map_or(Sink::None, Sink::Log),
+        Err(_) if logging.continue_without_log => Sink::Lost,
+        Err(error) => return Err(Error::audit(&error)),
+    };
+    Ok(Recorder::new(sink, commands, logging))
 }
 
 /// A workspace that is not there cannot be enforced; one that is a link is what it leads to.

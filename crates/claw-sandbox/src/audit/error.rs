@@ -1,0 +1,67 @@
+//! What can go wrong with an audit log.
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why an audit log cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuditError {
+    /// A call of the system failed.
+    #[error("cannot {doing} the log: {}: {}; check its permissions and the free space", path.display(), plain(error))]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The log.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        error: io::Error,
+    },
+    /// It is a directory, a pipe or a device.
+    #[error("the log is not a regular file: {}; name a file", .0.display())]
+    NotAFile(PathBuf),
+    /// Others can write it.
+    #[error("others can write the log: {} has mode {mode:03o}; run `chmod go-w {}`", path.display(), path.display())]
+    Writable {
+        /// The log.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It belongs to another user.
+    #[error("the log belongs to user {owner}: {}; name one of your own", path.display())]
+    Foreign {
+        /// The log.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+    },
+    /// Its last line is not an event.
+    #[error("the log's last line is not an audit event: {}; run `claw-sandbox audit verify` on it, then move it away", .0.display())]
+    Damaged(PathBuf),
+    /// Another process does not let go of it.
+    #[error("another process keeps the log locked: {}; end that process", .0.display())]
+    Locked(PathBuf),
+    /// Commands could change it.
+    #[error("the log lies inside the writable tree {}: {}; commands could change it: name another place", root.display(), path.display())]
+    Exposed {
+        /// The log.
+        path: PathBuf,
+        /// The tree.
+        root: PathBuf,
+    },
+}
+
+impl AuditError {
+    pub(super) fn io(doing: &'static str, path: &Path, error: io::Error) -> Self {
+        Self::Io { doing, path: path.to_owned(), error }
+    }
+}
+
+/// Without Rust's `(os error 2)`.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}

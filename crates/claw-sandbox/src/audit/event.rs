@@ -1,0 +1,182 @@
+//! What an event says. Everything that a caller or a command chose goes through the redactor here.
+#![forbid(unsafe_code)]
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+
+use claw_policy::{Decision, Denial, ExecGrant, FileRequest, Reason};
+use serde_json::{Value, json};
+
+use super::redact::Redactor;
+use super::seal::{Fields, hexadecimal};
+use crate::request::{CommandLine, ExecInput};
+use crate::{Ending, Enforcement, Outcome, State, Stream};
+
+/// A longer word or line is cut: the log is no store for data that travels in arguments.
+const WORD_BYTES: usize = 4096;
+const WORDS: usize = 1024;
+
+/// The decision about a command.
+pub(crate) fn decision(
+    actor: &str,
+    id: &str,
+    input: &ExecInput,
+    decided: Result<&ExecGrant, &Denial>,
+) -> Fields {
+    let (allowed, reasons, commands) = match decided {
+        Ok(grant) => ("allow", grant.reasons(), grant.commands()),
+        Err(denial) => ("deny", denial.reasons.as_slice(), denial.commands.as_slice()),
+    };
+    let mut redactor = Redactor::default();
+    let commands: Vec<Value> = commands.iter().take(WORDS).map(|argv| words(&mut redactor, argv)).collect();
+    let (line, command) = match &input.command {
+        CommandLine::Argv(argv) => {
+            let argv = redactor.argv(argv);
+            (argv.join(&b' '), ("argv", list(&argv)))
+        }
+        CommandLine::Line { text: line, .. } => {
+            let line = redactor.text(line);
+            let shown = text(&line);
+            (line, ("line", shown))
+        }
+    };
+    let mut fields = vec![
+        ("id", json!(id)),
+        ("actor", json!(actor)),
+        ("message", json!(format!("exec: {}", String::from_utf8_lossy(cut(&line))))),
+        ("decision", json!(allowed)),
+    ];
+    fields.extend(why(&redactor, reasons));
+    fields.push(command);
+    if let CommandLine::Line { shell, .. } = &input.command {
+        fields.push(("shell", text(shell)));
+    }
+    fields.push(("commands", Value::Array(commands)));
+    fields.push(("cwd", text(input.cwd.as_os_str().as_bytes())));
+    if let Ok(grant) = decided {
+        let program = grant.program().ok();
+        fields.extend(program.map(|program| ("program", text(program.real.as_os_str().as_bytes()))));
+        let passed = grant.environment().iter().map(|(name, _)| text(name));
+        fields.push(("environment", passed.collect()));
+    }
+    fields
+}
+
+/// The decision about a file.
+pub(crate) fn file_decision(actor: &str, id: &str, request: &FileRequest, decision: &Decision) -> Fields {
+    let (name, reasons) = match decision {
+        Decision::Allow(grant) => ("allow", grant.reasons()),
+        Decision::Deny(denial) => ("deny", denial.reasons.as_slice()),
+        Decision::Ask(question) => ("ask", question.reasons.as_slice()),
+    };
+    let path = String::from_utf8_lossy(cut(&request.path));
+    let mut fields = vec![
+        ("id", json!(id)),
+        ("actor", json!(actor)),
+        ("message", json!(format!("file: {} {path}", request.action.name()))),
+        ("decision", json!(name)),
+    ];
+    fields.extend(why(&Redactor::default(), reasons));
+    fields.push(("action", json!(request.action.name())));
+    fields.push(("path", text(&request.path)));
+    if let Some(to) = &request.to {
+        fields.push(("to", text(to)));
+    }
+    fields.push(("recursive", json!(request.recursive)));
+    fields.push(("cwd", text(request.cwd.as_os_str().as_bytes())));
+    fields
+}
+
+/// The end of a run.
+pub(crate) fn outcome(actor: &str, id: &str, outcome: &Outcome, enforcement: &Enforcement) -> Fields {
+    let status = outcome.status;
+    let milliseconds = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let guarantees = enforcement.entries().map(|(guarantee, state)| {
+        (guarantee.name().to_owned(), json!(matches!(state, State::Enforced { .. })))
+    });
+    vec![
+        ("id", json!(id)),
+        ("actor", json!(actor)),
+        (
+            "message",
+            json!(format!(
+                "exec ended: {}",
+                status.map_or("unknown".to_owned(), |status| status.to_string())
+            )),
+        ),
+        ("status", json!(status.and_then(|status| status.code()))),
+        ("signal", json!(status.and_then(|status| status.signal()))),
+        ("ending", json!(ending(outcome.ending))),
+        ("wallMs", json!(milliseconds(outcome.wall))),
+        ("cpuMs", json!(milliseconds(outcome.usage.user + outcome.usage.system))),
+        ("maxResidentBytes", json!(outcome.usage.max_resident)),
+        ("stdoutBytes", json!(outcome.stdout)),
+        ("stderrBytes", json!(outcome.stderr)),
+        ("swept", json!(outcome.sweep.swept)),
+        ("sweepComplete", json!(outcome.sweep.complete)),
+        ("enforced", Value::Object(guarantees.collect())),
+    ]
+}
+
+/// A granted run that did not start.
+pub(crate) fn not_started(actor: &str, id: &str, error: &str) -> Fields {
+    let error = Redactor::default().text(error.as_bytes());
+    vec![
+        ("id", json!(id)),
+        ("actor", json!(actor)),
+        ("message", json!(format!("exec not started: {}", String::from_utf8_lossy(cut(&error))))),
+        ("ending", json!("not-started")),
+    ]
+}
+
+const fn ending(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Exited => "exited",
+        Ending::TimedOut => "timed-out",
+        Ending::OutputLimit(Stream::Stdout) => "stdout-limit",
+        Ending::OutputLimit(Stream::Stderr) => "stderr-limit",
+        Ending::ProcessLimit => "process-limit",
+        Ending::Killed => "killed",
+    }
+}
+
+/// The code and the rule of the first reason, which is the most important one.
+fn why(redactor: &Redactor, reasons: &[Reason]) -> Fields {
+    let Some(reason) = reasons.first() else { return Vec::new() };
+    let rule = reason.rule.as_ref().map(ToString::to_string);
+    vec![
+        ("code", json!(reason.code.name())),
+        ("rule", json!(rule)),
+        ("reason", text(&redactor.text(reason.message.as_bytes()))),
+    ]
+}
+
+fn words(redactor: &mut Redactor, argv: &[Vec<u8>]) -> Value {
+    list(&redactor.argv(argv))
+}
+
+fn list(words: &[Vec<u8>]) -> Value {
+    words.iter().take(WORDS).map(|word| text(word)).collect()
+}
+
+/// Text as a string; other bytes as `{"bytes": "<hexadecimal>"}`.
+fn text(bytes: &[u8]) -> Value {
+    let shown = cut(bytes);
+    match std::str::from_utf8(shown) {
+        Ok(text) if shown.len() == bytes.len() => json!(text),
+        Ok(text) => json!(format!("{text}… ({} bytes)", bytes.len())),
+        Err(_) => json!({ "bytes": hexadecimal(shown) }),
+    }
+}
+
+/// At most [`WORD_BYTES`], and no part of a character.
+fn cut(bytes: &[u8]) -> &[u8] {
+    let Some((start, rest)) = bytes.split_at_checked(WORD_BYTES) else { return bytes };
+    if rest.is_empty() {
+        return start;
+    }
+    match std::str::from_utf8(start) {
+        Err(error) if error.error_len().is_none() => start.get(..error.valid_up_to()).unwrap_or(start),
+        _ => start,
+    }
+}

@@ -1,0 +1,354 @@
+//! Appends events to a log that several processes may share.
+#![forbid(unsafe_code)]
+
+use std::fs::{self, DirBuilder, File, Metadata, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use claw_policy::{Access, Policy};
+use serde_json::json;
+
+use super::error::AuditError;
+use super::seal::{self, Fields, GENESIS, Head, Sealed, Torn};
+
+/// The size at which a log is rotated: a week of an agent's commands, and still quick to verify.
+const ROTATE_BYTES: u64 = 64 << 20;
+/// An append holds the lock for well under a millisecond.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_PAUSE: Duration = Duration::from_millis(1);
+/// A log that is replaced between two looks is looked at again, but not for ever.
+const ATTEMPTS: usize = 8;
+
+/// An open audit log. Clones share it; it may be used from many threads and processes at once.
+///
+/// A written event is in the hands of the kernel: it survives the end of this process, but a loss of power only as
+/// far as the file system does.
+#[derive(Clone, Debug)]
+pub struct AuditLog {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    rotate_at: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    file: File,
+    /// The last event that we know of, and the file's length with it.
+    known: Option<(u64, Head)>,
+}
+
+/// The end of a file.
+#[derive(Debug)]
+struct LastLines {
+    /// The last line that has an end.
+    last: Option<Vec<u8>>,
+    /// What follows it.
+    torn: Option<Vec<u8>>,
+}
+
+impl AuditLog {
+    /// Opens a log, or makes it with mode 0600.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written, is not a regular file of ours, or others can write it. A link is not followed.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, AuditError> {
+        Self::with_rotation(path.as_ref(), ROTATE_BYTES)
+    }
+
+    pub(super) fn with_rotation(path: &Path, rotate_at: u64) -> Result<Self, AuditError> {
+        let path = std::path::absolute(path).map_err(|error| AuditError::io("open", path, error))?;
+        let file = open_file(&path)?;
+        let state = Mutex::new(State { file, known: None });
+        Ok(Self { shared: Arc::new(Shared { path, rotate_at, state }) })
+    }
+
+    /// The log that a policy asks for: its `logFile`, else [`AuditLog::default_path`].
+    ///
+    /// `None` when the policy does not audit commands or files, or when it names no file and the default one would
+    /// lie where commands may write.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened, or the policy's own `logFile` lies where commands may write.
+    pub fn of_policy(policy: &Policy) -> Result<Option<Self>, AuditError> {
+        let logging = policy.logging();
+        if !logging.audit_commands && !logging.audit_file_access {
+            return Ok(None);
+        }
+        if let Some(path) = &logging.log_file {
+            refuse_exposed(policy, path)?;
+            return Self::open(path).map(Some);
+        }
+        let Some(path) = Self::default_path().filter(|path| refuse_exposed(policy, path).is_ok()) else {
+            return Ok(None);
+        };
+        if let Some(directory) = path.parent() {
+            let mut builder = DirBuilder::new();
+            builder.recursive(true).mode(0o700);
+            builder
+                .create(directory)
+                .map_err(|error| AuditError::io("make a directory for", &path, error))?;
+        }
+        Self::open(path).map(Some)
+    }
+
+    /// `~/.local/state/claw-sandbox/audit.jsonl` (or beneath `XDG_STATE_HOME`); `None` without a home of our own.
+    #[must_use]
+    pub fn default_path() -> Option<PathBuf> {
+        let stated = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let state = match stated {
+            Some(state) => state,
+            None => {
+                let home = crate::home()?;
+                // A service account's home may be missing, or another user's whose HOME it was started with.
+                let ours = fs::metadata(&home).ok()?.uid() == nix::unistd::geteuid().as_raw();
+                ours.then(|| home.join(".local/state"))?
+            }
+        };
+        Some(state.join("claw-sandbox/audit.jsonl"))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// Fails when a command under `policy` could write the log.
+    pub(crate) fn refuse_exposed(&self, policy: &Policy) -> Result<(), AuditError> {
+        refuse_exposed(policy, &self.shared.path)
+    }
+
+    /// Appends an event.
+    pub(crate) fn append(&self, event: &str, fields: &Fields) -> Result<Head, AuditError> {
+        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.lock(&mut state)?;
+        let appended = self.shared.append_locked(&mut state, event, fields);
+        let unlocked =
+            state.file.unlock().map_err(|error| AuditError::io("unlock", &self.shared.path, error));
+        appended.and_then(|head| unlocked.map(|()| head))
+    }
+}
+
+impl Shared {
+    fn error(&self, doing: &'static str) -> impl FnOnce(io::Error) -> AuditError {
+        move |error| AuditError::io(doing, &self.path, error)
+    }
+
+    /// Locks the file that the path names now: another process may have rotated the one that we have.
+    fn lock(&self, state: &mut State) -> Result<(), AuditError> {
+        for _ in 0..ATTEMPTS {
+            self.wait_for_lock(&state.file)?;
+            let ours = state.file.metadata().map_err(self.error("look at"))?;
+            if fs::symlink_metadata(&self.path).is_ok_and(|named| is_same(&named, &ours)) {
+                return Ok(());
+            }
+            state.file = open_file(&self.path)?;
+        }
+        Err(AuditError::Locked(self.path.clone()))
+    }
+
+    fn wait_for_lock(&self, file: &File) -> Result<(), AuditError> {
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::WouldBlock) => return Err(AuditError::Locked(self.path.clone())),
+                Err(TryLockError::Error(error)) => return Err(AuditError::io("lock", &self.path, error)),
+            }
+        }
+    }
+
+    fn append_locked(&self, state: &mut State, event: &str, fields: &Fields) -> Result<Head, AuditError> {
+        let mut head = self.find_head(state)?;
+        let length = state.file.metadata().map_err(self.error("look at"))?.len();
+        if length >= self.rotate_at
+            && let Some(last) = &head
+        {
+            head = Some(self.rotate(state, last)?);
+        }
+        self.write(state, head.as_ref(), event, fields)
+    }
+
+    /// The last event; an empty file gets its first one, and a line that was cut short its end.
+    fn find_head(&self, state: &mut State) -> Result<Option<Head>, AuditError> {
+        let length = state.file.metadata().map_err(self.error("look at"))?.len();
+        if let Some((known, head)) = &state.known {
+            if *known == length {
+                return Ok(Some(head.clone()));
+            }
+            if length == 0 {
+                // Somebody took the old log away: the chain goes on all the same.
+                let head = head.clone();
+                return self.write(state, Some(&head), "log.continued", &Vec::new()).map(Some);
+            }
+        }
+        if length == 0 {
+            let actor = format!("user:{}", nix::unistd::getuid());
+            return self.write(state, None, "log.opened", &vec![("actor", json!(actor))]).map(Some);
+        }
+        let LastLines { last, torn } = self.last_lines(&state.file, length)?;
+        let head = match last {
+            Some(line) => {
+                let sealed = seal::open(&line).map_err(|_| AuditError::Damaged(self.path.clone()))?;
+                Some(Head { seq: sealed.seq, hash: sealed.hash })
+            }
+            None => None,
+        };
+        torn.map_or(Ok(head.clone()), |line| self.recover(state, head.as_ref(), &line).map(Some))
+    }
+
+    /// The last complete line, and what follows it without a newline.
+    fn last_lines(&self, file: &File, length: u64) -> Result<LastLines, AuditError> {
+        let mut wanted = 64 << 10;
+        loop {
+            let start = length.saturating_sub(wanted);
+            let mut tail = vec![0; usize::try_from(length - start).unwrap_or(usize::MAX)];
+            file.read_exact_at(&mut tail, start).map_err(self.error("read"))?;
+            // From the end: what has no newline, then the lines. The first may have begun before `start`.
+            let mut lines = tail.rsplitn(3, |byte| *byte == b'\n');
+            let torn = lines.next().filter(|torn| !torn.is_empty()).map(<[u8]>::to_vec);
+            let (last, before) = (lines.next().map(<[u8]>::to_vec), lines.next());
+            if before.is_some() || start == 0 {
+                return Ok(LastLines { last, torn });
+            }
+            wanted *= 4;
+        }
+    }
+
+    fn recover(&self, state: &mut State, head: Option<&Head>, line: &[u8]) -> Result<Head, AuditError> {
+        state.file.write_all(b"\n").map_err(self.error("write"))?;
+        let is_next = |sealed: &Sealed| sealed.prev == head.map_or(GENESIS, |head| &head.hash);
+        if let Some(whole) = seal::open(line).ok().filter(is_next) {
+            // Nothing but the newline was missing.
+            return Ok(Head { seq: whole.seq, hash: whole.hash });
+        }
+        let Torn { bytes, sha256 } = Torn::of(line);
+        self.write(state, head, "log.recovered", &vec![("torn", json!({ "bytes": bytes, "sha256": sha256 }))])
+    }
+
+    /// Gives the file another name and puts a new one in its place at once, so that no process finds none.
+    fn rotate(&self, state: &mut State, last: &Head) -> Result<Head, AuditError> {
+        let beside = |end: String| {
+            let mut name = self.path.clone().into_os_string();
+            name.push(end);
+            PathBuf::from(name)
+        };
+        let target = beside(format!(".{:012}", self.first_event(&state.file).unwrap_or(last.seq)));
+        let new = beside(".new".to_owned());
+        // What a crash left. Only the holder of the old file's lock makes it.
+        let _ = fs::remove_file(&new);
+        let mut fresh = State { file: open_file(&new)?, known: None };
+        self.wait_for_lock(&fresh.file)?;
+        let previous = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let head =
+            self.write(&mut fresh, Some(last), "log.continued", &vec![("previous", json!(previous))])?;
+        match fs::hard_link(&self.path, &target) {
+            // A crash came between the two steps.
+            Err(_) if is_same_file(&self.path, &target) => {}
+            result => result.map_err(self.error("rotate"))?,
+        }
+        fs::rename(&new, &self.path).map_err(self.error("rotate"))?;
+        // Closes the old file. Whoever waits for its lock sees that it has another name now.
+        *state = fresh;
+        Ok(head)
+    }
+
+    /// The number of the file's first event.
+    fn first_event(&self, file: &File) -> Option<u64> {
+        let mut start = vec![0; 64 << 10];
+        let length = file.read_at(&mut start, 0).ok()?;
+        let line = start.get(..length)?.split(|byte| *byte == b'\n').next()?;
+        Some(seal::open(line).ok()?.seq)
+    }
+
+    fn write(
+        &self,
+        state: &mut State,
+        head: Option<&Head>,
+        event: &str,
+        fields: &Fields,
+    ) -> Result<Head, AuditError> {
+        let before = state.file.metadata().map_err(self.error("look at"))?.len();
+        let time = format!("{:.3}", jiff::Timestamp::now());
+        let (mut line, head) = seal::seal(head, &time, event, fields);
+        line.push('\n');
+        if let Err(error) = state.file.write_all(line.as_bytes()) {
+            // A full disk takes a part of a line. Nobody else writes: we hold the lock.
+            let _ = state.file.set_len(before);
+            return Err(AuditError::io("write", &self.path, error));
+        }
+        state.known = Some((before + line.len() as u64, head.clone()));
+        Ok(head)
+    }
+}
+
+fn open_file(path: &Path) -> Result<File, AuditError> {
+    let failed = |error| AuditError::io("open", path, error);
+    let open = |new: bool| {
+        // Opening a pipe must not wait for a reader.
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+        let mut options = File::options();
+        options.read(true).append(true).mode(0o600).custom_flags(flags).create_new(new).open(path)
+    };
+    let file = match open(true) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open(false).map_err(failed)?,
+        result => result.map_err(failed)?,
+    };
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(AuditError::NotAFile(path.to_owned()));
+    }
+    let (mode, owner) = (metadata.mode() & 0o777, metadata.uid());
+    if mode & 0o022 != 0 {
+        return Err(AuditError::Writable { path: path.to_owned(), mode });
+    }
+    if owner != 0 && owner != nix::unistd::geteuid().as_raw() {
+        return Err(AuditError::Foreign { path: path.to_owned(), owner });
+    }
+    Ok(file)
+}
+
+fn is_same(left: &Metadata, right: &Metadata) -> bool {
+    (left.dev(), left.ino()) == (right.dev(), right.ino())
+}
+
+/// Whether two names are of one file.
+pub(super) fn is_same_file(left: &Path, right: &Path) -> bool {
+    match (fs::symlink_metadata(left), fs::symlink_metadata(right)) {
+        (Ok(left), Ok(right)) => is_same(&left, &right),
+        _ => false,
+    }
+}
+
+/// A log that its own commands can change is none.
+fn refuse_exposed(policy: &Policy, path: &Path) -> Result<(), AuditError> {
+    let real = real_place(path);
+    let writable =
+        policy.roots().filter(|(_, access)| *access == Access::Write).map(|(root, _)| real_place(root));
+    match writable.into_iter().find(|root| real.starts_with(root)) {
+        Some(root) => Err(AuditError::Exposed { path: path.to_owned(), root }),
+        None => Ok(()),
+    }
+}
+
+/// The canonical path, also of what is not there yet.
+fn real_place(path: &Path) -> PathBuf {
+    for ancestor in path.ancestors() {
+        if let Ok(real) = fs::canonicalize(ancestor) {
+            return path.strip_prefix(ancestor).map_or(real.clone(), |rest| real.join(rest));
+        }
+    }
+    path.to_owned()
+}

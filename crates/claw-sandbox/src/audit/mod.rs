@@ -1,0 +1,38 @@
+//! The audit log: one JSON object a line, each sealed with a hash over itself and the line before.
+//!
+//! A decision is written before its run starts, and the outcome refers to it by `id`. Secrets in arguments are
+//! replaced ([`redact_text`]), and of environment variables only the names are kept.
+//!
+//! # The chain
+//!
+//! A line ends with `"prev":"P","hash":"H"}`. `H` is the SHA-256 of the line's bytes before `,"hash"`, and `P` is the
+//! `H` of the line before (zeros in the first). [`verify`] finds every line that was changed, removed, reordered or
+//! inserted, as long as the writer of the change does not seal the rest of the log anew. Against that, and against
+//! lines cut off at the end, note the head ([`Report::head`]) where the log's writer cannot reach it.
+//!
+//! # Several processes, crashes, rotation
+//!
+//! Processes share one chain: each append happens under a lock of the file. An append that is interrupted by a crash
+//! leaves a last line without an end. The next append keeps it as it is, ends it, and writes a `log.recovered` event
+//! with its length and hash, so that it is neither lost nor taken for a forgery. A log that reaches its size is
+//! renamed to `NAME.SEQ` (the number of its first event), and the new file's first event carries the head over.
+#![forbid(unsafe_code)]
+
+mod error;
+mod event;
+mod log;
+mod query;
+mod redact;
+mod seal;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use error::AuditError;
+pub(crate) use event::{decision, file_decision, not_started, outcome};
+pub use log::AuditLog;
+pub use query::{Counts, Entry, Filter, Summary, entries, parse_time, summarize};
+pub use redact::{redact_argv, redact_text};
+pub(crate) use seal::Fields;
+pub use seal::Head;
+pub use verify::{Finding, Report, verify};

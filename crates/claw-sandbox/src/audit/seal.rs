@@ -1,0 +1,99 @@
+//! One line of the log: how it is written, and what can be read off it.
+#![forbid(unsafe_code)]
+
+use std::fmt::Write as _;
+
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+/// The version of the format.
+const VERSION: u64 = 1;
+/// What `prev` is in a log's first line.
+pub(super) const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// `,"hash":"` + 64 digits + `"}`.
+const SEAL_BYTES: usize = 75;
+
+/// The names and values of an event, in the order in which they are written.
+pub(crate) type Fields = Vec<(&'static str, Value)>;
+
+/// The last event of a log: whoever knows it can tell whether lines were cut off.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Head {
+    /// The number of the event.
+    pub seq: u64,
+    /// The hash of its line.
+    pub hash: String,
+}
+
+/// What the chain needs of a line that is sealed.
+#[derive(Debug, Deserialize)]
+pub(super) struct Sealed {
+    pub(super) v: u64,
+    pub(super) seq: u64,
+    pub(super) event: String,
+    pub(super) prev: String,
+    pub(super) hash: String,
+    /// Of a `log.recovered` event: what it recovered from.
+    #[serde(default)]
+    pub(super) torn: Option<Torn>,
+}
+
+/// A line that a crash cut short.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+pub(super) struct Torn {
+    pub(super) bytes: u64,
+    pub(super) sha256: String,
+}
+
+impl Torn {
+    pub(super) fn of(line: &[u8]) -> Self {
+        Self { bytes: line.len() as u64, sha256: digest(line) }
+    }
+}
+
+/// What is wrong with a line by itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Flaw {
+    /// It is no audit event.
+    Malformed,
+    /// Its hash is not that of its content.
+    Changed,
+}
+
+/// The line of an event after `head`, without a newline.
+pub(super) fn seal(head: Option<&Head>, time: &str, event: &str, fields: &Fields) -> (String, Head) {
+    let seq = head.map_or(0, |head| head.seq.saturating_add(1));
+    let prev = head.map_or(GENESIS, |head| &head.hash);
+    let mut line = format!(r#"{{"v":{VERSION},"seq":{seq},"time":"{time}","event":"{event}""#);
+    for (name, value) in fields {
+        // Writing to a string does not fail.
+        let _ = write!(line, r#","{name}":{value}"#);
+    }
+    let _ = write!(line, r#","prev":"{prev}""#);
+    let hash = digest(line.as_bytes());
+    let _ = write!(line, r#","hash":"{hash}"}}"#);
+    (line, Head { seq, hash })
+}
+
+/// Reads a line and compares its hash with its content.
+pub(super) fn open(line: &[u8]) -> Result<Sealed, (Flaw, Option<Sealed>)> {
+    let sealed: Sealed = serde_json::from_slice(line).map_err(|_| (Flaw::Malformed, None))?;
+    let content = line.len().checked_sub(SEAL_BYTES).and_then(|end| line.split_at_checked(end));
+    let Some((content, seal)) = content.filter(|_| sealed.v == VERSION) else {
+        return Err((Flaw::Malformed, None));
+    };
+    let expected = format!(r#","hash":"{}"}}"#, digest(content));
+    if seal == expected.as_bytes() { Ok(sealed) } else { Err((Flaw::Changed, Some(sealed))) }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
