@@ -1,5 +1,6 @@
 //! `~`, `~user` and `${NAME}` in paths and values, and what a path in a policy may look like.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -19,29 +20,67 @@ pub struct Expansion {
 /// Why a text cannot be expanded: message and help.
 pub(crate) type ExpandError = (String, Option<String>);
 
+/// What an expanded text is for.
+#[derive(Clone, Copy)]
+enum Use {
+    Text,
+    /// A pattern: what it is expanded with is plain text in it, and so are braces.
+    Glob,
+}
+
+impl Use {
+    fn written(self, text: &str) -> Cow<'_, str> {
+        match self {
+            Self::Text => text.into(),
+            Self::Glob => escape(text, &['{', '}']).into(),
+        }
+    }
+
+    fn value(self, text: &str) -> Cow<'_, str> {
+        match self {
+            Self::Text => text.into(),
+            Self::Glob => escape(text, &['*', '?', '[', ']', '{', '}', '\\']).into(),
+        }
+    }
+}
+
+fn escape(text: &str, special: &[char]) -> String {
+    let escaped = |character| special.contains(&character).then_some('\\').into_iter().chain([character]);
+    text.chars().flat_map(escaped).collect()
+}
+
 impl Expansion {
     /// Replaces `${NAME}`; `$${` is a literal `${`.
     pub(crate) fn variables(&self, text: &str) -> Result<String, ExpandError> {
+        self.expand(text, Use::Text)
+    }
+
+    /// The same in a pattern.
+    pub(crate) fn glob_variables(&self, text: &str) -> Result<String, ExpandError> {
+        self.expand(text, Use::Glob)
+    }
+
+    fn expand(&self, text: &str, purpose: Use) -> Result<String, ExpandError> {
         let mut expanded = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {
             if let Some(escaped) = before.strip_suffix('$') {
-                expanded.push_str(escaped);
-                expanded.push_str("${");
+                expanded.push_str(&purpose.written(escaped));
+                expanded.push_str(&purpose.written("${"));
                 rest = after;
                 continue;
             }
-            expanded.push_str(before);
+            expanded.push_str(&purpose.written(before));
             let (name, after) = after.split_once('}').ok_or_else(|| {
                 (
                     "`${` without `}`".to_owned(),
                     Some("write `${NAME}`, or `$${` for a literal `${`".to_owned()),
                 )
             })?;
-            expanded.push_str(self.variable(name)?);
+            expanded.push_str(&purpose.value(self.variable(name)?));
             rest = after;
         }
-        expanded.push_str(rest);
+        expanded.push_str(&purpose.written(rest));
         Ok(expanded)
     }
 
@@ -55,38 +94,51 @@ impl Expansion {
 
     /// An absolute path: variables, a leading `~` or `~user`, and `base` for a relative one.
     pub(crate) fn path(&self, text: &str, base: Option<&Path>) -> Result<PathBuf, ExpandError> {
-        let text = self.variables(text)?;
-        let path = match text.strip_prefix('~') {
-            Some(rest) => self.home(rest)?,
+        self.absolute(text, base, Use::Text)
+    }
+
+    /// An absolute pattern in the same way.
+    pub(crate) fn glob(&self, text: &str, base: &Path) -> Result<String, ExpandError> {
+        let glob = self.absolute(text, Some(base), Use::Glob)?;
+        Ok(glob.to_string_lossy().into_owned())
+    }
+
+    fn absolute(&self, written: &str, base: Option<&Path>, purpose: Use) -> Result<PathBuf, ExpandError> {
+        let text = self.expand(written, purpose)?;
+        let plain = |path: &Path| PathBuf::from(&*purpose.value(&path.to_string_lossy()));
+        // A `~` that a variable brings in is a name.
+        let path = match text.strip_prefix('~').filter(|_| written.starts_with('~')) {
+            Some(rest) => {
+                let (user, below) = rest.split_once('/').unwrap_or((rest, ""));
+                plain(self.home(user)?).join(below.trim_start_matches('/'))
+            }
             None if text.starts_with('/') => PathBuf::from(text),
             None => {
                 let base = base.ok_or_else(|| {
                     let help = "write an absolute path, or state a workspace for it to start in".to_owned();
                     (format!("`{text}` is relative to nothing"), Some(help))
                 })?;
-                base.join(text)
+                plain(base).join(text)
             }
         };
         // `components` drops `.`, double and trailing slashes.
         if path.components().any(|component| component == std::path::Component::ParentDir) {
             let help = "write the directory that is meant: links could make `..` lead elsewhere".to_owned();
-            return Err((format!("`{}` contains `..`", path.display()), Some(help)));
+            return Err((format!("`{written}` contains `..`"), Some(help)));
         }
         Ok(path.components().collect())
     }
 
-    fn home(&self, rest: &str) -> Result<PathBuf, ExpandError> {
-        let (user, below) = rest.split_once('/').unwrap_or((rest, ""));
+    fn home(&self, user: &str) -> Result<&Path, ExpandError> {
         let home = if user.is_empty() { self.home.as_ref() } else { self.users.get(user) };
-        let home = home.filter(|home| home.is_absolute()).ok_or_else(|| {
+        home.map(PathBuf::as_path).filter(|home| home.is_absolute()).ok_or_else(|| {
             let what = if user.is_empty() {
                 "the home directory".to_owned()
             } else {
                 format!("the home of `{user}`")
             };
             (format!("{what} is not known"), Some("write an absolute path".to_owned()))
-        })?;
-        Ok(home.join(below.trim_start_matches('/')))
+        })
     }
 }
 
@@ -144,6 +196,25 @@ mod tests {
         assert!(path("/a/../b").is_err());
         assert!(path("~eve").is_err());
         assert!(expansion.path("docs", None).is_err());
+    }
+
+    #[test]
+    fn what_a_pattern_is_expanded_with_is_plain_text() {
+        let mut expansion = expansion();
+        expansion.variables.insert("ODD".to_owned(), "[a]*{b}".to_owned());
+        let glob = |text: &str| expansion.glob(text, Path::new("/w[1]")).unwrap();
+        assert_eq!(glob("*.pem"), r"/w\[1\]/*.pem");
+        assert_eq!(glob("/x/${ODD}/[ab]"), r"/x/\[a\]\*\{b\}/[ab]");
+        assert_eq!(glob("/x/{a}/$${b}"), r"/x/\{a\}/$\{b\}");
+        assert_eq!(glob("~/*"), "/home/u/*");
+    }
+
+    #[test]
+    fn a_tilde_from_a_variable_is_a_name() {
+        let mut expansion = expansion();
+        expansion.variables.insert("TILDE".to_owned(), "~".to_owned());
+        let path = expansion.path("${TILDE}/x", Some(Path::new("/w"))).unwrap();
+        assert_eq!(path, Path::new("/w/~/x"));
     }
 
     #[test]

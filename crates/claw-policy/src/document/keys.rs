@@ -63,6 +63,17 @@ pub(crate) enum Kind {
     Secret,
 }
 
+impl Kind {
+    /// What the value of a key in a mapping of this kind has to be.
+    pub(crate) fn of(self, name: &str) -> Self {
+        let keys = match self {
+            Self::Map(keys) | Self::Maps(keys) => keys,
+            _ => &[],
+        };
+        keys.iter().find(|key| key.name == name).map_or(Self::Text, |key| key.kind)
+    }
+}
+
 const fn key(name: &'static str, kind: Kind, about: &'static str) -> Key {
     Key { name, kind, about }
 }
@@ -217,23 +228,21 @@ pub(crate) const DOCUMENT: &[Key] = &[
     key("mistral", Kind::Map(PROVIDER), "A model provider"),
 ];
 
-/// The sections that the runtime's front door reads.
-pub(crate) const FRONT_DOOR: &[&str] = &[
-    "ownerNumbers",
-    "telegram",
-    "discord",
-    "slack",
-    "whatsapp",
-    "signal",
-    "rateLimit",
-    "alerts",
-    "memory",
-    "retention",
-    "anthropic",
-    "openai",
-    "openrouter",
-    "google",
-    "xai",
-    "groq",
-    "mistral",
+/// The sections that the sandbox itself reads; the others are the front door's.
+const OURS: &[&str] = &[
+    "workspace",
+    "workspaceExec",
+    "detach",
+    "exec",
+    "filesystem",
+    "network",
+    "environment",
+    "limits",
+    "enforcement",
+    "logging",
 ];
+
+/// The sections that the runtime's front door reads.
+pub(crate) fn front_door() -> impl Iterator<Item = &'static Key> {
+    DOCUMENT.iter().filter(|key| !OURS.contains(&key.name))
+}

@@ -1,8 +1,10 @@
 //! `exec`: entries, matchers and argument rules.
 
-use super::Stated;
 use super::reader::Reader;
 use super::tree::{flag, items, items_of, member, text};
+use super::{Stated, words};
+use std::path::PathBuf;
+
 use crate::document::{Node, Value};
 use crate::policy::{ArgumentRule, Ask, Entry, ProgramMatcher, Ruled, Security};
 
@@ -38,8 +40,19 @@ impl Reader<'_> {
             items(node).iter().map(|item| self.ruled(item, text(item).as_bytes().to_vec())).collect()
         });
         stated.trusted_dirs = member(exec, "trustedDirs")
-            .map(|node| items(node).iter().filter_map(|item| self.path(item, None)).collect());
+            .map(|node| items(node).iter().filter_map(|item| self.trusted_dir(item)).collect());
         stated.verify = flag(exec, "verify");
+    }
+
+    fn trusted_dir(&mut self, node: &Node) -> Option<Ruled<PathBuf>> {
+        let path = self.path(node, None)?;
+        if path.value.to_string_lossy().contains(':') {
+            let message = format!("`{}` cannot stand in PATH", path.value.display());
+            let help = "use a directory without a colon in its name".to_owned();
+            self.error("policy.path", node.span, message, Some(help));
+            return None;
+        }
+        Some(path)
     }
 
     pub(super) fn entry(&mut self, node: &Node) -> Option<Ruled<Entry>> {
@@ -48,54 +61,37 @@ impl Reader<'_> {
             (_, Some(command)) => (command, false),
             _ => (node, false),
         };
-        let written_text = text(written);
-        let mut words =
-            if is_path { vec![written_text.to_owned()] } else { self.words(written, written_text)? };
-        let first = if words.is_empty() { return None } else { words.remove(0) };
-        let program =
-            if is_path { self.program_glob(written, &first)? } else { self.matcher(written, &first)? };
+        let (program, words) = if is_path {
+            (self.program_glob(written, text(written))?, Vec::new())
+        } else {
+            self.command(written)?
+        };
         let prefix = words.into_iter().map(String::into_bytes).collect();
         let allow = self.argument_rules(node, "allow");
         let deny = self.argument_rules(node, "deny");
         Some(self.ruled(node, Entry { program, prefix, allow, deny }))
     }
 
-    /// The words of a command, with quotes as a shell reads them but nothing expanded.
-    fn words(&mut self, node: &Node, text: &str) -> Option<Vec<String>> {
-        let parsed = claw_shell::parse(text.as_bytes(), claw_shell::Dialect::Posix).ok();
-        let plain = parsed.filter(|script| {
-            script.redirects.is_empty() && script.assignments.is_empty() && !script.commands.is_empty()
-        });
-        let words = plain.and_then(|script| {
-            let command = script.commands.into_iter().next()?;
-            (command.assignments.is_empty() && command.span.end - command.span.start == text.trim().len())
-                .then_some(command.words)
-        });
-        let literal = |word: &claw_shell::Word| {
-            let mut whole = Vec::new();
-            for piece in &word.pieces {
-                match piece {
-                    claw_shell::Piece::Literal(text) | claw_shell::Piece::Glob(text) => {
-                        whole.extend_from_slice(text)
-                    }
-                    claw_shell::Piece::Tilde(user) => {
-                        whole.push(b'~');
-                        whole.extend_from_slice(user);
-                    }
-                    _ => return None,
-                }
-            }
-            String::from_utf8(whole).ok()
-        };
-        let words: Option<Vec<String>> = words.and_then(|words| words.iter().map(literal).collect());
+    /// A program with its leading arguments.
+    fn command(&mut self, node: &Node) -> Option<(ProgramMatcher, Vec<String>)> {
+        let written = text(node);
+        // A path may hold references, which are no words of a shell; it ends at the first blank.
+        let (first, rest) = written.trim().split_once([' ', '\t']).unwrap_or((written.trim(), ""));
+        if first.contains("${") && first.contains('/') {
+            let words = if rest.trim().is_empty() { Some(Vec::new()) } else { words::split(rest) };
+            let words = self.plain(node, words)?;
+            return Some((self.program_glob(node, first)?, words));
+        }
+        let mut words = self.plain(node, words::split(written))?;
+        let first = if words.is_empty() { return None } else { words.remove(0) };
+        Some((self.matcher(node, &first)?, words))
+    }
+
+    fn plain(&mut self, node: &Node, words: Option<Vec<String>>) -> Option<Vec<String>> {
         if words.is_none() {
             let help = "write a program and its leading arguments, without operators and expansions";
-            self.error(
-                "policy.command",
-                node.span,
-                format!("`{text}` is not a plain command"),
-                Some(help.into()),
-            );
+            let message = format!("`{}` is not a plain command", text(node));
+            self.error("policy.command", node.span, message, Some(help.to_owned()));
         }
         words
     }
@@ -115,10 +111,9 @@ impl Reader<'_> {
     }
 
     fn program_glob(&mut self, node: &Node, text: &str) -> Option<ProgramMatcher> {
-        let base = self.base.clone();
-        let path = self.expanded(node, text, Some(&base))?;
-        self.check_glob(node, &path.to_string_lossy())?;
-        Some(ProgramMatcher::Path(path.to_string_lossy().into_owned()))
+        let glob = self.expanded_glob(node, text)?;
+        self.check_glob(node, &glob)?;
+        Some(ProgramMatcher::Path(glob))
     }
 
     fn argument_rules(&mut self, entry: &Node, key: &str) -> Vec<Ruled<ArgumentRule>> {

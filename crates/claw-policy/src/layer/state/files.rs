@@ -29,30 +29,51 @@ impl Reader<'_> {
     fn pattern(&mut self, node: &Node) -> Option<Ruled<PathPattern>> {
         let written = text(node);
         let trimmed = written.trim_end_matches('/');
-        if trimmed.is_empty() {
+        if trimmed.is_empty() || trimmed.split('/').all(|part| part == "**" || part.is_empty()) {
             let help = "name a directory below it".to_owned();
             self.error("policy.path", node.span, format!("`{written}` would hide everything"), Some(help));
             return None;
         }
+        if matches!(trimmed, "." | "..") {
+            let help = "write the directory that is meant".to_owned();
+            self.error("policy.path", node.span, format!("`{written}` is no name"), Some(help));
+            return None;
+        }
         let pattern = if !trimmed.contains('/') && !trimmed.starts_with('~') {
-            let name = self.expansion.variables(trimmed).map_err(|error| self.refuse(node, error)).ok()?;
-            self.check_glob(node, &name)?;
-            PathPattern::Component(name)
+            PathPattern::Component(self.name_glob(node, trimmed)?)
         } else if trimmed.starts_with("**") {
-            self.check_glob(node, trimmed)?;
-            PathPattern::Glob(format!("/{trimmed}"))
+            PathPattern::Glob(format!("/{}", self.name_glob(node, trimmed)?))
+        } else if trimmed.contains(['*', '?', '[']) {
+            let glob = self.expanded_glob(node, trimmed)?;
+            self.check_glob(node, &glob)?;
+            PathPattern::Glob(glob)
         } else {
             let base = self.base.clone();
-            let path = self.expanded(node, trimmed, Some(&base))?;
-            if trimmed.contains(['*', '?', '[']) {
-                let glob = path.to_string_lossy().into_owned();
-                self.check_glob(node, &glob)?;
-                PathPattern::Glob(glob)
-            } else {
-                PathPattern::Literal(path)
-            }
+            PathPattern::Literal(self.expanded(node, trimmed, Some(&base))?)
         };
         Some(self.ruled(node, pattern))
+    }
+
+    /// A pattern that starts anywhere: only references in it are expanded.
+    fn name_glob(&mut self, node: &Node, text: &str) -> Option<String> {
+        match self.expansion.glob_variables(text) {
+            Ok(glob) => self.check_glob(node, &glob).map(|()| glob),
+            Err(error) => {
+                self.refuse(node, error);
+                None
+            }
+        }
+    }
+
+    /// An absolute glob. What it is expanded with is plain text, whatever characters that has.
+    pub(super) fn expanded_glob(&mut self, node: &Node, text: &str) -> Option<String> {
+        match self.expansion.glob(text, &self.base) {
+            Ok(glob) => Some(glob),
+            Err(error) => {
+                self.refuse(node, error);
+                None
+            }
+        }
     }
 
     pub(super) fn check_glob(&mut self, node: &Node, glob: &str) -> Option<()> {

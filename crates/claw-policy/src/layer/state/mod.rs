@@ -5,6 +5,7 @@ mod files;
 mod reader;
 mod run;
 mod tree;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Stated;
 use super::run::limits;
 use super::tree::{flag, json, member, pairs, text};
-use crate::document::keys::FRONT_DOOR;
+use crate::document::keys::{Kind, front_door};
 use crate::document::{Node, Value};
 use crate::expand::{ExpandError, Expansion, check_references};
 use crate::layer::LayerKind;
@@ -44,9 +44,11 @@ impl Reader<'_> {
         limits(&mut stated.limits, member(root, "limits"));
         self.enforcement(&mut stated, member(root, "enforcement"));
         self.logging(&mut stated, member(root, "logging"));
-        for pair in pairs(root).iter().filter(|pair| FRONT_DOOR.contains(&pair.key.as_str())) {
-            self.secrets(&pair.value);
-            stated.front_door.insert(pair.key.clone(), json(&pair.value, pair.key != "ownerNumbers"));
+        for key in front_door() {
+            if let Some(node) = member(root, key.name) {
+                self.secrets(node, key.kind);
+                stated.front_door.insert(key.name.to_owned(), json(node, key.kind));
+            }
         }
         stated
     }
@@ -62,16 +64,17 @@ impl Reader<'_> {
         places
     }
 
-    /// References in the front door's texts: the names are checked, the values are looked up by whoever needs them.
-    fn secrets(&mut self, node: &Node) {
-        match &node.value {
-            Value::Text(text) => {
+    /// References to secrets: the names are checked, the values are looked up by whoever needs them.
+    fn secrets(&mut self, node: &Node, kind: Kind) {
+        match (&node.value, kind) {
+            (Value::Text(text), Kind::Secret) => {
                 if let Err(error) = check_references(text) {
                     self.refuse(node, error);
                 }
             }
-            Value::List(items) => items.iter().for_each(|item| self.secrets(item)),
-            Value::Map(pairs) => pairs.iter().for_each(|pair| self.secrets(&pair.value)),
+            (Value::Map(pairs), _) => {
+                pairs.iter().for_each(|pair| self.secrets(&pair.value, kind.of(&pair.key)));
+            }
             _ => {}
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Stated;
 use super::reader::Reader;
 use super::tree::{flag, items, items_of, member, pairs, text};
-use crate::document::{self, Node, Value, nearest};
+use crate::document::{self, Node, Value};
 use crate::policy::Ruled;
 use crate::{Guarantee, Limits, NetworkRule, Protocol};
 
@@ -56,21 +56,8 @@ impl Reader<'_> {
         let Some(degrade) = enforcement.and_then(|enforcement| member(enforcement, "degrade")) else {
             return;
         };
-        let mut guarantees = Vec::new();
-        for item in items(degrade) {
-            match Guarantee::of_name(text(item)) {
-                Some(guarantee) => guarantees.push(self.ruled(item, guarantee)),
-                None => {
-                    let names: Vec<&str> = Guarantee::ALL.iter().map(|guarantee| guarantee.name()).collect();
-                    let help = nearest(text(item), names.iter().copied()).map_or_else(
-                        || format!("known: {}", names.join(", ")),
-                        |name| format!("did you mean `{name}`?"),
-                    );
-                    let message = format!("`{}` is not a guarantee", text(item));
-                    self.error("policy.guarantee", item.span, message, Some(help));
-                }
-            }
-        }
+        let named = items(degrade).iter().filter_map(|item| Some((item, Guarantee::of_name(text(item))?)));
+        let guarantees: Vec<_> = named.map(|(item, guarantee)| self.ruled(item, guarantee)).collect();
         if self.restricts() && !guarantees.is_empty() {
             let help = "degrade in a policy that is named with --policy".to_owned();
             let message =

@@ -1,5 +1,6 @@
 //! Access to a checked tree: what is missing or of another kind reads as empty.
 
+use crate::document::keys::Kind;
 use crate::document::{Entry as Pair, Node, Value};
 
 pub(super) fn pairs(node: &Node) -> &[Pair] {
@@ -38,19 +39,19 @@ pub(super) fn flag(node: &Node, key: &str) -> Option<bool> {
     }
 }
 
-/// As JSON. `numbers`: whether digits without quotes are a number (an owner's number is not).
-pub(super) fn json(node: &Node, numbers: bool) -> serde_json::Value {
+/// As JSON, with texts and numbers as their key says: an owner's number in digits is a text.
+pub(super) fn json(node: &Node, kind: Kind) -> serde_json::Value {
     match &node.value {
         Value::Null => serde_json::Value::Null,
         Value::Bool(value) => (*value).into(),
-        Value::Number(text) => match text.parse::<u64>() {
-            Ok(number) if numbers => number.into(),
+        Value::Text(text) | Value::Number(text) => match (kind, text.parse::<u64>()) {
+            (Kind::Count, Ok(number)) => number.into(),
             _ => text.clone().into(),
         },
-        Value::Text(text) => text.clone().into(),
-        Value::List(items) => items.iter().map(|item| json(item, numbers)).collect(),
+        Value::List(items) => items.iter().map(|item| json(item, kind)).collect(),
         Value::Map(pairs) => {
-            pairs.iter().map(|pair| (pair.key.clone(), json(&pair.value, numbers))).collect()
+            let values = pairs.iter().map(|pair| (pair.key.clone(), json(&pair.value, kind.of(&pair.key))));
+            values.collect()
         }
     }
 }
