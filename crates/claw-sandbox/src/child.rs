@@ -17,13 +17,14 @@ use crate::{Enforcement, Error, Outcome};
 #[derive(Debug)]
 #[must_use = "dropping a child kills its run"]
 pub struct Child {
+    // The first to be dropped: a command must not take the end of a dropped pipe for the end of its input.
+    launched: Launched,
     /// Our end of its standard input, when it is piped.
     pub stdin: Option<PipeWriter>,
     /// Our end of its standard output, when it is piped.
     pub stdout: Option<PipeReader>,
     /// Our end of its standard error, when it is piped.
     pub stderr: Option<PipeReader>,
-    launched: Launched,
 }
 
 impl Child {
@@ -33,7 +34,7 @@ impl Child {
         stdout: Option<PipeReader>,
         stderr: Option<PipeReader>,
     ) -> Self {
-        Self { stdin, stdout, stderr, launched }
+        Self { launched, stdin, stdout, stderr }
     }
 
     /// The main process's id.

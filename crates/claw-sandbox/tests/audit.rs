@@ -1,4 +1,5 @@
 //! The audit log of real runs. The same tests run as root and as an unprivileged user.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fs;
 use std::os::unix::fs::symlink;
