@@ -1,0 +1,92 @@
+//! Agreement with the kernel on executing: random allowlists, and programs by every path that leads to them. The
+//! decision on `execute` and a sandboxed child that executes the path must give the same answer.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use claw_policy::{Decision, FileAction, FileRequest, Origin};
+use claw_sandbox::{KernelFeatures, Sandbox, Stdio, policy_from_yaml};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+
+/// Present wherever the tests run, and without effect when they are run without arguments.
+const PROGRAMS: &[&str] = &["true", "false", "pwd", "date", "uname", "id", "env"];
+
+#[test]
+fn what_may_be_executed_is_what_the_kernel_executes() {
+    if KernelFeatures::probe().landlock_abi < 6 {
+        println!("skipped: needs Landlock ABI 6");
+        return;
+    }
+    let mut runner = TestRunner::new(Config { cases: 40, failure_persistence: None, ..Config::default() });
+    let allowed = prop::collection::btree_set(prop::sample::select(PROGRAMS), 0..5);
+    runner
+        .run(&(allowed, any::<bool>()), |(allowed, workspace_exec)| {
+            check(&Vec::from_iter(allowed), workspace_exec)
+        })
+        .unwrap();
+}
+
+fn check(allowed: &[&str], workspace_exec: bool) -> Result<(), TestCaseError> {
+    let tree = tempfile::tempdir().unwrap();
+    let root = tree.path().canonicalize().unwrap();
+    let paths = spellings(&root);
+    let operate = PathBuf::from(env!("CARGO_BIN_EXE_operate"));
+    let policy = format!(
+        "workspace: {}\nworkspaceExec: {workspace_exec}\nexec:\n  allowlist: [{{path: {}}}, {}]\nfilesystem: {{protected: none}}\n",
+        root.display(),
+        operate.display(),
+        allowed.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", "),
+    );
+    let sandbox = Sandbox::new(policy_from_yaml(&policy, &root).unwrap()).unwrap();
+    let mut child = sandbox
+        .command(&operate)
+        .current_dir(&root)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+    for path in &paths {
+        let request = FileRequest {
+            action: FileAction::Execute,
+            path: path.clone().into_os_string().into_encoded_bytes(),
+            to: None,
+            recursive: false,
+            cwd: root.clone(),
+            origin: Origin::Command,
+        };
+        let decision = sandbox.decide_file(&request);
+        writeln!(input, "execute\t{}", path.display()).unwrap();
+        let answer = output.next().unwrap().unwrap();
+        match (&decision, answer.as_str()) {
+            (Decision::Allow(_), "ok") | (Decision::Deny(_), "13") => {}
+            _ => {
+                let path = path.display();
+                return Err(TestCaseError::fail(format!(
+                    "{path}: the child said `{answer}`, decided {decision:?}"
+                )));
+            }
+        }
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success());
+    Ok(())
+}
+
+/// Every program by its trusted path, through a link in the workspace, and as a copy and a script there.
+fn spellings(root: &Path) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    for name in PROGRAMS {
+        let program = Path::new("/usr/bin").join(name);
+        let (link, copy) = (root.join(format!("{name}-link")), root.join(name));
+        symlink(&program, &link).unwrap();
+        fs::copy(&program, &copy).unwrap();
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+        paths.extend([program, link, copy]);
+    }
+    paths
+}
