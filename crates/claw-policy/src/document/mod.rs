@@ -6,6 +6,8 @@ pub(crate) mod keys;
 mod names;
 mod nearest;
 mod node;
+#[cfg(test)]
+mod tests;
 mod value;
 mod yaml;
 
