@@ -109,7 +109,7 @@ impl fmt::Display for Error {
             },
             Inner::Prepare(error) => error.fmt(f),
             Inner::Spawn(error) => error.fmt(f),
-            Inner::Audit(message) => write!(f, "the audit log cannot be written: {message}"),
+            Inner::Audit(message) => f.write_str(message),
             Inner::Workspace(message) => f.write_str(message),
             Inner::Io(doing, error) => write!(f, "cannot {doing}: {error}"),
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum AuditError {
     /// A call of the system failed.
-    #[error("cannot {doing} the log: {}: {}; check its permissions and the free space", path.display(), plain(error))]
+    #[error("cannot {doing} the audit log: {}: {}; check its permissions and the free space", path.display(), plain(error))]
     Io {
         /// What was being done.
         doing: &'static str,
@@ -20,10 +20,10 @@ pub enum AuditError {
         error: io::Error,
     },
     /// It is a directory, a pipe or a device.
-    #[error("the log is not a regular file: {}; name a file", .0.display())]
+    #[error("the audit log is not a regular file: {}; name a file", .0.display())]
     NotAFile(PathBuf),
     /// Others can write it.
-    #[error("others can write the log: {} has mode {mode:03o}; run `chmod go-w {}`", path.display(), path.display())]
+    #[error("others can write the audit log: {} has mode {mode:03o}; run `chmod go-w {}`", path.display(), path.display())]
     Writable {
         /// The log.
         path: PathBuf,
@@ -31,7 +31,7 @@ pub enum AuditError {
         mode: u32,
     },
     /// It belongs to another user.
-    #[error("the log belongs to user {owner}: {}; name one of your own", path.display())]
+    #[error("the audit log belongs to user {owner}: {}; name one of your own", path.display())]
     Foreign {
         /// The log.
         path: PathBuf,
@@ -39,13 +39,13 @@ pub enum AuditError {
         owner: u32,
     },
     /// Its last line is not an event.
-    #[error("the log's last line is not an audit event: {}; run `claw-sandbox audit verify` on it, then move it away", .0.display())]
+    #[error("the last line of the audit log is not an event: {}; run `claw-sandbox audit verify` on it, then move it away", .0.display())]
     Damaged(PathBuf),
     /// Another process does not let go of it.
-    #[error("another process keeps the log locked: {}; end that process", .0.display())]
+    #[error("another process keeps the audit log locked: {}; end that process", .0.display())]
     Locked(PathBuf),
     /// Commands could change it.
-    #[error("the log lies inside the writable tree {}: {}; commands could change it: name another place", root.display(), path.display())]
+    #[error("the audit log lies inside the writable tree {}: {}; commands could change it: name another place", root.display(), path.display())]
     Exposed {
         /// The log.
         path: PathBuf,
