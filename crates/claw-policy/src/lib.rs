@@ -43,7 +43,7 @@ pub use facts::{FactError, Facts, FileId, FileKind, PathFact, ProgramFact, Query
 pub use layer::{Layer, LayerKind, compile};
 pub use limits::Limits;
 pub use lint::lint;
-pub use policy::{FrontDoor, Logging, Policy};
+pub use policy::{FrontDoor, LogLevel, Logging, Policy};
 pub use profile::built_in;
 pub use request::{Environment, ExecRequest, FileAction, FileRequest, NetworkRequest, Origin, Request};
 pub use schema::schema;

@@ -169,9 +169,26 @@ pub(crate) struct EnvironmentRules {
     pub(crate) set: Vec<Ruled<(String, String)>>,
 }
 
+/// `logging.level`, from the least.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum LogLevel {
+    /// `error`.
+    Error,
+    /// `warn`.
+    Warn,
+    /// `info`.
+    Info,
+    /// `debug`.
+    Debug,
+    /// `trace`.
+    Trace,
+}
+
 /// `logging`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Logging {
+    /// How much is logged beside the audit (`level`).
+    pub level: Option<LogLevel>,
     /// Whether commands are logged (`auditCommands`).
     pub audit_commands: bool,
     /// Whether file operations are logged (`auditFileAccess`).

@@ -1,6 +1,8 @@
 //! Policy documents in every format: what is accepted, what is refused, and how the refusal reads.
 
-use claw_policy::{Diagnostic, Expansion, Format, Layer, LayerKind, Policy, Source, built_in, compile, lint};
+use claw_policy::{
+    Diagnostic, Expansion, Format, Layer, LayerKind, LogLevel, Policy, Source, built_in, compile, lint,
+};
 
 fn expansion() -> Expansion {
     Expansion {
@@ -189,5 +191,63 @@ fn the_user_and_the_project_only_restrict() {
             let errors = compile(&layers, &expansion()).map(|_| ()).unwrap_err();
             assert!(errors[0].message.contains("only restricts"), "{}", errors[0]);
         }
+    }
+}
+
+#[test]
+fn other_crates_read_what_the_seed_states() {
+    let whole: String = SEED[1..13].iter().filter(|block| !block.contains("webhookUrl")).copied().collect();
+    let policy = yaml(&whole).unwrap_or_else(|errors| panic!("{}", errors[0]));
+    assert_eq!(policy.logging().level, Some(LogLevel::Info));
+    assert_eq!(policy.logging().log_file.as_deref(), Some("/var/log/openclaw/audit.log".as_ref()));
+    assert_eq!(policy.workspace(), Some("/home/openclaw/.openclaw/workspace".as_ref()));
+    let sections = serde_json::Value::Object(policy.front_door().sections.clone());
+    // A reference stays one: whoever needs the secret looks it up.
+    assert_eq!(sections["anthropic"]["apiKey"], "${ANTHROPIC_API_KEY}");
+    assert_eq!(sections["ownerNumbers"], serde_json::json!(["1234567890"]));
+    assert_eq!(sections["rateLimit"]["commandsPerMinute"], 10);
+    assert_eq!(sections["retention"]["fileCache"], 7);
+    assert_eq!(sections["memory"]["excludePatterns"][2], "api_key");
+    assert_eq!(sections["telegram"]["groupChats"]["allowCommands"], false);
+    assert_eq!(sections["alerts"]["onHighUsage"], true);
+}
+
+#[test]
+fn numbers_of_people_are_texts_however_they_are_written() {
+    let sections = |text: &str| yaml(text).unwrap().front_door().sections["ownerNumbers"].clone();
+    for text in ["ownerNumbers: [0123456789]\n", "ownerNumbers: ['0123456789']\n"] {
+        assert_eq!(sections(text), serde_json::json!(["0123456789"]), "{text}");
+    }
+}
+
+#[test]
+fn a_key_without_a_value_states_nothing() {
+    for text in
+        ["exec:\n", "exec:\nworkspace: /a\n", "exec:\n  allowlist:\n", "limits: {}\n", "network:\n  # none\n"]
+    {
+        yaml(text).unwrap_or_else(|errors| panic!("{text}: {}", errors[0]));
+    }
+    // Least of all is it the home directory.
+    let error = first_error("workspace:\n", Format::Yaml);
+    assert!(error.contains("`workspace` must be a text, not nothing"), "{error}");
+    assert_eq!(yaml("workspace: ~\n").unwrap().workspace(), Some("/home/u".as_ref()));
+}
+
+#[test]
+fn rules_that_could_never_match_are_refused() {
+    let cases = [
+        ("exec: { deny: ['git push'] }\n", "`git push` is more than a program"),
+        ("exec: { safeBins: [/usr/bin/cut] }\n", "a bare program name"),
+        ("exec: { trustedDirs: ['/a:b'] }\n", "cannot stand in PATH"),
+        ("exec: { allowlist: ['py*'] }\n", "is a pattern, not a name"),
+        ("network: { allow: [{ host: 'https://x.org' }] }\n", "without scheme, port and path"),
+        ("environment: { pass: ['A=b'] }\n", "a variable's name"),
+        ("environment: { set: { 'A B': c } }\n", "is not a variable's name"),
+        ("filesystem: { hidden: ['**'] }\n", "would hide everything"),
+        ("filesystem: { hidden: ['..'] }\n", "is no name"),
+    ];
+    for (text, expected) in cases {
+        let error = first_error(text, Format::Yaml);
+        assert!(error.contains(expected), "{text:?}: {error}");
     }
 }

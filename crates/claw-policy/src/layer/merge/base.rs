@@ -53,6 +53,7 @@ impl Base {
             policy.floor.degrade = degrade.iter().map(|guarantee| guarantee.value).collect();
             policy.places.degrade = degrade;
         }
+        policy.logging.level = document.log_level.or(policy.logging.level);
         replace(&mut policy.logging.audit_commands, document.audit_commands);
         replace(&mut policy.logging.audit_file_access, document.audit_file_access);
         if document.log_file.is_some() {

@@ -22,6 +22,8 @@ pub(super) fn restrict(policy: &mut Policy, document: Stated) {
     }
     policy.verify |= document.verify == Some(true);
     policy.detach &= document.detach != Some(false);
+    // More is logged, never less.
+    policy.logging.level = policy.logging.level.max(document.log_level);
     policy.logging.audit_commands |= document.audit_commands == Some(true);
     policy.logging.audit_file_access |= document.audit_file_access == Some(true);
     policy.logging.continue_without_log &= document.continue_without_log != Some(false);

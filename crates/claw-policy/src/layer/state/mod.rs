@@ -15,7 +15,7 @@ use super::LayerKind;
 use crate::document::Node;
 use crate::expand::Expansion;
 use crate::policy::{Ask, Entry, PathPattern, ProgramMatcher, Ruled, Security};
-use crate::{Diagnostic, Guarantee, Limits, NetworkRule, RuleRef, Source};
+use crate::{Diagnostic, Guarantee, Limits, LogLevel, NetworkRule, RuleRef, Source};
 
 /// One document's statements; `None` and empty are "not stated".
 #[derive(Debug)]
@@ -44,6 +44,7 @@ pub(super) struct Stated {
     pub(super) set: Vec<Ruled<(String, String)>>,
     pub(super) limits: Limits,
     pub(super) degrade: Option<Vec<Ruled<Guarantee>>>,
+    pub(super) log_level: Option<LogLevel>,
     pub(super) audit_commands: Option<bool>,
     pub(super) audit_file_access: Option<bool>,
     pub(super) log_file: Option<PathBuf>,
@@ -106,6 +107,7 @@ impl Stated {
             set: Vec::new(),
             limits: Limits::default(),
             degrade: None,
+            log_level: None,
             audit_commands: None,
             audit_file_access: None,
             log_file: None,

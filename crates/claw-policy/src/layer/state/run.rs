@@ -7,7 +7,7 @@ use super::reader::Reader;
 use super::tree::{flag, items, items_of, member, pairs, text};
 use crate::document::{self, Node, Value};
 use crate::policy::Ruled;
-use crate::{Guarantee, Limits, NetworkRule, Protocol};
+use crate::{Guarantee, Limits, LogLevel, NetworkRule, Protocol};
 
 impl Reader<'_> {
     pub(super) fn network(&mut self, stated: &mut Stated, network: Option<&Node>) {
@@ -69,6 +69,13 @@ impl Reader<'_> {
 
     pub(super) fn logging(&mut self, stated: &mut Stated, logging: Option<&Node>) {
         let Some(logging) = logging else { return };
+        stated.log_level = member(logging, "level").map(|node| match text(node) {
+            "error" => LogLevel::Error,
+            "warn" => LogLevel::Warn,
+            "debug" => LogLevel::Debug,
+            "trace" => LogLevel::Trace,
+            _ => LogLevel::Info,
+        });
         stated.audit_commands = flag(logging, "auditCommands");
         stated.audit_file_access = flag(logging, "auditFileAccess");
         stated.log_file =
