@@ -131,6 +131,12 @@ pub(super) const DENIED: &[Group] = &[
     ),
     always(
         EPERM,
+        calls![SYS_shmget SYS_shmat SYS_shmctl SYS_semget SYS_semop SYS_semtimedop SYS_semctl SYS_msgget SYS_msgsnd
+            SYS_msgrcv SYS_msgctl],
+        "System V objects are shared with processes outside, and no path or scope rules them",
+    ),
+    always(
+        EPERM,
         calls![SYS_open_by_handle_at SYS_name_to_handle_at],
         "open files past the path (CVE-2014-3519, the `shocker` escape)",
     ),
@@ -237,6 +243,7 @@ pub(super) const ARGUMENTS: &[ArgumentRule] = rules![
     SYS_memfd_create [lacks(1, NOEXEC_SEAL)] "a file in memory could be executed past the allowlist";
     SYS_execveat [has(4, EMPTY_PATH)] "executes a descriptor, past the path that rules are about";
     SYS_seccomp [has(1, NEW_LISTENER)] "a listener could answer the calls of other processes";
+    SYS_prlimit64 [not_equal(0, 0)] "a limit of a process outside can end it (SIGXCPU), past the signal scope";
     SYS_move_pages [not_equal(0, 0)] "reach into other processes";
     SYS_migrate_pages [not_equal(0, 0)] "reach into other processes";
 ];
