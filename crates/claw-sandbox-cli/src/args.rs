@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Schema(SchemaArgs),
     Init(InitArgs),
     Doctor(DoctorArgs),
+    #[command(subcommand)]
+    Audit(AuditCommand),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -70,6 +72,9 @@ pub(crate) struct RunArgs {
     /// Write the outcome to this file as JSON
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) outcome: Option<PathBuf>,
+    /// Keep the audit log in this file, in place of the policy's
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) audit: Option<PathBuf>,
     /// Report a refusal on standard error as one line of JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -123,6 +128,77 @@ pub(crate) struct QuestionArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) command: CommandArgs,
+}
+
+/// Read the audit log
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    Verify(VerifyArgs),
+    Grep(GrepArgs),
+    Summary(SummaryArgs),
+}
+
+/// Check that no event was changed, removed, inserted or reordered
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Exit status: 0 when the log is intact, 1 when it is not, 125 when it cannot be read."
+)]
+pub(crate) struct VerifyArgs {
+    /// The log [default: the default log of `run`]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
+    /// The hash of an event that must be in it: finds events that were cut off at the end
+    #[arg(long, value_name = "HASH")]
+    pub(crate) head: Option<String>,
+    /// Answer in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Print the events that match, as they stand in the log
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Exit status: 0 when an event matches, 1 when none does, 125 when the log cannot be read."
+)]
+pub(crate) struct GrepArgs {
+    /// A text that the event contains, upper and lower case alike
+    #[arg(value_name = "TEXT")]
+    pub(crate) text: Option<String>,
+    /// The log [default: the default log of `run`]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
+    /// The kind of event: exec, exec.decision, exec.outcome, file ...
+    #[arg(long, value_name = "KIND")]
+    pub(crate) event: Option<String>,
+    /// allow or deny
+    #[arg(long, value_name = "DECISION")]
+    pub(crate) decision: Option<String>,
+    /// The code of the reason
+    #[arg(long, value_name = "CODE")]
+    pub(crate) code: Option<String>,
+    /// A program that would run
+    #[arg(long, value_name = "NAME")]
+    pub(crate) program: Option<String>,
+    /// Not before this time (2026-02-02T10:00:00Z, 2026-02-02, 30m, 24h, 7d)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// The events are JSON anyway
+    #[arg(long, hide = true)]
+    pub(crate) json: bool,
+}
+
+/// Count what happened: commands by program, denials by reason, ends of runs
+#[derive(Args, Debug)]
+pub(crate) struct SummaryArgs {
+    /// The log [default: the default log of `run`]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Find mistakes and traps in policy files

@@ -76,3 +76,8 @@ pub use plan::{LaunchPlan, PrepareError};
 pub use request::{CommandLine, DEFAULT_SHELL, ExecInput};
 pub use sandbox::{Sandbox, SandboxBuilder};
 pub use spawn::{SpawnError, StdioPlan, StreamPlan};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod audit;
 mod check;
 mod completions;
 mod doctor;
@@ -35,6 +36,7 @@ pub(crate) fn dispatch(command: Option<Command>) -> Outcome {
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => check::explain(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Audit(command) => audit::run(&command),
         Command::Lint(args) => lint::run(&args),
         Command::Schema(_) => schema::run(),
         Command::Init(args) => init::run(&args),

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
+use claw_sandbox::audit::AuditLog;
 use claw_sandbox::{Decision, Ending, Error, ErrorKind, Outcome as Ended, Sandbox, Stream};
 
 use crate::args::RunArgs;
@@ -20,7 +21,7 @@ use crate::wire::{Answer, outcome};
 pub(crate) fn run(args: &RunArgs) -> Outcome {
     let signals = Signals::hold();
     let report = args.outcome.as_deref().map(open).transpose()?;
-    let sandbox = Sandbox::new(super::policy::of_args(&args.policy)?)?;
+    let sandbox = sandbox(args)?;
     match command(&sandbox, args)?.spawn() {
         Ok(child) => {
             let child = Arc::new(child);
@@ -37,6 +38,27 @@ pub(crate) fn run(args: &RunArgs) -> Outcome {
             refuse(args, error, exit)
         }
     }
+}
+
+/// The sandbox with its audit log: the stated file, the policy's, or the default one.
+fn sandbox(args: &RunArgs) -> Result<Sandbox, Failure> {
+    let policy = super::policy::of_args(&args.policy)?;
+    let log = match &args.audit {
+        Some(path) => AuditLog::open(path).map(Some),
+        None => AuditLog::of_policy(&policy),
+    };
+    let log = match log {
+        Ok(log) => log,
+        // The builder says the same for a `logFile`; the policy may let runs go on without.
+        Err(_) if policy.logging().continue_without_log => None,
+        Err(error) => return Err(Failure::new(error)),
+    };
+    let builder = Sandbox::builder(policy);
+    let builder = match log {
+        Some(log) => builder.audit(log),
+        None => builder,
+    };
+    Ok(builder.build()?)
 }
 
 fn command(sandbox: &Sandbox, args: &RunArgs) -> Result<claw_sandbox::Command, Failure> {

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking and says what it skips"
 )]
 
+mod audit;
 mod bad_input;
 mod check;
 mod harness;

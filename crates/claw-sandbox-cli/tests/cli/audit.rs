@@ -1,0 +1,62 @@
+//! The audit log: written by `run`, read by `audit`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::harness::{Place, User};
+
+#[test]
+fn every_run_leaves_a_decision_and_an_outcome_that_verify() {
+    for user in User::all() {
+        let place = Place::of(user);
+        place.run(["run", "--", "true"]).exits(0);
+        place.run(["run", "--", "curl", "--token=hunter2", "http://me:pw@127.0.0.1"]).exits(126);
+        place.run(["run", "--timeout", "100ms", "--", "sleep", "9"]).exits(124);
+        place.run(["audit", "verify"]).exits(0).prints("intact");
+        place.run(["audit", "grep", "--event", "exec.outcome"]).exits(0).prints("\"ending\":\"timed-out\"");
+        let denied =
+            place.run(["audit", "grep", "--decision", "deny"]).exits(0).prints("exec.not-allowlisted");
+        let denied = denied.prints("[redacted]");
+        assert!(!denied.stdout.contains("hunter2") && !denied.stdout.contains("me:pw"), "{denied:?}");
+        place.run(["audit", "summary"]).exits(0).prints("curl").prints("1 denied");
+        place.run(["audit", "grep", "no such text anywhere"]).exits(1);
+    }
+}
+
+#[test]
+fn a_changed_line_is_found_with_its_number() {
+    let place = Place::new();
+    let log = place.path("home/log.jsonl");
+    let file = log.to_str().unwrap();
+    for _ in 0..2 {
+        place.run(["run", "--audit", file, "--", "true"]).exits(0);
+    }
+    place.run(["audit", "verify", file]).exits(0);
+    let text = fs::read_to_string(&log).unwrap();
+    fs::write(&log, text.replacen("exec: true", "exec: frue", 1)).unwrap();
+    place.run(["audit", "verify", file]).exits(1).prints("log.jsonl:2:");
+}
+
+#[test]
+fn without_a_log_nothing_runs_unless_the_policy_says_so() {
+    let place = Place::new();
+    let run = ["run", "--shell", "echo ran > ran"];
+    // A directory where the log should be cannot be written by anybody, root included.
+    fs::create_dir_all(place.path("home/.local/state/claw-sandbox/audit.jsonl")).unwrap();
+    place.run(run).exits(125).says_one_line();
+    assert!(!place.work().join("ran").exists(), "the run must not start");
+    place.write("policy.yaml", "logging:\n  auditFailure: continue\n");
+    let policy = place.path("policy.yaml");
+    place.run(["run", "--policy", policy.to_str().unwrap(), "--shell", "echo ran > ran"]).exits(0);
+    assert!(place.work().join("ran").exists());
+}
+
+#[test]
+fn a_log_that_commands_could_write_is_refused() {
+    let place = Place::new();
+    let log = place.work().join("log.jsonl");
+    place.run(["run", "--audit", log.to_str().unwrap(), "--", "true"]).exits(125).says("log.jsonl");
+    let open = place.write("home/open.jsonl", "");
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o666)).unwrap();
+    place.run(["run", "--audit", open.to_str().unwrap(), "--", "true"]).exits(125).says("open.jsonl");
+}
