@@ -1,7 +1,7 @@
 //! The decision point: a pure, total function from policy, facts and request to a decision.
 
 mod confinement;
-mod environment;
+pub(crate) mod environment;
 mod exec;
 mod file;
 mod ground;

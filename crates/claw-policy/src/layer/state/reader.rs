@@ -31,7 +31,8 @@ impl Reader<'_> {
             let cwd = self.expansion.cwd.clone();
             stated.workspace = self.path(node, Some(&cwd));
         }
-        if let Some(workspace) = &stated.workspace {
+        // What a named document states may be replaced by a later one; what a restricting one states is its own.
+        if let Some(workspace) = stated.workspace.as_ref().filter(|_| self.restricts()) {
             self.base = workspace.value.clone();
         }
         stated.places = self.places(root);

@@ -1,0 +1,80 @@
+//! Secrets that are written out instead of referred to.
+
+use super::Linter;
+use crate::decide::environment::is_secret;
+use crate::document::keys::{DOCUMENT, Key, Kind};
+use crate::document::{self, Node, Value};
+use crate::{Severity, Source};
+
+/// How tokens of well-known services begin, with the length from which it is one and not a word.
+const PREFIXES: &[(&str, usize)] = &[
+    ("sk-ant-", 12),
+    ("sk-", 20),
+    ("ghp_", 20),
+    ("github_pat_", 20),
+    ("glpat-", 20),
+    ("npm_", 20),
+    ("xoxb-", 20),
+    ("xoxp-", 20),
+    ("AKIA", 20),
+    ("AIza", 30),
+    ("hf_", 20),
+    ("-----BEGIN ", 20),
+];
+
+impl Linter<'_> {
+    pub(super) fn secrets(&mut self) {
+        for source in self.texts() {
+            // It was read before, so it is a tree.
+            if let Ok(root) = document::read(source) {
+                self.secrets_of(source, &root, DOCUMENT);
+            }
+        }
+    }
+
+    fn secrets_of(&mut self, source: &Source, node: &Node, keys: &'static [Key]) {
+        let Value::Map(entries) = &node.value else { return };
+        for entry in entries {
+            match keys.iter().find(|key| key.name == entry.key).map(|key| key.kind) {
+                Some(Kind::Map(inner)) => self.secrets_of(source, &entry.value, inner),
+                Some(Kind::Secret) => self.value(source, &entry.value, is_written_out),
+                Some(Kind::TextMap) => self.variables(source, &entry.value),
+                _ => self.texts_of(source, &entry.value),
+            }
+        }
+    }
+
+    fn variables(&mut self, source: &Source, node: &Node) {
+        let Value::Map(entries) = &node.value else { return };
+        for entry in entries {
+            let secret = is_secret(entry.key.as_bytes());
+            self.value(source, &entry.value, |text| is_token(text) || (secret && is_written_out(text)));
+        }
+    }
+
+    fn texts_of(&mut self, source: &Source, node: &Node) {
+        match &node.value {
+            Value::List(items) => items.iter().for_each(|item| self.texts_of(source, item)),
+            Value::Map(entries) => entries.iter().for_each(|entry| self.texts_of(source, &entry.value)),
+            _ => self.value(source, node, is_token),
+        }
+    }
+
+    fn value(&mut self, source: &Source, node: &Node, is_secret: impl Fn(&str) -> bool) {
+        let (Value::Text(text) | Value::Number(text)) = &node.value else { return };
+        if is_secret(text) {
+            let message = "a secret is written into the policy".to_owned();
+            let help = "keep it in the environment and write `${NAME}`";
+            let code = "lint.hard-coded-secret";
+            self.push(Severity::Warning, code, source, node.span, message, help);
+        }
+    }
+}
+
+fn is_written_out(text: &str) -> bool {
+    !text.is_empty() && !text.contains("${")
+}
+
+fn is_token(text: &str) -> bool {
+    PREFIXES.iter().any(|(prefix, length)| text.starts_with(prefix) && text.len() >= *length)
+}
