@@ -38,7 +38,7 @@ impl Linter<'_> {
             match keys.iter().find(|key| key.name == entry.key).map(|key| key.kind) {
                 Some(Kind::Map(inner)) => self.secrets_of(source, &entry.value, inner),
                 Some(Kind::Secret) => self.value(source, &entry.value, is_written_out),
-                Some(Kind::TextMap) => self.variables(source, &entry.value),
+                Some(Kind::VariableMap) => self.variables(source, &entry.value),
                 _ => self.texts_of(source, &entry.value),
             }
         }
