@@ -6,6 +6,8 @@
 
 mod merge;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 
