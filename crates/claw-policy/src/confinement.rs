@@ -1,6 +1,9 @@
 //! What the kernel has to enforce for a grant: the policy as plain data, resolved and ready.
 
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::{Limits, ProgramFact};
 
@@ -162,13 +165,28 @@ pub struct Confinement {
     pub detach: bool,
 }
 
-impl Confinement {
+/// The confinement of every run under one policy, before a run's own programs are added.
+#[derive(Debug)]
+pub(crate) struct BaseConfinement {
+    pub(crate) confinement: Arc<Confinement>,
+    /// The same executables, to be looked up for every command of a line.
+    executables: HashSet<OsString>,
+}
+
+impl BaseConfinement {
+    pub(crate) fn new(confinement: Confinement) -> Self {
+        let executables = confinement.executables.iter().map(|file| file.clone().into_os_string()).collect();
+        Self { confinement: Arc::new(confinement), executables }
+    }
+
     /// Whether the program and what the kernel opens to run it may be executed.
     pub(crate) fn has_program(&self, program: &ProgramFact) -> bool {
         let mut files = std::iter::once(&program.real).chain(&program.interpreters);
-        files.all(|file| self.executables.binary_search(file).is_ok())
+        files.all(|file| self.executables.contains(file.as_os_str()))
     }
+}
 
+impl Confinement {
     /// Adds a program and what the kernel opens to run it. The list stays sorted.
     pub(crate) fn add_program(&mut self, program: &ProgramFact) {
         for file in std::iter::once(&program.real).chain(&program.interpreters) {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use crate::Confinement;
+use crate::confinement::BaseConfinement;
 use crate::decide::Ground;
 use crate::pattern::Patterns;
 
@@ -68,7 +68,7 @@ pub struct Facts {
     /// A policy laid over these facts. Later facts cannot change it, a corrected fact discards it.
     pub(crate) ground: OnceLock<Arc<Ground>>,
     /// The same policy's confinement.
-    pub(crate) confinement: OnceLock<(Arc<Patterns>, Arc<Confinement>)>,
+    pub(crate) confinement: OnceLock<(Arc<Patterns>, Arc<BaseConfinement>)>,
 }
 
 /// An answer to a [`Query::Tree`]: the canonical path of every entry beneath the directory, links not

@@ -1,4 +1,4 @@
-//! What is compiled once per policy: its path patterns, and the variables of its runs.
+//! What is compiled once per policy: its path patterns, indexes of its lists, and the variables of its runs.
 //!
 //! A match covers everything below it, so a path is tested together with its ancestors. Globs are cut
 //! into a directory without pattern characters and a rest, because that directory may be spelled
@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::Environment;
+use crate::decide::ExecIndex;
 use crate::policy::{PathPattern, Policy, Ruled};
 
 /// What a policy amounts to by itself; also its identity, for what is remembered about it elsewhere.
@@ -18,6 +19,7 @@ pub(crate) struct Patterns {
     pub(crate) hidden: Arc<PatternSet>,
     pub(crate) hidden_by_default: Arc<PatternSet>,
     pub(crate) protected: Arc<PatternSet>,
+    pub(crate) exec: ExecIndex,
     /// The variables of every run.
     pub(crate) environment: Environment,
 }
@@ -33,6 +35,7 @@ impl Policy {
                 hidden: Arc::new(PatternSet::new(&self.hidden)),
                 hidden_by_default: Arc::new(PatternSet::new(&self.hidden_by_default)),
                 protected: Arc::new(PatternSet::new(&self.protected)),
+                exec: ExecIndex::new(self),
                 environment: crate::decide::environment_of_every_run(self),
             })
         })

@@ -12,6 +12,7 @@ mod world;
 
 use crate::{Decision, Facts, MissingFacts, Policy, Query, Request};
 pub(crate) use environment::set_for_every_run as environment_of_every_run;
+pub(crate) use exec::Index as ExecIndex;
 pub(crate) use ground::Ground;
 use world::World;
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::ground::Ground;
+use crate::confinement::BaseConfinement;
 use crate::{
     Confinement, Decision, FactError, Facts, MissingFacts, PathFact, Policy, ProgramFact, Query, TreeFact,
 };
@@ -87,14 +88,14 @@ impl<'a> World<'a> {
         &self,
         policy: &Policy,
         make: impl FnOnce() -> Confinement,
-    ) -> Option<Arc<Confinement>> {
+    ) -> Option<Arc<BaseConfinement>> {
         if let Some((of, known)) = self.facts.confinement.get()
             && Arc::ptr_eq(of, policy.patterns())
         {
             return Some(Arc::clone(known));
         }
         let before = self.unanswered();
-        let confinement = Arc::new(make());
+        let confinement = Arc::new(BaseConfinement::new(make()));
         if self.unanswered() != before {
             return None;
         }

@@ -18,17 +18,17 @@ use crate::{Confinement, Policy, ProgramFact};
 /// The confinement of every run under `policy`; `programs` may be executed beside the allowlist's.
 ///
 /// `None` when a fact was missing (then `world` has recorded it).
-pub(super) fn build(
+pub(super) fn build<'p>(
     policy: &Policy,
     world: &World<'_>,
-    programs: &[ProgramFact],
+    programs: impl IntoIterator<Item = &'p ProgramFact> + Clone,
 ) -> Option<Arc<Confinement>> {
     let base = world.confinement(policy, || base(policy, world))?;
-    if base.execute_any || programs.iter().all(|program| base.has_program(program)) {
-        return Some(base);
+    if base.confinement.execute_any || programs.clone().into_iter().all(|program| base.has_program(program)) {
+        return Some(Arc::clone(&base.confinement));
     }
-    let mut confinement = Confinement::clone(&base);
-    programs.iter().for_each(|program| confinement.add_program(program));
+    let mut confinement = Confinement::clone(&base.confinement);
+    programs.into_iter().for_each(|program| confinement.add_program(program));
     Some(Arc::new(confinement))
 }
 

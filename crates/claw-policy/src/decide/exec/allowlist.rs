@@ -38,7 +38,7 @@ impl Judge<'_> {
         let mut allowed = true;
         let policy = self.policy;
         for (index, layer) in policy.exec.iter().enumerate() {
-            match self.layer(layer, program, command, span) {
+            match self.layer(index, layer, program, command, span) {
                 Verdict::Allow(reason) => self.findings.allow(reason),
                 Verdict::Miss(reason) => {
                     self.findings.miss(Some(index), reason);
@@ -69,11 +69,21 @@ impl Judge<'_> {
         layers.into_iter().all(|layer| layer.allowlist.iter().any(lists))
     }
 
-    fn layer(&self, layer: &ExecLayer, program: &Program<'_, '_>, command: &Command, span: Span) -> Verdict {
+    fn layer(
+        &self,
+        index: usize,
+        layer: &ExecLayer,
+        program: &Program<'_, '_>,
+        command: &Command,
+        span: Span,
+    ) -> Verdict {
         let mut accepted: Option<&Ruled<Entry>> = None;
         let mut narrowed: Option<&Ruled<Entry>> = None;
         let mut unknown: Option<Reason> = None;
-        for entry in layer.allowlist.iter().filter(|entry| self.is_meant(&entry.value.program, program)) {
+        for entry in self.candidates(index, layer, program) {
+            if !self.is_meant(&entry.value.program, program) {
+                continue;
+            }
             if !has_prefix(command, &entry.value.prefix) {
                 narrowed = narrowed.or(Some(entry));
                 continue;
@@ -121,6 +131,22 @@ impl Judge<'_> {
                 .safe_bin(layer, program, command, span)
                 .unwrap_or_else(|| self.not_listed(layer, program, span)),
         }
+    }
+
+    /// The entries that can mean `program`, in order.
+    fn candidates<'l>(
+        &'l self,
+        index: usize,
+        layer: &'l ExecLayer,
+        program: &Program<'_, '_>,
+    ) -> impl Iterator<Item = &'l Ruled<Entry>> {
+        let listed = if program.is_bare() {
+            (&[][..], self.policy.patterns().exec.entries(index, &program.invoked))
+        } else {
+            // A path can be another spelling of any entry's program.
+            (layer.allowlist.as_slice(), &[][..])
+        };
+        listed.0.iter().chain(listed.1.iter().filter_map(|place| layer.allowlist.get(*place)))
     }
 
     fn safe_bin(

@@ -15,9 +15,9 @@ const SHELL: &[u8] = b"bash";
 const READ_ALIKE: [&[u8]; 4] = [b"bash", b"sh", b"dash", b"ash"];
 
 /// The program that is executed, or why it is not there, and its arguments.
-type Executed = (Result<ProgramFact, Reason>, Vec<Vec<u8>>);
+type Executed<'a> = (Result<&'a ProgramFact, Reason>, Vec<Vec<u8>>);
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
     /// The decision that the findings amount to.
     pub(super) fn decision(mut self) -> Decision {
         let commands = self.commands();
@@ -67,31 +67,35 @@ impl Judge<'_> {
         };
         let cwd = self.working_directory()?;
         let (environment, stripped) = environment::build(self.policy, &self.request.environment);
-        let mut programs: Vec<ProgramFact> = self.programs.iter().map(|fact| (*fact).clone()).collect();
-        programs.extend(program.clone());
-        let Some(confinement) = confinement::build(self.policy, self.world, &programs) else {
+        let mut programs = std::mem::take(&mut self.programs);
+        programs.extend(program.as_ref().ok().copied());
+        // A line names few programs, some of them often.
+        programs.sort_unstable_by_key(|fact| std::ptr::from_ref(*fact));
+        programs.dedup_by(|one, other| std::ptr::eq(*one, *other));
+        let Some(confinement) = confinement::build(self.policy, self.world, programs.iter().copied()) else {
             return Err(vec![Reason::new(Code::ExecNotFound, "facts about the policy's paths are missing")]);
         };
+        let program = program.cloned();
         let reasons = std::mem::take(&mut self.findings.allowed);
         Ok(ExecGrant { program, argv, cwd, environment, stripped, confinement, reasons, commands })
     }
 
     /// The program that an argument vector names, or why it is not there, and its arguments.
-    fn argv(&mut self) -> Executed {
+    fn argv(&mut self) -> Executed<'a> {
         let Some(command) = self.request.script.commands.first() else {
             return (Err(Reason::new(Code::ExecEmpty, "there is no command")), Vec::new());
         };
         let absent = self.findings.absent.iter().find(|reason| reason.span == Some(command.span)).cloned();
         let program = match (absent, self.programs.first()) {
             (Some(reason), _) => Err(reason),
-            (None, Some(program)) => Ok((*program).clone()),
+            (None, Some(program)) => Ok(*program),
             (None, None) => Err(Reason::new(Code::ExecNotFound, "no program was found for the command")),
         };
         (program, literals(&command.words))
     }
 
     /// The shell that reads the line, or why it is not there, and its arguments.
-    fn shell(&mut self, line: &[u8]) -> Result<Executed, Vec<Reason>> {
+    fn shell(&mut self, line: &[u8]) -> Result<Executed<'a>, Vec<Reason>> {
         let name = self.request.shell.unwrap_or(SHELL);
         let shown = display(name);
         if !READ_ALIKE.contains(&base_name(name)) {
@@ -101,7 +105,7 @@ impl Judge<'_> {
             ]);
         }
         let program = match self.find_trusted(name, &self.request.cwd) {
-            Some(fact) if fact.executable => Ok(fact.clone()),
+            Some(fact) if fact.executable => Ok(fact),
             _ => {
                 let message = format!("the shell `{shown}` was not found in the trusted directories");
                 Err(Reason::new(Code::ExecNotFound, message))

@@ -14,6 +14,7 @@ mod directories;
 mod findings;
 mod glob;
 mod grant;
+mod index;
 mod inline;
 mod operand;
 mod options;
@@ -30,6 +31,7 @@ use claw_shell::{Opaque, OpaqueKind, Script, Span};
 
 use self::directories::Directories;
 use self::findings::Findings;
+pub(crate) use self::index::Index;
 use super::world::World;
 use crate::policy::{ExecLayer, Security};
 use crate::{Code, Decision, ExecRequest, Policy, ProgramFact, Reason};

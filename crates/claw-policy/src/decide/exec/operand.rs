@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use claw_shell::{Command, Word};
 
-use super::{Judge, Scope, glob, words};
+use super::{Judge, Scope, words};
 use crate::decide::file::{self, FileJudgement};
-use crate::policy::PathPattern;
 use crate::{Code, FileAction, FileRequest, Origin, Reason};
 
 /// Programs whose first operand is a pattern or a program, not a file.
@@ -75,11 +74,7 @@ impl Judge<'_> {
         };
         text.first() == Some(&b'.')
             || text.contains(&b'/')
-            || self.policy.hidden.iter().chain(&self.policy.hidden_by_default).any(|rule| match &rule.value {
-                PathPattern::Component(pattern) => glob::matches(pattern.as_bytes(), &text),
-                PathPattern::Literal(path) => path.as_os_str().as_encoded_bytes().ends_with(&text),
-                PathPattern::Glob(pattern) => glob::matches(words::base_name(pattern.as_bytes()), &text),
-            })
+            || self.policy.patterns().exec.may_be_hidden(&text)
     }
 
     /// Why a file may not be touched by a command; empty when it may.

@@ -1,0 +1,97 @@
+//! The policy's lists by name, made once per policy: a line asks them for every command and operand.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{glob, words};
+use crate::policy::{ExecLayer, PathPattern, Policy, ProgramMatcher};
+
+/// Indexes of the lists that commands are held against.
+#[derive(Debug)]
+pub(crate) struct Index {
+    /// By layer.
+    allowlists: Vec<Allowlist>,
+    hidden: HiddenNames,
+}
+
+impl Index {
+    pub(crate) fn new(policy: &Policy) -> Self {
+        Self {
+            allowlists: policy.exec.iter().map(Allowlist::new).collect(),
+            hidden: HiddenNames::new(policy),
+        }
+    }
+
+    /// The places of the entries in a layer's allowlist that can mean a program with the bare name `name`.
+    pub(super) fn entries(&self, layer: usize, name: &[u8]) -> &[usize] {
+        self.allowlists.get(layer).map_or(&[], |list| list.by_name.get(name).unwrap_or(&list.by_path))
+    }
+
+    /// Whether a name without `/` could be the last one of something hidden.
+    pub(super) fn may_be_hidden(&self, name: &[u8]) -> bool {
+        self.hidden.may_be(name)
+    }
+}
+
+/// The places of a layer's allowlist entries, in order.
+#[derive(Debug)]
+struct Allowlist {
+    /// Those that mean the name, among those that mean paths.
+    by_name: HashMap<Vec<u8>, Vec<usize>>,
+    /// Those that mean paths, which can be a program of any name.
+    by_path: Vec<usize>,
+}
+
+impl Allowlist {
+    fn new(layer: &ExecLayer) -> Self {
+        let mut list = Self { by_name: HashMap::new(), by_path: Vec::new() };
+        for (place, entry) in layer.allowlist.iter().enumerate() {
+            match &entry.value.program {
+                ProgramMatcher::Path(_) => {
+                    list.by_path.push(place);
+                    list.by_name.values_mut().for_each(|places| places.push(place));
+                }
+                ProgramMatcher::Name(name) => {
+                    list.by_name.entry(name.clone()).or_insert_with(|| list.by_path.clone()).push(place);
+                }
+            }
+        }
+        list
+    }
+}
+
+/// The last names of what is hidden.
+#[derive(Debug, Default)]
+struct HiddenNames {
+    /// Names without pattern characters, and every end of the literal paths' last names.
+    plain: HashSet<Vec<u8>>,
+    patterns: Vec<Vec<u8>>,
+}
+
+impl HiddenNames {
+    fn new(policy: &Policy) -> Self {
+        let mut names = Self::default();
+        for rule in policy.hidden.iter().chain(&policy.hidden_by_default) {
+            match &rule.value {
+                PathPattern::Component(pattern) => names.add(pattern.as_bytes()),
+                PathPattern::Glob(pattern) => names.add(words::base_name(pattern.as_bytes())),
+                PathPattern::Literal(path) => {
+                    let name = words::base_name(path.as_os_str().as_encoded_bytes());
+                    names.plain.extend((0..=name.len()).filter_map(|at| name.get(at..)).map(<[u8]>::to_vec));
+                }
+            }
+        }
+        names
+    }
+
+    fn add(&mut self, pattern: &[u8]) {
+        if pattern.iter().any(|byte| b"*?[]{}\\".contains(byte)) {
+            self.patterns.push(pattern.to_vec());
+        } else {
+            self.plain.insert(pattern.to_vec());
+        }
+    }
+
+    fn may_be(&self, name: &[u8]) -> bool {
+        self.plain.contains(name) || self.patterns.iter().any(|pattern| glob::matches(pattern, name))
+    }
+}
