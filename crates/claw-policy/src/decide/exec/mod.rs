@@ -32,6 +32,7 @@ use claw_shell::{Opaque, OpaqueKind, Script, Span};
 use self::directories::Directories;
 use self::findings::Findings;
 pub(crate) use self::index::Index;
+pub(super) use self::program::is_multi_call;
 use super::world::World;
 use crate::policy::{ExecLayer, Security};
 use crate::{Code, Decision, ExecRequest, Policy, ProgramFact, Reason};

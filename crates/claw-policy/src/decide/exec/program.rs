@@ -13,6 +13,11 @@ use crate::{FactError, ProgramFact};
 /// Program files that act as another program by the name they are called with: that they are the same file says nothing.
 const MULTI_CALL: [&[u8]; 6] = [b"busybox", b"toybox", b"coreutils", b"systemctl", b"kmod", b"box"];
 
+/// Whether what the file does depends on the name that it is started under.
+pub(in crate::decide) fn is_multi_call(real: &Path) -> bool {
+    real.file_name().is_some_and(|name| MULTI_CALL.contains(&name.as_encoded_bytes()))
+}
+
 /// Programs that run others with their own options and rights. They are never unwrapped, so a pattern on
 /// many files does not mean them: they have to be listed by name.
 const NEVER_BY_PATTERN: [&[u8]; 24] = [

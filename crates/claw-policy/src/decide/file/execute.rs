@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::super::exec::is_multi_call;
 use super::judge::Judge;
 use super::spelling::Spelling;
 use super::{FileAllowance, Links, Names};
@@ -32,7 +33,7 @@ pub(super) fn judge(judge: &Judge<'_, '_>, spelling: &Spelling) -> Result<FileAl
         return Err(not_a_program(spelling, FactError::NoAccess));
     }
     let policy = judge.policy;
-    let denied = policy.exec_deny.iter().find(|entry| matches(judge, &entry.value, program, spelling));
+    let denied = policy.exec_deny.iter().find(|entry| is_denied(judge, &entry.value, program, spelling));
     if let Some(entry) = denied {
         let message = format!("`{}` is denied by `{}`", program.real.display(), entry.rule.text);
         return Err(Reason::new(Code::ExecDenied, message).by(&entry.rule));
@@ -95,7 +96,22 @@ fn entry(
     Some(entry.rule.clone())
 }
 
-/// Whether the matcher means this very file: by the object, not by its name.
+/// Whether a `deny` entry means the file: any of its names is enough.
+fn is_denied(
+    judge: &Judge<'_, '_>,
+    matcher: &ProgramMatcher,
+    program: &ProgramFact,
+    spelling: &Spelling,
+) -> bool {
+    let is_named = |name: &[u8]| {
+        let names = [spelling.path.as_path(), &program.found, &program.real];
+        names.into_iter().any(|path| has_name(path, name))
+    };
+    matches!(matcher, ProgramMatcher::Name(name) if is_named(name))
+        || matches(judge, matcher, program, spelling)
+}
+
+/// Whether the matcher means this very file: by the object, or by a name in a trusted directory.
 fn matches(
     judge: &Judge<'_, '_>,
     matcher: &ProgramMatcher,
@@ -105,7 +121,13 @@ fn matches(
     let is_it = |known: &ProgramFact| known.id == program.id || known.real == program.real;
     match matcher {
         ProgramMatcher::Name(name) => {
-            judge.world.program(name).is_some_and(|known| known.as_ref().is_ok_and(is_it))
+            // What such a file does depends on the name that it is started under.
+            if is_multi_call(&program.real) && !has_name(&spelling.path, name) {
+                return false;
+            }
+            let is_trusted = |directory: &PathBuf| program.found.parent() == Some(directory.as_path());
+            has_name(&program.found, name) && judge.policy.trusted_dirs.iter().any(is_trusted)
+                || judge.world.program(name).is_some_and(|known| known.as_ref().is_ok_and(is_it))
         }
         ProgramMatcher::Path(pattern) => {
             let literal = !crate::pattern::is_magic(pattern);
@@ -115,4 +137,8 @@ fn matches(
             judge.world.glob(pattern).is_some_and(|known| known.iter().any(is_it))
         }
     }
+}
+
+fn has_name(path: &Path, name: &[u8]) -> bool {
+    path.file_name().is_some_and(|file| file.as_encoded_bytes() == name)
 }

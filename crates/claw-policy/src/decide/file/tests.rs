@@ -322,6 +322,16 @@ fn programs_are_executed_by_what_the_file_is() {
     let policy = policy.edited(|policy| policy.files[0].workspace_exec = true);
     assert_eq!(act(&tree, &policy, FileAction::Execute, "/w/run"), None);
     assert_eq!(act(&tree, &policy, FileAction::Execute, "/w/copy"), Some(Code::ExecDenied));
+    // What a multi-call program does depends on its name; a second trusted directory counts as the first.
+    tree.file("/usr/bin/busybox").link("/usr/bin/ls", "busybox").link("/w/rm2", "/usr/bin/busybox");
+    tree.file("/usr/local/bin/git").file("/usr/bin/git");
+    let busybox = policy.edited(|policy| {
+        policy.trusted_dirs.push("/usr/local/bin".into());
+        policy.exec[0].allowlist.push(entry("ls", ProgramMatcher::Name(b"ls".to_vec())));
+    });
+    assert_eq!(act(&tree, &busybox, FileAction::Execute, "/usr/bin/ls"), None);
+    assert_eq!(act(&tree, &busybox, FileAction::Execute, "/w/rm2"), Some(Code::ExecNotAllowlisted));
+    assert_eq!(act(&tree, &busybox, FileAction::Execute, "/usr/local/bin/git"), None);
     let narrowed = policy.edited(|policy| {
         policy.files.push(FileLayer { roots: Vec::new(), workspace: None, workspace_exec: false });
     });
