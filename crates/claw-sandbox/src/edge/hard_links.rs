@@ -15,6 +15,12 @@ pub(super) fn find(mut path: ResolvedPath, roots: &[PathBuf]) -> ResolvedPath {
     if path.kind != FileKind::File || !path.outside_names {
         return path;
     }
+    let roots: Vec<PathBuf> = roots.iter().filter_map(|root| fs::canonicalize(root).ok()).collect();
+    // Outside of the policy's trees (a program with two names in /usr/bin) no other name gives a right.
+    if !roots.iter().any(|root| path.real.starts_with(root)) {
+        path.outside_names = false;
+        return path;
+    }
     let Ok(metadata) = fs::symlink_metadata(&path.real) else { return path };
     let mut search = Search {
         device: metadata.dev(),
@@ -24,13 +30,11 @@ pub(super) fn find(mut path: ResolvedPath, roots: &[PathBuf]) -> ResolvedPath {
         found: Vec::new(),
         own: path.real.clone(),
     };
-    for root in roots {
+    for root in &roots {
         if search.is_over() {
             break;
         }
-        if let Ok(root) = fs::canonicalize(root) {
-            search.tree(&root);
-        }
+        search.tree(root);
     }
     path.outside_names = (search.found.len() as u64) < search.wanted;
     path.aliases = search.found;
