@@ -33,14 +33,15 @@ impl<'a> Judge<'a> {
                 vec![Reason::new(Code::ExecAsk, "every command has to be confirmed").by(&layer.ask.rule)]
             })
         };
-        match (self.grant(commands.clone()), question) {
+        match (self.grant(), question) {
             (Err(reasons), None) => deny(reasons, commands),
             (Err(reasons), Some(mut asked)) => {
                 asked.extend(reasons);
                 deny(asked, commands)
             }
-            (Ok(grant), None) => Decision::Allow(Grant::Exec(grant)),
+            (Ok(grant), None) => Decision::Allow(Grant::Exec(ExecGrant { commands, ..grant })),
             (Ok(grant), Some(reasons)) => {
+                let grant = ExecGrant { commands: commands.clone(), ..grant };
                 Decision::Ask(Question { reasons, commands, grant: Box::new(Grant::Exec(grant)) })
             }
         }
@@ -60,7 +61,8 @@ impl<'a> Judge<'a> {
         layers.filter(|layer| self.restricts(layer)).all(|layer| layer.ask.value != Ask::Off)
     }
 
-    fn grant(&mut self, commands: Vec<Vec<Vec<u8>>>) -> Result<ExecGrant, Vec<Reason>> {
+    /// What would be granted; its commands are for the caller to fill in.
+    fn grant(&mut self) -> Result<ExecGrant, Vec<Reason>> {
         let (program, argv) = match self.request.line {
             Some(line) => self.shell(line)?,
             None => self.argv(),
@@ -77,7 +79,16 @@ impl<'a> Judge<'a> {
         };
         let program = program.cloned();
         let reasons = std::mem::take(&mut self.findings.allowed);
-        Ok(ExecGrant { program, argv, cwd, environment, stripped, confinement, reasons, commands })
+        Ok(ExecGrant {
+            program,
+            argv,
+            cwd,
+            environment,
+            stripped,
+            confinement,
+            reasons,
+            commands: Vec::new(),
+        })
     }
 
     /// The program that an argument vector names, or why it is not there, and its arguments.
@@ -148,6 +159,9 @@ fn literals(words: &[Word]) -> Vec<Vec<u8>> {
 
 /// A word as text, expansions as they are written.
 fn render(word: &Word) -> Vec<u8> {
+    if let Some(text) = word.as_literal() {
+        return text.into_owned();
+    }
     let mut text = Vec::new();
     for piece in &word.pieces {
         match piece {
