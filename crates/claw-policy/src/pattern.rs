@@ -126,11 +126,11 @@ impl PatternSet {
         if self.names.is_empty() {
             return;
         }
-        let mut prefix = root.to_path_buf();
-        for component in path.strip_prefix(root).unwrap_or(Path::new("")).components() {
-            prefix.push(component);
+        let beneath = path.strip_prefix(root).unwrap_or(Path::new(""));
+        for (depth, component) in beneath.components().enumerate() {
             for index in self.names.matches(Path::new(component.as_os_str())) {
-                found.extend(self.name_rules.get(index).map(|rule| (*rule, prefix.clone())));
+                let matched = || root.join(beneath.components().take(depth + 1).collect::<PathBuf>());
+                found.extend(self.name_rules.get(index).map(|rule| (*rule, matched())));
             }
         }
     }

@@ -191,7 +191,8 @@ impl Ground {
     /// The outermost root of a layer that holds `path`: patterns on names apply beneath it.
     fn outermost(&self, path: &Path) -> Option<&Path> {
         let holding = self.roots().map(|root| root.real.as_path()).filter(|root| path.starts_with(root));
-        holding.min_by_key(|root| root.components().count())
+        // They hold one another too, so the shortest name is the outermost.
+        holding.min_by_key(|root| root.as_os_str().len())
     }
 
     /// Whether a root that a policy names lies at or beneath the hidden place and holds the path.
@@ -241,7 +242,8 @@ impl GroundLayer {
 /// The deepest root that holds `path`; read-only wins a tie.
 pub(super) fn deepest<'a>(roots: &'a [GroundRoot], path: &Path) -> Option<&'a GroundRoot> {
     let holding = roots.iter().filter(|root| path.starts_with(&root.real));
-    holding.max_by_key(|root| (root.real.components().count(), root.access == Access::Read, !root.execute))
+    // They hold one another too, so the longest name is the deepest.
+    holding.max_by_key(|root| (root.real.as_os_str().len(), root.access == Access::Read, !root.execute))
 }
 
 impl GroundRoot {
