@@ -56,6 +56,9 @@ pub enum Query {
 pub struct Facts {
     /// The home directory that `~` means.
     pub home: Option<PathBuf>,
+    /// Whether only one command will ever run under its confinement, which then need not serve others: a command
+    /// that starts no programs beside its own gets no others.
+    pub one_shot: bool,
     /// Answers that hold for longer than one request; ours come first.
     base: Option<Arc<Self>>,
     programs: HashMap<Vec<u8>, Result<ProgramFact, FactError>>,
@@ -170,6 +173,7 @@ impl Facts {
     pub fn over(base: &Arc<Self>) -> Self {
         Self {
             home: base.home.clone(),
+            one_shot: base.one_shot,
             base: Some(Arc::clone(base)),
             ground: base.ground.clone(),
             confinement: base.confinement.clone(),

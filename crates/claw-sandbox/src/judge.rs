@@ -26,6 +26,7 @@ pub struct Judge {
     edge: Edge,
     home: Option<PathBuf>,
     users: Option<BTreeMap<String, PathBuf>>,
+    one_shot: bool,
     base: Mutex<Option<Base>>,
 }
 
@@ -42,7 +43,7 @@ impl Judge {
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         let edge = Edge::new(&policy);
-        Self { policy, edge, home: edge::own_home(), users: None, base: Mutex::new(None) }
+        Self { policy, edge, home: edge::own_home(), users: None, one_shot: false, base: Mutex::new(None) }
     }
 
     /// States what `~` means.
@@ -56,6 +57,13 @@ impl Judge {
     #[must_use]
     pub fn with_users(mut self, users: BTreeMap<String, PathBuf>) -> Self {
         self.users = Some(users);
+        self
+    }
+
+    /// States that only one command will run: its confinement need not serve others.
+    #[must_use]
+    pub fn one_shot(mut self) -> Self {
+        self.one_shot = true;
         self
     }
 
@@ -112,6 +120,7 @@ impl Judge {
             return Arc::clone(&base.facts);
         }
         let mut facts = Facts::new(self.home.clone());
+        facts.one_shot = self.one_shot;
         for _ in 0..ROUNDS {
             let queries = claw_policy::queries(&self.policy, &facts);
             if queries.is_empty() {

@@ -43,7 +43,11 @@ pub fn decide(policy: &Policy, facts: &Facts, request: Request<'_>) -> Result<De
 #[must_use]
 pub fn queries(policy: &Policy, facts: &Facts) -> Vec<Query> {
     let world = World::new(facts);
-    let _ = confinement::build(policy, &world, &[]);
+    if facts.one_shot {
+        let _ = world.ground(policy);
+    } else {
+        let _ = confinement::build(policy, &world, &[]);
+    }
     for entry in policy.trusted_dirs.iter() {
         let _ = world.path(entry, true);
     }

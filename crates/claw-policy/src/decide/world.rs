@@ -83,6 +83,11 @@ impl<'a> World<'a> {
         })
     }
 
+    /// Whether only one command will run.
+    pub(super) const fn one_shot(&self) -> bool {
+        self.facts.one_shot
+    }
+
     /// The policy's confinement; remembered in the facts. `None` while a fact for it is missing.
     pub(super) fn confinement(
         &self,

@@ -31,7 +31,6 @@ const SYSTEM: &[&str] = &[
     "/libx32",
     "/opt",
     "/nix/store",
-    "/etc",
     "/proc",
     "/sys/fs/cgroup",
     "/sys/devices/system/cpu",
@@ -41,6 +40,72 @@ const SYSTEM: &[&str] = &[
     "/var/lib/dpkg",
     "/var/cache/fontconfig",
     "/var/lib/ca-certificates",
+];
+
+/// What programs read in `/etc`. Named one by one: the directory also holds credentials, and a grant of all of it
+/// with exceptions would have to list what is there at one moment.
+const SYSTEM_ETC: &[&str] = &[
+    "alternatives",
+    "bash.bashrc",
+    "bash_completion.d",
+    "ca-certificates",
+    "ca-certificates.conf",
+    "crypto-policies",
+    "debian_version",
+    "default/locale",
+    "environment",
+    "fonts",
+    "gai.conf",
+    "gitconfig",
+    "gnutls",
+    "group",
+    "host.conf",
+    "hostname",
+    "hosts",
+    "inputrc",
+    "java",
+    "java-11-openjdk",
+    "java-17-openjdk",
+    "java-21-openjdk",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "ld.so.preload",
+    "locale.alias",
+    "locale.conf",
+    "localtime",
+    "lsb-release",
+    "machine-id",
+    "magic",
+    "magic.mime",
+    "maven",
+    "mime.types",
+    "mke2fs.conf",
+    "networks",
+    "nsswitch.conf",
+    "npmrc",
+    "os-release",
+    "passwd",
+    "perl",
+    "pip.conf",
+    "pki/tls/certs",
+    "profile",
+    "profile.d",
+    "protocols",
+    "python3",
+    "python3.11",
+    "python3.12",
+    "python3.13",
+    "redhat-release",
+    "resolv.conf",
+    "services",
+    "shells",
+    "ssl/certs",
+    "ssl/openssl.cnf",
+    "terminfo",
+    "timezone",
+    "xattr.conf",
+    "xdg",
 ];
 
 /// The same below the home directory: tool configuration and toolchains, without which the tools do not start.
@@ -71,7 +136,8 @@ const SYSTEM_HOME: &[&str] = &[
 pub(crate) fn system(expansion: &Expansion) -> Vec<Ruled<RootRule>> {
     let home = expansion.home.as_ref().filter(|home| home.is_absolute());
     let below_home = SYSTEM_HOME.iter().filter_map(|path| home.map(|home| home.join(path)));
-    let paths = SYSTEM.iter().map(PathBuf::from).chain(below_home);
+    let below_etc = SYSTEM_ETC.iter().map(|path| PathBuf::from("/etc").join(path));
+    let paths = SYSTEM.iter().map(PathBuf::from).chain(below_etc).chain(below_home);
     let rule = |path: PathBuf| Ruled {
         rule: RuleRef {
             source: "system profile".into(),
@@ -175,6 +241,101 @@ const BUNDLES: &[(&[&str], &[&str])] = &[
     (&["java", "javac"], &["/usr/lib/jvm"]),
 ];
 
+/// Programs that start no others but the parts of their own bundle. What they can be made to start by their
+/// arguments (`sort --compress-program`, `tar -I`) is judged as a command of its own.
+const ALONE: &[&str] = &[
+    "[",
+    "awk",
+    "base64",
+    "basename",
+    "bc",
+    "bzip2",
+    "cat",
+    "chmod",
+    "cmp",
+    "column",
+    "comm",
+    "cp",
+    "cut",
+    "date",
+    "df",
+    "diff",
+    "dirname",
+    "du",
+    "echo",
+    "envsubst",
+    "expand",
+    "expr",
+    "false",
+    "file",
+    "fmt",
+    "fold",
+    "gawk",
+    "git",
+    "grep",
+    "gzip",
+    "head",
+    "hexdump",
+    "hostname",
+    "iconv",
+    "id",
+    "join",
+    "jq",
+    "ln",
+    "ls",
+    "mawk",
+    "md5sum",
+    "mkdir",
+    "mktemp",
+    "mv",
+    "nl",
+    "nproc",
+    "od",
+    "paste",
+    "printenv",
+    "printf",
+    "pwd",
+    "readlink",
+    "realpath",
+    "rg",
+    "rmdir",
+    "sed",
+    "seq",
+    "sha1sum",
+    "sha256sum",
+    "sha512sum",
+    "sleep",
+    "sort",
+    "split",
+    "stat",
+    "strings",
+    "tac",
+    "tail",
+    "tar",
+    "tee",
+    "test",
+    "touch",
+    "tr",
+    "tree",
+    "true",
+    "truncate",
+    "uname",
+    "unexpand",
+    "uniq",
+    "wc",
+    "which",
+    "whoami",
+    "xxd",
+    "xz",
+    "yes",
+    "zstd",
+];
+
+/// Whether the program of this name starts no others.
+pub(crate) fn starts_no_others(name: &[u8]) -> bool {
+    ALONE.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok()
+}
+
 /// The bundles, one for each program.
 pub(crate) fn bundles() -> Vec<Bundle> {
     let each =
@@ -184,4 +345,15 @@ pub(crate) fn bundles() -> Vec<Bundle> {
         parts: parts.iter().map(PathBuf::from).collect(),
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_programs_that_start_no_others_is_sorted() {
+        assert!(ALONE.is_sorted());
+        assert!(starts_no_others(b"git") && !starts_no_others(b"make"));
+    }
 }

@@ -53,7 +53,7 @@ fn sandbox(args: &RunArgs) -> Result<Sandbox, Failure> {
         Err(_) if policy.logging().continue_without_log => None,
         Err(error) => return Err(Failure::new(error)),
     };
-    let builder = Sandbox::builder(policy);
+    let builder = Sandbox::builder(policy).one_shot();
     let builder = match log {
         Some(log) => builder.audit(log),
         None => builder,

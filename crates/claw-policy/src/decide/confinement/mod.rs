@@ -15,6 +15,23 @@ use super::network;
 use super::world::World;
 use crate::{Confinement, Policy, ProgramFact};
 
+/// The confinement of a single run whose commands start no programs beside `programs` and their bundles.
+///
+/// `None` when a fact was missing.
+pub(super) fn of_one<'p>(
+    policy: &Policy,
+    world: &World<'_>,
+    programs: impl IntoIterator<Item = &'p ProgramFact>,
+) -> Option<Arc<Confinement>> {
+    let before = world.unanswered();
+    let mut confinement = frame(policy, world);
+    for program in programs {
+        confinement.add_program(program);
+        programs::add_bundles(policy, world, program, &mut confinement);
+    }
+    (world.unanswered() == before).then(|| Arc::new(confinement))
+}
+
 /// The confinement of every run under `policy`; `programs` may be executed beside the allowlist's.
 ///
 /// `None` when a fact was missing (then `world` has recorded it).
@@ -33,13 +50,20 @@ pub(super) fn build<'p>(
 }
 
 fn base(policy: &Policy, world: &World<'_>) -> Confinement {
+    let mut confinement = frame(policy, world);
+    programs::add(policy, world, &mut confinement);
+    confinement
+}
+
+/// Everything but the programs.
+fn frame(policy: &Policy, world: &World<'_>) -> Confinement {
     let ground = world.ground(policy);
     let mut roots = roots::of_layers(ground);
     let mut system = roots::of_system(ground);
     let nested = exceptions::nested(ground, &mut roots, &mut system);
     let writable = roots::writable(&roots);
     roots.append(&mut system);
-    let mut confinement = Confinement {
+    Confinement {
         nested,
         protected: exceptions::protected(ground, &writable),
         roots,
@@ -52,7 +76,5 @@ fn base(policy: &Policy, world: &World<'_>) -> Confinement {
         set_environment: policy.patterns().environment.clone(),
         search_path: policy.trusted_dirs.clone(),
         detach: policy.detach,
-    };
-    programs::add(policy, world, &mut confinement);
-    confinement
+    }
 }

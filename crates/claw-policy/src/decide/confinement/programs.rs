@@ -69,8 +69,17 @@ fn by_name<'w>(name: &[u8], world: &World<'w>) -> Option<&'w ProgramFact> {
     world.program(name)?.as_ref().ok()
 }
 
-fn add_bundles(policy: &Policy, world: &World<'_>, program: &ProgramFact, confinement: &mut Confinement) {
-    for bundle in &policy.bundles {
+/// What `program` executes as parts of itself.
+pub(super) fn add_bundles(
+    policy: &Policy,
+    world: &World<'_>,
+    program: &ProgramFact,
+    confinement: &mut Confinement,
+) {
+    let names = [program.found.file_name(), program.real.file_name()];
+    let is_named = |name: &[u8]| names.iter().flatten().any(|known| known.as_encoded_bytes() == name);
+    for bundle in policy.bundles.iter().filter(|bundle| is_named(&bundle.program)) {
+        // The trusted program of that name, not another file that is called like it.
         if !by_name(&bundle.program, world).is_some_and(|known| known.id == program.id) {
             continue;
         }

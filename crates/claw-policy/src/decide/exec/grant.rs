@@ -1,12 +1,12 @@
 //! From findings to the decision.
 
-use claw_shell::{Piece, Word};
+use claw_shell::{Lookup, Piece, Word};
 
 use super::Judge;
 use super::words::{base_name, display};
 use crate::decide::{confinement, environment};
 use crate::policy::Ask;
-use crate::{Code, Decision, Denial, ExecGrant, Grant, ProgramFact, Question, Reason};
+use crate::{Code, Decision, Denial, ExecGrant, Grant, ProgramFact, Question, Reason, profile};
 
 /// The shell that reads a line when the request names none: the one whose language the line was parsed in.
 const SHELL: &[u8] = b"bash";
@@ -74,7 +74,14 @@ impl<'a> Judge<'a> {
         // A line names few programs, some of them often.
         programs.sort_unstable_by_key(|fact| std::ptr::from_ref(*fact));
         programs.dedup_by(|one, other| std::ptr::eq(*one, *other));
-        let Some(confinement) = confinement::build(self.policy, self.world, programs.iter().copied()) else {
+        let alone = self.world.one_shot() && self.starts_no_others();
+        let programs = programs.iter().copied();
+        let confinement = if alone {
+            confinement::of_one(self.policy, self.world, programs)
+        } else {
+            confinement::build(self.policy, self.world, programs)
+        };
+        let Some(confinement) = confinement else {
             return Err(vec![Reason::new(Code::ExecNotFound, "facts about the policy's paths are missing")]);
         };
         let program = program.cloned();
@@ -89,6 +96,23 @@ impl<'a> Judge<'a> {
             reasons,
             commands: Vec::new(),
         })
+    }
+
+    /// Whether every command is known to start no programs but those that were judged here.
+    fn starts_no_others(&self) -> bool {
+        let starts_none = |command: &claw_shell::Command| match command.lookup {
+            Lookup::Builtin(_) | Lookup::Function => true,
+            Lookup::Program | Lookup::FunctionOrProgram => {
+                command.transparent
+                    || command
+                        .words
+                        .first()
+                        .and_then(Word::as_literal)
+                        .is_some_and(|name| profile::starts_no_others(base_name(&name)))
+            }
+        };
+        let script = self.request.script;
+        script.opaque.is_empty() && script.commands.iter().all(starts_none)
     }
 
     /// The program that an argument vector names, or why it is not there, and its arguments.
