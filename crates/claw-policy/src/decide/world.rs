@@ -1,6 +1,7 @@
 //! Facts, read through a recorder of what is missing.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,12 +11,19 @@ use crate::{
     Confinement, Decision, FactError, Facts, MissingFacts, PathFact, Policy, ProgramFact, Query, TreeFact,
 };
 
+/// Queries in the order in which they came up, each once.
+#[derive(Debug, Default)]
+struct Missing {
+    queries: Vec<Query>,
+    known: HashSet<Query>,
+}
+
 /// The facts during one decision. An unknown fact is recorded and reads as `None`; the decision that
 /// is made without it is thrown away by [`World::finish`].
 #[derive(Debug)]
 pub(super) struct World<'a> {
     facts: &'a Facts,
-    missing: RefCell<Vec<Query>>,
+    missing: RefCell<Missing>,
     /// How often a fact was asked for and missing.
     unanswered: Cell<usize>,
     ground: OnceCell<Arc<Ground>>,
@@ -23,12 +31,12 @@ pub(super) struct World<'a> {
 
 impl<'a> World<'a> {
     pub(super) fn new(facts: &'a Facts) -> Self {
-        Self { facts, missing: RefCell::new(Vec::new()), unanswered: Cell::new(0), ground: OnceCell::new() }
+        Self { facts, missing: RefCell::default(), unanswered: Cell::new(0), ground: OnceCell::new() }
     }
 
     /// The decision, unless a fact that it asked for was missing.
     pub(super) fn finish(self, decision: Decision) -> Result<Decision, MissingFacts> {
-        let queries = self.missing.into_inner();
+        let queries = self.missing.into_inner().queries;
         if queries.is_empty() { Ok(decision) } else { Err(MissingFacts { queries }) }
     }
 
@@ -110,14 +118,14 @@ impl<'a> World<'a> {
 
     /// Every query that was not answered, for the caller to answer.
     pub(super) fn into_missing(self) -> Vec<Query> {
-        self.missing.into_inner()
+        self.missing.into_inner().queries
     }
 
     fn missing<T>(&self, query: Query) -> Option<T> {
         self.unanswered.set(self.unanswered() + 1);
         let mut missing = self.missing.borrow_mut();
-        if !missing.contains(&query) {
-            missing.push(query);
+        if missing.known.insert(query.clone()) {
+            missing.queries.push(query);
         }
         None
     }
