@@ -231,9 +231,9 @@ pub(crate) struct SchemaArgs {
 /// Write a commented policy to start from
 #[derive(Args, Debug)]
 pub(crate) struct InitArgs {
-    /// Where to write it
-    #[arg(value_name = "PATH", default_value = "claw-sandbox.yaml", value_hint = ValueHint::FilePath)]
-    pub(crate) path: PathBuf,
+    /// Where to write it, outside of the workspace [default: ~/.config/claw-sandbox/starter.yaml]
+    #[arg(value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) path: Option<PathBuf>,
     /// Replace a file that is already there
     #[arg(short, long)]
     pub(crate) force: bool,

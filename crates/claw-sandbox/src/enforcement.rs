@@ -43,16 +43,21 @@ pub struct Missing {
     pub reason: String,
     /// What can be done about it.
     pub next: String,
+    /// All that a policy would have to give up to run here: what it gives up already, and what else is missing.
+    pub degrade: Vec<Guarantee>,
 }
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { guarantee, reason, next } = self;
+        let Self { guarantee, reason, next, degrade } = self;
         let name = guarantee.name();
-        write!(
-            f,
-            "`{name}` cannot be enforced: {reason}; {next}, or give it up with `enforcement: {{ degrade: [{name}] }}`"
-        )
+        write!(f, "`{name}` cannot be enforced: {reason}; {next}")?;
+        if degrade.is_empty() {
+            return Ok(());
+        }
+        // The key replaces what was given up before, so the whole list is named.
+        let names: Vec<&str> = degrade.iter().map(|guarantee| guarantee.name()).collect();
+        write!(f, ", or give it up with `enforcement: {{ degrade: [{}] }}`", names.join(", "))
     }
 }
 
@@ -82,7 +87,7 @@ impl Enforcement {
         self.entries().filter_map(|(guarantee, state)| match state {
             State::Enforced { .. } => None,
             State::Missing { reason, next } => {
-                Some(Missing { guarantee, reason: reason.clone(), next: next.clone() })
+                Some(Missing { guarantee, reason: reason.clone(), next: next.clone(), degrade: Vec::new() })
             }
         })
     }
@@ -93,8 +98,11 @@ impl Enforcement {
     ///
     /// All guarantees that are missing and that the policy does not give up by name.
     pub fn meets(&self, floor: &Floor) -> Result<(), Vec<Missing>> {
-        let missing: Vec<_> =
+        let mut missing: Vec<_> =
             self.missing().filter(|missing| !floor.degrade.contains(&missing.guarantee)).collect();
+        let all: Vec<Guarantee> =
+            floor.degrade.iter().copied().chain(missing.iter().map(|missing| missing.guarantee)).collect();
+        missing.iter_mut().for_each(|missing| missing.degrade.clone_from(&all));
         if missing.is_empty() { Ok(()) } else { Err(missing) }
     }
 }

@@ -69,7 +69,7 @@ pub use judge::Judge;
 pub use kernel::{KernelFeatures, NEWEST_KNOWN_ABI};
 pub use launcher::LauncherCache;
 pub use limits::unenforced;
-pub use load::{LoadOptions, built_in_policy, load_policy, policy_from_yaml};
+pub use load::{LoadOptions, built_in_policy, config_directory, load_policy, policy_from_yaml};
 pub use observe::Running;
 pub use outcome::{Ending, Outcome, Stream, Sweep, SweepMethod, Usage};
 pub use plan::{LaunchPlan, PrepareError};

@@ -87,7 +87,9 @@ fn first(directory: &Path, names: &[&str]) -> Result<Option<Source>, Error> {
     Ok(None)
 }
 
-fn config_directory() -> Option<PathBuf> {
+/// `XDG_CONFIG_HOME`, or `.config` in the home directory.
+#[must_use]
+pub fn config_directory() -> Option<PathBuf> {
     let stated = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     stated.or_else(|| Some(home()?.join(".config")))
 }

@@ -14,7 +14,10 @@ use crate::output;
 
 /// Writes the policy. It never asks: what is there is kept unless `--force` is given.
 pub(crate) fn run(args: &InitArgs) -> Outcome {
-    let path = &args.path;
+    let path = &match &args.path {
+        Some(path) => path.clone(),
+        None => default_path()?,
+    };
     let text = include_str!("starter.yaml");
     write(path, text, args.force).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Failure::new(format_args!(
@@ -32,6 +35,13 @@ pub(crate) fn run(args: &InitArgs) -> Outcome {
         ))?;
     }
     Ok(Exit::Success)
+}
+
+/// In the workspace a policy would be refused: its own commands could change it.
+fn default_path() -> Result<PathBuf, Failure> {
+    let directory = claw_sandbox::config_directory()
+        .ok_or_else(|| Failure::new("there is no home directory to write a policy to; give a path"))?;
+    Ok(directory.join("claw-sandbox/starter.yaml"))
 }
 
 /// Never writes through a link, and replaces a file only as a whole.

@@ -1,14 +1,15 @@
 //! `run`: a command inside the sandbox, with our streams.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
 use claw_sandbox::audit::AuditLog;
-use claw_sandbox::{Decision, Ending, Error, ErrorKind, Outcome as Ended, Sandbox, Stream};
+use claw_sandbox::{Access, Decision, Ending, Error, ErrorKind, Outcome as Ended, Policy, Sandbox, Stream};
 
 use crate::args::RunArgs;
 use crate::exit::Exit;
@@ -20,8 +21,8 @@ use crate::wire::{Answer, outcome};
 /// Runs the command to its end.
 pub(crate) fn run(args: &RunArgs) -> Outcome {
     let signals = Signals::hold();
-    let report = args.outcome.as_deref().map(open).transpose()?;
     let sandbox = sandbox(args)?;
+    let report = args.outcome.as_deref().map(|path| open(path, sandbox.policy())).transpose()?;
     match command(&sandbox, args)?.spawn() {
         Ok(child) => {
             let child = Arc::new(child);
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &RunArgs) -> Outcome {
 fn sandbox(args: &RunArgs) -> Result<Sandbox, Failure> {
     let policy = super::policy::of_args(&args.policy)?;
     let log = match &args.audit {
-        Some(path) => AuditLog::open(path).map(Some),
+        Some(path) => AuditLog::open_for(&policy, path).map(Some),
         None => AuditLog::of_policy(&policy),
     };
     let log = match log {
@@ -105,8 +106,8 @@ fn refuse(args: &RunArgs, error: Error, exit: Exit) -> Outcome {
 fn say_why(ended: &Ended) {
     match ended.ending {
         Ending::TimedOut => output::say(format_args!(
-            "the run was ended: it took longer than its time limit, {:?}",
-            ended.wall
+            "the run was ended: it took longer than its time limit, {:.1} s",
+            ended.wall.as_secs_f64()
         )),
         Ending::OutputLimit(Stream::Stdout) => {
             output::say("the run was ended: standard output grew beyond its limit")
@@ -144,10 +145,35 @@ const fn exit_of_error(kind: ErrorKind) -> Exit {
 }
 
 /// Opened before the run: it must not start in vain, and what the run does to the path must not matter.
-fn open(path: &Path) -> Result<File, Failure> {
-    File::create(path).map_err(|error| {
-        Failure::io("cannot write the outcome", path, &error, "name a file that can be written")
-    })
+///
+/// A run could have left a link or a pipe where commands may write, so the file must not be there.
+fn open(path: &Path, policy: &Policy) -> Result<File, Failure> {
+    let failed = |error: &io::Error| {
+        Failure::io("cannot write the outcome", path, error, "name a regular file that can be written")
+    };
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = directory.canonicalize().map_err(|error| failed(&error))?;
+    let exposed = policy
+        .roots()
+        .filter(|(_, access)| *access == Access::Write)
+        .filter_map(|(root, _)| root.canonicalize().ok())
+        .any(|root| directory.starts_with(root));
+    if exposed {
+        return Err(Failure::new(format_args!(
+            "the outcome lies where commands can write: {}; name a file outside of the workspace",
+            path.display()
+        )));
+    }
+    let name = path.file_name().unwrap_or_default();
+    let mut options = File::options();
+    options.write(true).create(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY);
+    let file = options.open(directory.join(name)).map_err(|error| failed(&error))?;
+    let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
+    if !is_file {
+        return Err(failed(&io::Error::from_raw_os_error(libc::EINVAL)));
+    }
+    file.set_len(0).map_err(|error| failed(&error))?;
+    Ok(file)
 }
 
 fn write(file: Option<File>, report: &serde_json::Value) -> Result<(), Failure> {

@@ -71,10 +71,21 @@ fn init_writes_a_private_policy_that_is_valid_and_works() {
 }
 
 #[test]
+fn what_init_writes_by_default_runs_a_command() {
+    for user in User::all() {
+        let place = Place::of(user);
+        let ran = place.run(["init"]).exits(0);
+        let line = ran.stdout.lines().find(|line| line.contains("run --policy")).unwrap().to_owned();
+        let policy = line.split_whitespace().nth(3).unwrap();
+        place.run(["run", "--policy", policy, "--", "git", "--version"]).exits(0).prints("git version");
+    }
+}
+
+#[test]
 fn init_replaces_a_file_only_when_forced() {
     let place = Place::new();
-    let path = place.write("work/claw-sandbox.yaml", "mine\n");
-    place.run(["init"]).exits(125).says_one_line().says("claw-sandbox.yaml").says("--force");
+    let path = place.write("home/.config/claw-sandbox/starter.yaml", "mine\n");
+    place.run(["init"]).exits(125).says_one_line().says("starter.yaml").says("--force");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine\n");
     place.run(["init", "--force"]).exits(0);
     assert_ne!(std::fs::read_to_string(&path).unwrap(), "mine\n");

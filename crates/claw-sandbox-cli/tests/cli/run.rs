@@ -230,3 +230,30 @@ fn standard_input_of_a_terminal_less_run_is_not_waited_for() {
     assert!(child.wait().unwrap().success());
     drop(stdin);
 }
+
+#[test]
+fn an_outcome_where_commands_can_write_is_refused_and_a_planted_link_or_pipe_is_not_used() {
+    let place = Place::new();
+    let precious = place.write("precious", "mine");
+    place.run(["run", "--outcome", "out.json", "--", "true"]).exits(125).says("outside of the workspace");
+    assert!(!place.work().join("out.json").exists());
+    std::os::unix::fs::symlink(&precious, place.path("link.json")).unwrap();
+    place.run(["run", "--outcome", "../link.json", "--", "true"]).exits(125).says_one_line();
+    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "mine");
+    let fifo = place.path("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    place.run(["run", "--outcome", "../fifo", "--", "true"]).exits(125).says_one_line();
+}
+
+#[test]
+fn a_physical_cd_makes_redirections_unknown() {
+    let place = Place::new();
+    std::os::unix::fs::symlink("/tmp", place.work().join("link")).unwrap();
+    for line in [
+        "cd -P link/..; echo x > q",
+        "set -P; cd link/..; echo x > q",
+        "set -o physical; cd link/..; echo x > q",
+    ] {
+        place.run(["check", "--shell", line]).exits(126);
+    }
+}

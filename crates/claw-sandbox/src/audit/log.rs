@@ -65,6 +65,16 @@ impl AuditLog {
         Self::with_rotation(path.as_ref(), ROTATE_BYTES)
     }
 
+    /// Opens or creates a log for runs under `policy`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`], and when commands under the policy could write there. Nothing is created then.
+    pub fn open_for(policy: &Policy, path: impl AsRef<Path>) -> Result<Self, AuditError> {
+        refuse_exposed(policy, path.as_ref())?;
+        Self::open(path)
+    }
+
     pub(super) fn with_rotation(path: &Path, rotate_at: u64) -> Result<Self, AuditError> {
         let path = std::path::absolute(path).map_err(|error| AuditError::io("open", path, error))?;
         let file = open_file(&path)?;
@@ -74,12 +84,11 @@ impl AuditLog {
 
     /// The log that a policy asks for: its `logFile`, else [`AuditLog::default_path`].
     ///
-    /// `None` when the policy does not audit commands or files, or when it names no file and the default one would
-    /// lie where commands may write.
+    /// `None` when the policy does not audit commands or files.
     ///
     /// # Errors
     ///
-    /// When it cannot be opened, or the policy's own `logFile` lies where commands may write.
+    /// When it cannot be opened, or lies where commands may write.
     pub fn of_policy(policy: &Policy) -> Result<Option<Self>, AuditError> {
         let logging = policy.logging();
         if !logging.audit_commands && !logging.audit_file_access {
@@ -89,33 +98,35 @@ impl AuditLog {
             refuse_exposed(policy, path)?;
             return Self::open(path).map(Some);
         }
-        let Some(path) = Self::default_path().filter(|path| refuse_exposed(policy, path).is_ok()) else {
-            return Ok(None);
-        };
+        let path = Self::default_path();
+        refuse_exposed(policy, &path)?;
         if let Some(directory) = path.parent() {
+            let failed = |error| AuditError::io("make a directory for", &path, error);
             let mut builder = DirBuilder::new();
             builder.recursive(true).mode(0o700);
-            builder
-                .create(directory)
-                .map_err(|error| AuditError::io("make a directory for", &path, error))?;
+            builder.create(directory).map_err(failed)?;
+            // In a shared place somebody else may have made it before.
+            if fs::metadata(directory).map_err(failed)?.uid() != nix::unistd::geteuid().as_raw() {
+                return Err(failed(io::Error::from_raw_os_error(libc::EPERM)));
+            }
         }
         Self::open(path).map(Some)
     }
 
-    /// `~/.local/state/claw-sandbox/audit.jsonl` (or beneath `XDG_STATE_HOME`); `None` without a home of our own.
+    /// Where the log is when nobody says: `~/.local/state/claw-sandbox/audit.jsonl`, or beneath `XDG_STATE_HOME`.
+    ///
+    /// Without a home of our own (a service account, another user's `HOME`) it is
+    /// `/var/tmp/claw-sandbox-UID/audit.jsonl`.
     #[must_use]
-    pub fn default_path() -> Option<PathBuf> {
+    pub fn default_path() -> PathBuf {
         let stated = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        let state = match stated {
-            Some(state) => state,
-            None => {
-                let home = crate::home()?;
-                // A service account's home may be missing, or another user's whose HOME it was started with.
-                let ours = fs::metadata(&home).ok()?.uid() == nix::unistd::geteuid().as_raw();
-                ours.then(|| home.join(".local/state"))?
-            }
-        };
-        Some(state.join("claw-sandbox/audit.jsonl"))
+        let user = nix::unistd::geteuid().as_raw();
+        let is_ours = |home: &PathBuf| fs::metadata(home).is_ok_and(|metadata| metadata.uid() == user);
+        let state = stated.or_else(|| crate::home().filter(is_ours).map(|home| home.join(".local/state")));
+        match state {
+            Some(state) => state.join("claw-sandbox/audit.jsonl"),
+            None => PathBuf::from(format!("/var/tmp/claw-sandbox-{user}/audit.jsonl")),
+        }
     }
 
     /// Where it is.

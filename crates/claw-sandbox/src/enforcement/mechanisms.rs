@@ -149,8 +149,14 @@ fn later(which: &str, what: &str) -> State {
     )
 }
 
+/// The first few, for a message of one line.
 fn quoted(names: &[String]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    const SHOWN: usize = 4;
+    let mut shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    if names.len() > SHOWN {
+        shown.push(format!("and {} more", names.len() - SHOWN));
+    }
+    shown.join(", ")
 }
 
 fn enforced(mechanism: impl Into<String>) -> State {

@@ -137,6 +137,11 @@ pub(super) const DENIED: &[Group] = &[
     ),
     always(
         EPERM,
+        calls![SYS_mq_open SYS_mq_unlink SYS_mq_timedsend SYS_mq_timedreceive SYS_mq_notify SYS_mq_getsetattr],
+        "POSIX message queues are made and removed past every path that rules are about",
+    ),
+    always(
+        EPERM,
         calls![SYS_open_by_handle_at SYS_name_to_handle_at],
         "open files past the path (CVE-2014-3519, the `shocker` escape)",
     ),

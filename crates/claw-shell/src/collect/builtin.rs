@@ -258,7 +258,13 @@ fn set(collector: &mut Collector, call: &Call<'_>) -> Builtin {
             collector.shell.exports_all = true;
         }
         // `-k` makes assignments of arguments, and POSIX mode reads the rest differently.
-        if on && (letters.contains(&b'k') || matches!(named.as_deref(), Some(b"keyword" | b"posix"))) {
+        // `-P` (`physical`) makes every later `cd` read `..` after links.
+        let physical = letters.contains(&b'P') || named.as_deref() == Some(b"physical");
+        if on
+            && (physical
+                || letters.contains(&b'k')
+                || matches!(named.as_deref(), Some(b"keyword" | b"posix")))
+        {
             return opaque(collector, OpaqueKind::Construct, word.span);
         }
     }

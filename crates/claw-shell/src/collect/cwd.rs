@@ -146,6 +146,10 @@ impl Collector {
                 [b'-', letters @ ..]
                     if !letters.is_empty() && letters.iter().all(|byte| b"LPe@".contains(byte)) =>
                 {
+                    // `..` after a link leads elsewhere than the text says.
+                    if letters.contains(&b'P') {
+                        return None;
+                    }
                     operands.next();
                 }
                 _ => break,
