@@ -23,11 +23,19 @@ impl User {
     /// Everybody that the tests can be here. A user that is left out is named on standard error.
     pub(crate) fn all() -> Vec<Self> {
         if !is_root() {
-            eprintln!("skipped: uid 65534 needs root to become; this test runs as the current user only");
+            let _ = Write::write_fmt(
+                &mut std::io::stderr(),
+                format_args!(
+                    "skipped: uid 65534 needs root to become; this test runs as the current user only\n"
+                ),
+            );
             return vec![Self::Current];
         }
         if Command::new("setpriv").arg("--version").output().is_err() {
-            eprintln!("skipped: uid 65534 needs setpriv (util-linux); this test runs as root only");
+            let _ = Write::write_fmt(
+                &mut std::io::stderr(),
+                format_args!("skipped: uid 65534 needs setpriv (util-linux); this test runs as root only\n"),
+            );
             return vec![Self::Current];
         }
         vec![Self::Current, Self::Nobody]

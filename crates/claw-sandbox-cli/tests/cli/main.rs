@@ -1,10 +1,5 @@
 //! The command, end to end: every test runs the binary and looks at what comes out of it.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "a test fails by panicking and says what it skips"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking and says what it skips")]
 
 mod audit;
 mod bad_input;

@@ -20,7 +20,10 @@ fn the_child_that_runs_a_probe() {
 fn every_probe_is_blocked_inside_unless_the_gap_is_known() {
     let kernel = KernelFeatures::probe();
     if kernel.landlock_abi < 6 {
-        eprintln!("skipped: needs Landlock ABI 6, this kernel has {}", kernel.landlock_abi);
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("skipped: needs Landlock ABI 6, this kernel has {}\n", kernel.landlock_abi),
+        );
         return;
     }
     let program = std::env::current_exe().expect("the test's own path");

@@ -41,7 +41,10 @@ fn inside<T: Send + 'static>(
 ) -> Option<T> {
     let kernel = KernelFeatures::probe();
     if kernel.landlock_abi < 6 {
-        eprintln!("skipped: needs Landlock ABI 6, this kernel has {}", kernel.landlock_abi);
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("skipped: needs Landlock ABI 6, this kernel has {}\n", kernel.landlock_abi),
+        );
         return None;
     }
     let prepared = PreparedDomain::prepare(confinement, &kernel, None).expect("it can be prepared");
@@ -195,7 +198,10 @@ fn developer_tools_work_under_the_filter() {
             let granted = |path: PathBuf| roots.iter().any(|root| path.starts_with(root));
             // A toolchain in a place of its own is not granted here.
             if !found.canonicalize().is_ok_and(granted) {
-                eprintln!("skipped: {tool} is not installed where the test grants programs");
+                let _ = std::io::Write::write_fmt(
+                    &mut std::io::stderr(),
+                    format_args!("skipped: {tool} is not installed where the test grants programs\n"),
+                );
                 continue;
             }
             let output = run(line, &base);
@@ -210,7 +216,10 @@ fn python_has_no_socket_but_pairs() {
     let confinement = developer(&base);
     inside(&confinement, move || {
         if !run("command -v python3", &base).status.success() {
-            eprintln!("skipped: python3 is not installed");
+            let _ = std::io::Write::write_fmt(
+                &mut std::io::stderr(),
+                format_args!("skipped: python3 is not installed\n"),
+            );
             return;
         }
         assert!(
@@ -240,7 +249,10 @@ fn python_has_no_socket_but_pairs() {
 fn the_rules_of_every_older_abi_can_be_enforced_here() {
     let newest = KernelFeatures::probe().used_abi();
     if newest == 0 {
-        eprintln!("skipped: this kernel has no Landlock");
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("skipped: this kernel has no Landlock\n"),
+        );
     }
     for abi in 1..=newest {
         let (_kept, base) = workspace();

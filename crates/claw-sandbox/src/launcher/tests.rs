@@ -603,7 +603,10 @@ fn too_many_processes_end_the_run_where_the_kernel_does_not_bound_them() {
 #[test]
 fn an_unprivileged_user_cannot_make_more_processes_than_the_limit() {
     if nix::unistd::getuid().is_root() {
-        println!("skipped: the kernel does not bound root's processes");
+        let _ = Write::write_fmt(
+            &mut io::stderr(),
+            format_args!("skipped: the kernel does not bound root's processes\n"),
+        );
         return;
     }
     let limits = Limits { processes: Some(10), ..Limits::default() };
@@ -621,7 +624,10 @@ fn in_own_pid_namespace() -> bool {
 #[test]
 fn processes_that_fork_and_exit_in_a_loop_are_swept() {
     if !in_own_pid_namespace() {
-        println!("skipped: needs a PID namespace (set CLAW_TEST_PID_NAMESPACE there)");
+        let _ = Write::write_fmt(
+            &mut io::stderr(),
+            format_args!("skipped: needs a PID namespace (set CLAW_TEST_PID_NAMESPACE there)\n"),
+        );
         return;
     }
     // Each incarnation forks the next in a new session and ends; 20 such chains.
