@@ -27,10 +27,7 @@ const LOOSER: &[(Code, &str)] =
 #[test]
 fn decisions_agree_with_a_sandboxed_child() {
     if claw_sandbox::KernelFeatures::probe().landlock_abi < 6 {
-        let _ = std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("skipped: needs Landlock ABI 6\n"),
-        );
+        let _ = Write::write_fmt(&mut std::io::stderr(), format_args!("skipped: needs Landlock ABI 6\n"));
         return;
     }
     let cases = std::env::var("CLAW_AGREEMENT_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(150);
