@@ -18,10 +18,7 @@ const PROGRAMS: &[&str] = &["true", "false", "pwd", "date", "uname", "id", "env"
 #[test]
 fn what_may_be_executed_is_what_the_kernel_executes() {
     if KernelFeatures::probe().landlock_abi < 6 {
-        let _ = std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("skipped: needs Landlock ABI 6\n"),
-        );
+        let _ = Write::write_fmt(&mut std::io::stderr(), format_args!("skipped: needs Landlock ABI 6\n"));
         return;
     }
     let mut runner = TestRunner::new(Config { cases: 40, failure_persistence: None, ..Config::default() });
