@@ -59,6 +59,8 @@ pub(super) enum Effect {
     WritesIn,
     /// It makes the program run something that its value does not tell.
     Refused(&'static str),
+    /// It makes the program write what its value does not tell.
+    Escapes(&'static str),
     /// The rest of the words, up to `;`, is a command.
     RunsRest,
     /// Its value needs a closer look, by this name.

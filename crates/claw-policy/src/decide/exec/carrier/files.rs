@@ -55,6 +55,15 @@ impl Case<'_, '_, '_> {
         }
     }
 
+    /// A directory, there already or not, in which files are made.
+    pub(super) fn written_in(&mut self, word: &Word) {
+        for directory in self.directories() {
+            if let Some(path) = super::words::path(word, directory.as_deref(), self.judge.world) {
+                self.write_beneath(&path, word.span);
+            }
+        }
+    }
+
     fn changed(&mut self, parsed: &Parsed<'_>) {
         let skip = usize::from(!parsed.has("--reference"));
         self.each(FileAction::Chmod, parsed.operands.get(skip..).unwrap_or_default(), parsed.has("-R"));
@@ -98,8 +107,11 @@ impl Case<'_, '_, '_> {
                 let name = source.as_literal().unwrap_or_default();
                 let name = name.strip_suffix(b"/").unwrap_or(&name);
                 let name = base_name(name);
-                // A name that is not known is judged as a new one.
-                let name = if matches!(name, b"" | b"." | b"..") { b"new file" } else { name };
+                // A name that is not known is a new one.
+                if matches!(name, b"" | b"." | b"..") {
+                    self.write_beneath(&path, target.span);
+                    continue;
+                }
                 let path = path.join(super::words::bytes_path(name));
                 if !self.is_directory(&path) {
                     self.judge.file(self.scope, target.span, FileAction::Write, &path, false);
@@ -165,12 +177,29 @@ impl Case<'_, '_, '_> {
             }
         }
         if parsed.has("-x") {
-            let here = Word::literal(&b"."[..], self.command.span);
-            match value("-C") {
-                Some((Text::Known(directory), word)) => self.write_in(directory, word),
-                Some(_) => {}
-                None => self.write_in(b".", &here),
+            self.extracted(parsed);
+        }
+    }
+
+    fn extracted(&mut self, parsed: &Parsed<'_>) {
+        use super::Text;
+        let named = |name: &'static str| {
+            parsed.options.iter().filter(move |(option, ..)| option.names.contains(&name))
+        };
+        if let Some((.., word)) = named("-P").next() {
+            self.refuse_write(word, "`-P` extracts to wherever the archive says");
+        }
+        let mut span = self.command.span;
+        for (_, directory, word) in named("-C") {
+            span = word.span;
+            match directory {
+                Text::Known(text) => self.enter(text),
+                _ => self.within = None,
             }
+        }
+        match named("--one-top-level").next_back() {
+            Some((_, Text::Known(directory), word)) => self.write_in(directory, word),
+            _ => self.write_in(b".", &Word::literal(&b"."[..], span)),
         }
     }
 

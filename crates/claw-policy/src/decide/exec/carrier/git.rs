@@ -201,14 +201,23 @@ impl<'c> Case<'c, '_, '_> {
             ("maintenance", b"start") => {
                 self.refuse(name, "`maintenance start` makes the system run commands later")
             }
-            ("init", _) => self.made(operands.get(..1).unwrap_or_default()),
-            ("worktree", b"add") => self.made(operands.get(1..2).unwrap_or_default()),
+            ("init", _) => self.git_made(operands.first()),
+            ("worktree", b"add") => self.git_made(operands.get(1)),
+            ("worktree", b"move") => self.git_made(operands.get(2)),
             ("clone", _) => {
                 self.git_transport(operands);
-                self.made(operands.get(1..2).unwrap_or_default());
+                self.git_made(operands.get(1));
             }
             ("fetch" | "ls-remote" | "push" | "remote" | "submodule", _) => self.git_transport(operands),
             _ => {}
+        }
+    }
+
+    /// A repository or tree is made there, or in the current directory.
+    fn git_made(&mut self, place: Option<&&Word>) {
+        match place {
+            Some(place) => self.written_in(place),
+            None => self.write_in(b".", &Word::literal(&b"."[..], self.command.span)),
         }
     }
 

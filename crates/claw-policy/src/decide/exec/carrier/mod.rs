@@ -14,6 +14,7 @@ mod table_tools;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use claw_shell::{Command, Span, Word};
@@ -21,7 +22,7 @@ use claw_shell::{Command, Span, Word};
 use super::options::{self, Effect, Item, Opt, Syntax, Text};
 use super::words::{display, text_path};
 use super::{Judge, Scope, words};
-use crate::FileAction;
+use crate::{FileAction, Reason};
 
 /// Programs whose arguments are read alike.
 #[derive(Debug)]
@@ -117,13 +118,14 @@ pub(super) fn judge(judge: &mut Judge<'_>, scope: &Scope<'_>, command: &Command,
     let Some(family) = names.into_iter().flatten().find_map(family) else { return };
     let name = names.into_iter().flatten().next().unwrap_or_default();
     let words = command.words.get(1..).unwrap_or_default();
-    Case { judge, scope, command, name: display(name), words }.judge(family);
+    Case { judge, scope, command, name: display(name), words, within: Some(PathBuf::new()) }.judge(family);
 }
 
 /// Judges the files that a wrapper itself writes (`flock FILE`, `time -o FILE`).
 pub(super) fn judge_wrapper(judge: &mut Judge<'_>, scope: &Scope<'_>, command: &Command, name: &[u8]) {
     let words = command.words.get(1..).unwrap_or_default();
-    let mut case = Case { judge, scope, command, name: display(name), words };
+    let within = Some(PathBuf::new());
+    let mut case = Case { judge, scope, command, name: display(name), words, within };
     if let Some(wrapper) =
         table::WRAPPERS.iter().find(|family| family.names.iter().any(|it| it.as_bytes() == name))
     {
@@ -138,6 +140,8 @@ struct Case<'c, 'j, 's> {
     command: &'c Command,
     name: String,
     words: &'c [Word],
+    /// The directory that the program changes to first, under its own; `None` is one that is not known.
+    within: Option<PathBuf>,
 }
 
 /// The arguments of a command, taken apart.
@@ -202,6 +206,7 @@ impl<'c> Case<'c, '_, '_> {
         let known = match (option.effect, value) {
             (Effect::Plain, _) => return,
             (Effect::Refused(why), _) => return self.refuse(word, &format!("`{shown}` {why}")),
+            (Effect::Escapes(why), _) => return self.refuse_write(word, &format!("`{shown}` {why}")),
             (Effect::RunsRest, Text::Known(text)) => return self.carried(text, word.span),
             (Effect::RunsRest, _) => return self.rest(word),
             (Effect::Special(special), Text::None) => return self.special(special, b"", word),
@@ -218,7 +223,7 @@ impl<'c> Case<'c, '_, '_> {
             Effect::Writes => self.write(known, word),
             Effect::WritesIn => self.write_in(known, word),
             Effect::Special(special) => self.special(special, known, word),
-            Effect::Plain | Effect::Refused(_) | Effect::RunsRest => {}
+            Effect::Plain | Effect::Refused(_) | Effect::Escapes(_) | Effect::RunsRest => {}
         }
     }
 
@@ -233,6 +238,12 @@ impl<'c> Case<'c, '_, '_> {
     /// The program runs something that cannot be judged.
     fn refuse(&mut self, word: &Word, what: &str) {
         let message = format!("`{}` could run another program: {what}", self.name);
+        self.judge.carrier(self.scope, word.span, message);
+    }
+
+    /// The program writes something that cannot be judged.
+    fn refuse_write(&mut self, word: &Word, what: &str) {
+        let message = format!("`{}` could write files that the line does not name: {what}", self.name);
         self.judge.carrier(self.scope, word.span, message);
     }
 
@@ -272,9 +283,34 @@ impl<'c> Case<'c, '_, '_> {
 
     /// Judges the making of a file in a directory.
     fn write_in(&mut self, directory: &[u8], word: &Word) {
-        let mut file = directory.to_vec();
-        file.extend_from_slice(b"/new file");
-        self.text_file(FileAction::Write, &file, word);
+        for base in self.directories() {
+            if let Some(path) = text_path(directory, base.as_deref()) {
+                self.write_beneath(&path, word.span);
+            }
+        }
+    }
+
+    /// Judges the making of files in the directory `path`. Reasons name it, not the files.
+    fn write_beneath(&mut self, path: &Path, span: Span) {
+        let beneath = self.judge.file_reasons(FileAction::Write, &path.join("new file"), false);
+        if beneath.is_empty() {
+            return;
+        }
+        let own = self.judge.file_reasons(FileAction::Write, path, false);
+        let shown = path.display();
+        let reasons = if own.is_empty() {
+            let named = |reason: Reason| Reason {
+                message: format!("`{shown}` may not get new files"),
+                change: None,
+                ..reason
+            };
+            beneath.into_iter().map(named).collect()
+        } else {
+            own
+        };
+        for reason in reasons {
+            self.judge.findings.refuse(reason.at(self.scope.span(span)));
+        }
     }
 
     fn text_file(&mut self, action: FileAction, text: &[u8], word: &Word) {
@@ -296,11 +332,21 @@ impl<'c> Case<'c, '_, '_> {
         }
     }
 
+    /// The program changes its directory.
+    fn enter(&mut self, directory: &[u8]) {
+        if directory != b"." && !directory.is_empty() {
+            self.within = self.within.take().map(|within| within.join(words::bytes_path(directory)));
+        }
+    }
+
     /// The directories in which the command may run; `None` is one that is not known.
-    fn directories(&self) -> Vec<Option<std::path::PathBuf>> {
+    fn directories(&self) -> Vec<Option<PathBuf>> {
+        let Some(within) = &self.within else { return vec![None] };
+        let within_of =
+            |base: &PathBuf| if within.as_os_str().is_empty() { base.clone() } else { base.join(within) };
         match self.scope.directories.at(self.command.cwd) {
-            Some(all) => all.iter().cloned().map(Some).collect(),
-            None => vec![None],
+            Some(all) => all.iter().map(|base| Some(within_of(base))).collect(),
+            None => vec![within.is_absolute().then(|| within.clone())],
         }
     }
 

@@ -15,6 +15,11 @@ pub(super) const fn value(names: &'static [&'static str]) -> Opt {
     Opt { names, value: Value::Yes, effect: Effect::Plain }
 }
 
+/// An option without a value that makes the program write what the line does not tell.
+pub(super) const fn escapes(names: &'static [&'static str], why: &'static str) -> Opt {
+    Opt { names, value: Value::No, effect: Effect::Escapes(why) }
+}
+
 pub(super) const fn joined(names: &'static [&'static str]) -> Opt {
     Opt { names, value: Value::Joined, effect: Effect::Plain }
 }
@@ -421,6 +426,8 @@ const TAR_OPTIONS: &[Opt] = &[
     value(&["-V", "--label"]),
     value(&["-X", "--exclude-from"]),
     value(&["--exclude"]),
+    flag(&["-P", "--absolute-names", "--absolute-paths"]),
+    joined(&["--one-top-level"]),
     value(&["--transform", "--xform"]),
     value(&["--strip-components"]),
     value(&["--owner"]),

@@ -4,7 +4,7 @@
 //! value is not read as an option.
 
 use super::super::options::{Effect, Opt, Special, Style, Syntax, Value};
-use super::table::{flag, joined, refused, refused_value, runs, special, value, writes, writes_in};
+use super::table::{escapes, flag, joined, refused, refused_value, runs, special, value, writes, writes_in};
 
 /// A git subcommand that can run or write something.
 #[derive(Debug)]
@@ -147,6 +147,18 @@ pub(super) static GIT_SUBCOMMANDS: &[Subcommand] = &[
             value(&["--grep"]),
             value(&["--since", "--after"]),
             value(&["--until", "--before"]),
+        ],
+    ),
+    subcommand(
+        &["apply"],
+        &[
+            escapes(&["--unsafe-paths"], "writes wherever the patch says"),
+            writes_in(&["--directory"]),
+            writes(&["--build-fake-ancestor"]),
+            value(&["-p"]),
+            value(&["-C"]),
+            value(&["--exclude", "--include"]),
+            value(&["--whitespace"]),
         ],
     ),
     subcommand(&["format-patch"], &[writes_in(&["-o", "--output-directory"]), writes(&["--output"])]),

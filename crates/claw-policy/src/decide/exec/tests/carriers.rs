@@ -131,8 +131,52 @@ fn git_may_not_be_made_to_run_programs() {
             ("git config --get core.pager", "ok"),
             ("git config core.pager", "ok"),
             ("git archive -o /etc/x HEAD", "file.outside"),
+            ("git apply x.patch", "ok"),
+            ("git apply --unsafe-paths --directory=dir x", "exec.carrier"),
+            ("git apply --directory=/outside x", "file.outside"),
+            ("git apply --build-fake-ancestor=/outside/x y", "file.outside"),
         ],
     );
+}
+
+#[test]
+fn tar_may_not_extract_to_other_places() {
+    check(
+        &developer(),
+        &[
+            ("tar czf out.tgz .", "ok"),
+            ("tar xzf a.tgz", "ok"),
+            ("tar tf a.tar", "ok"),
+            ("tar tPf a.tar", "ok"),
+            ("tar -cPf a.tar /usr/bin", "ok"),
+            ("tar -C dir -xf a.tar", "ok"),
+            ("tar -C new -xf a.tar", "ok"),
+            ("tar xf a.tar --strip-components=1", "ok"),
+            ("tar xf a.tar --one-top-level", "ok"),
+            ("tar xf a.tar --one-top-level=new", "ok"),
+            ("tar xf a.tar --transform=s/a/b/", "ok"),
+            ("tar xf x.tar --one-top-level=/outside/otl", "file.outside"),
+            ("tar -C .. -xf x.tar --one-top-level=otl", "file.outside"),
+            ("tar -xf x.tar -C dir -C ../..", "file.outside"),
+            ("tar -P -xf x.tar --transform='s,^,/outside/tr_,'", "exec.carrier"),
+            ("tar -P -xf x.tar --xform='s,^,/outside/tr_,'", "exec.carrier"),
+            ("tar -xPf x", "exec.carrier"),
+            ("tar xPf x", "exec.carrier"),
+            ("tar -xf x --absolute-names", "exec.carrier"),
+            ("tar --get -f x --absolute-na", "exec.carrier"),
+        ],
+    );
+}
+
+#[test]
+fn reasons_name_the_directory_that_gets_files() {
+    for line in ["tar xf a.tar -C /usr", "cp -r x/. /usr", "cp -t /usr a", "git apply --directory=/usr x"] {
+        let Decision::Deny(denial) = decided(&developer(), &script(line), Some(line)) else {
+            panic!("{line} is allowed")
+        };
+        let text = format!("{:?}", denial.reasons);
+        assert!(text.contains("`/usr`") && !text.contains("new file"), "{line}: {text}");
+    }
 }
 
 #[test]
