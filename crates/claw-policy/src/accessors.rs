@@ -12,6 +12,12 @@ impl Policy {
         &self.sources
     }
 
+    /// Whether a text is the project's own, which can only restrict.
+    #[must_use]
+    pub fn is_project_source(&self, source: &Source) -> bool {
+        self.project_sources.iter().any(|name| name == source.name())
+    }
+
     /// Where bare program names are looked up, in order.
     #[must_use]
     pub fn trusted_directories(&self) -> &[PathBuf] {

@@ -218,7 +218,7 @@ fn check_workspace(policy: &Policy) -> Result<(), Error> {
 fn check_sources(policy: &Policy) -> Result<(), Error> {
     for source in policy.sources() {
         let path = Path::new(source.name());
-        if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".claw-sandbox.")) {
+        if policy.is_project_source(source) {
             continue;
         }
         let Some(file) = real(path) else { continue };

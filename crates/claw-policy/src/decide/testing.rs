@@ -226,6 +226,7 @@ pub(crate) fn policy(workspace: &str, roots: &[(&str, Access)], hidden: &[&str])
     layer.roots.extend(roots.iter().map(|(path, access)| root(path, *access)));
     Policy {
         sources: Vec::new(),
+        project_sources: Vec::new(),
         exec: vec![ExecLayer {
             security: ruled("allowlist", Security::Allowlist),
             ask: ruled("off", Ask::Off),

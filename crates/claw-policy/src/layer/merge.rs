@@ -19,6 +19,9 @@ pub(super) fn merge(stated: Vec<Stated>, expansion: &Expansion) -> Policy {
     let mut base = Base::default();
     for document in stated {
         policy.sources.push(document.source.clone());
+        if document.kind == LayerKind::Project {
+            policy.project_sources.push(document.source.name().to_owned());
+        }
         match document.kind {
             LayerKind::BuiltIn | LayerKind::Named => base.replace(&mut policy, document),
             LayerKind::User | LayerKind::Project => restrict::restrict(&mut policy, document),
@@ -34,6 +37,7 @@ fn ground(stated: &[Stated], expansion: &Expansion) -> Policy {
     let built_in = stated.iter().any(|document| document.kind == LayerKind::BuiltIn);
     Policy {
         sources: Vec::new(),
+        project_sources: Vec::new(),
         exec: vec![ExecLayer {
             security: Ruled { value: Security::Allowlist, rule: nowhere("security: allowlist") },
             ask: Ruled { value: Ask::Off, rule: nowhere("ask: off") },

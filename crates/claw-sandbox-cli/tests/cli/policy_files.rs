@@ -150,3 +150,15 @@ fn output_that_nobody_reads_ends_the_command_quietly() {
     assert!([0, 141].contains(&ran.status), "{ran:?}");
     assert_eq!(ran.stderr, "");
 }
+
+#[test]
+fn a_project_file_may_lie_in_the_workspace_but_not_when_it_is_named() {
+    let place = Place::new();
+    place.write("work/.claw-sandbox.yaml", "exec:\n  deny: [ls]\n");
+    place.run(["run", "--", "true"]).exits(0);
+    place.run(["run", "--", "ls"]).exits(126).says(".claw-sandbox.yaml:2:10");
+    place
+        .run(["run", "--policy", ".claw-sandbox.yaml", "--", "true"])
+        .exits(125)
+        .says("commands could change it");
+}
