@@ -86,7 +86,9 @@ impl<'a> Judge<'a> {
             }
             Err(_) => {
                 let message = if program.is_bare() {
-                    format!("`{name}` was not found in the trusted directories")
+                    format!(
+                        "`{name}` was not found in the trusted directories; `exec.trustedDirs` lists them"
+                    )
                 } else {
                     format!("`{name}` was not found")
                 };
