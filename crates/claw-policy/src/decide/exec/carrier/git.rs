@@ -165,21 +165,67 @@ impl<'c> Case<'c, '_, '_> {
             let message = "the subcommand of `git` is only known when the line runs";
             return self.judge.unknown(self.scope, name.span, message);
         };
+        let places = self.git_places(&parsed);
+        let mut aliased = false;
         for (option, value, word) in &parsed.options {
             if option.names.contains(&"-c")
                 && let Text::Known(setting) = value
             {
-                self.git_alias(setting, &text, arguments, word);
+                aliased |= self.git_alias(setting, &text, arguments, word);
             }
         }
         let known =
             table_git::GIT_SUBCOMMANDS.iter().find(|it| it.names.iter().any(|it| it.as_bytes() == &*text));
-        if let Some(subcommand) = known {
-            self.git_subcommand(subcommand, name, arguments);
+        match known {
+            Some(subcommand) => self.git_subcommand(subcommand, name, arguments, &places),
+            None if aliased || self.judge.is_form_listed(b"git", &text) => {}
+            None => {
+                let shown = display(&text);
+                self.refuse(
+                    name,
+                    &format!("`{shown}` is not a known subcommand; it may be an alias or `git-{shown}`"),
+                );
+            }
         }
     }
 
-    fn git_subcommand(&mut self, known: &'static Subcommand, name: &Word, arguments: &'c [Word]) {
+    /// Follows `-C`, and gives the other directories that git is told to work on.
+    fn git_places<'w>(&mut self, parsed: &super::Parsed<'w>) -> Places<'w> {
+        let mut places = Places { moved: false, named: Vec::new() };
+        for (option, value, word) in &parsed.options {
+            let first = option.names.first().copied().unwrap_or_default();
+            match (first, value) {
+                ("-C", Text::Known(directory)) => {
+                    places.moved = true;
+                    self.enter(directory);
+                }
+                ("-C", _) => self.within = None,
+                ("--git-dir" | "--work-tree", Text::Known(directory)) => {
+                    places.named.push((directory.to_vec(), *word));
+                }
+                _ => {}
+            }
+        }
+        places
+    }
+
+    /// Judges the directories that a subcommand was told to work on, as ones that it writes.
+    fn git_writes(&mut self, name: &Word, places: &Places<'_>) {
+        if places.moved {
+            self.write_in(b".", name);
+        }
+        for (directory, word) in &places.named {
+            self.write_in(directory, word);
+        }
+    }
+
+    fn git_subcommand(
+        &mut self,
+        known: &'static Subcommand,
+        name: &Word,
+        arguments: &'c [Word],
+        places: &Places<'_>,
+    ) {
         if let Some(why) = known.refused {
             let text = name.as_literal().unwrap_or_default();
             if !self.judge.is_form_listed(b"git", &text) {
@@ -190,8 +236,25 @@ impl<'c> Case<'c, '_, '_> {
         let parsed = self.options(&known.syntax, arguments);
         let operands = parsed.operands.as_slice();
         let first = operands.first().and_then(|word| word.as_literal()).unwrap_or_default();
+        let subcommand = name.as_literal().unwrap_or_default();
+        let is_making = matches!(&*subcommand, b"init" | b"init-db" | b"clone");
+        if is_making {
+            self.git_writes(name, &Places { moved: false, ..places.clone() });
+        } else if !only_reads(&subcommand, &parsed) {
+            self.git_writes(name, places);
+        }
         match (known.names.first().copied().unwrap_or_default(), &*first) {
             ("bisect", b"run") | ("submodule", b"foreach") => self.git_runs(operands, *first == *b"foreach"),
+            ("bisect", b"visualize" | b"view") => self.refuse(name, "`bisect view` starts a viewer"),
+            ("fetch", _) if is_interactive(&parsed) => {
+                self.refuse(name, "`--rebase=interactive` opens an editor")
+            }
+            ("pack-objects", _) if !parsed.has("--stdout") => self.git_written(operands.get(..1)),
+            ("merge-file", _) if !parsed.has("-p") && !parsed.has("--object-id") => {
+                self.git_written(operands.get(..1));
+            }
+            ("interpret-trailers", _) if parsed.has("--in-place") => self.git_written(Some(operands)),
+            ("index-pack" | "mailinfo", _) => self.git_written(Some(operands)),
             ("bundle", b"create") => {
                 if let Some(file) = operands.get(1) {
                     self.operand(crate::FileAction::Write, file, false);
@@ -201,14 +264,31 @@ impl<'c> Case<'c, '_, '_> {
             ("maintenance", b"start") => {
                 self.refuse(name, "`maintenance start` makes the system run commands later")
             }
+            ("init", _) if operands.is_empty() && !places.named.is_empty() => {}
             ("init", _) => self.git_made(operands.first()),
             ("worktree", b"add") => self.git_made(operands.get(1)),
             ("worktree", b"move") => self.git_made(operands.get(2)),
             ("clone", _) => {
                 self.git_transport(operands);
-                self.git_made(operands.get(1));
+                if operands.len() < 2 {
+                    self.git_made(None);
+                }
+                for place in operands.iter().skip(1) {
+                    self.git_made(Some(place));
+                }
             }
-            ("fetch" | "ls-remote" | "push" | "remote" | "submodule", _) => self.git_transport(operands),
+            ("archive", _) => {
+                for (option, value, word) in &parsed.options {
+                    if let ("--remote", Text::Known(address)) =
+                        (option.names.first().copied().unwrap_or_default(), value)
+                    {
+                        self.git_transport(&[&Word::literal(address.to_vec(), word.span)]);
+                    }
+                }
+            }
+            ("subtree" | "fetch" | "ls-remote" | "push" | "remote" | "submodule", _) => {
+                self.git_transport(operands)
+            }
             _ => {}
         }
     }
@@ -218,6 +298,12 @@ impl<'c> Case<'c, '_, '_> {
         match place {
             Some(place) => self.written_in(place),
             None => self.write_in(b".", &Word::literal(&b"."[..], self.command.span)),
+        }
+    }
+
+    fn git_written(&mut self, words: Option<&[&Word]>) {
+        for word in words.unwrap_or_default() {
+            self.operand(crate::FileAction::Write, word, false);
         }
     }
 
@@ -309,13 +395,16 @@ impl<'c> Case<'c, '_, '_> {
     }
 
     /// `-c alias.NAME=...` runs when NAME is the subcommand.
-    fn git_alias(&mut self, setting: &[u8], subcommand: &[u8], arguments: &[Word], word: &Word) {
-        let Some(equals) = setting.iter().position(|byte| *byte == b'=') else { return };
+    /// Gives whether it does.
+    fn git_alias(&mut self, setting: &[u8], subcommand: &[u8], arguments: &[Word], word: &Word) -> bool {
+        let Some(equals) = setting.iter().position(|byte| *byte == b'=') else { return false };
         let (key, value) = setting.split_at(equals);
         let value = value.get(1..).unwrap_or_default();
-        if is_alias(key).is_some_and(|name| name.eq_ignore_ascii_case(subcommand)) {
+        let is_it = is_alias(key).is_some_and(|name| name.eq_ignore_ascii_case(subcommand));
+        if is_it {
             self.git_alias_value(value, arguments, word);
         }
+        is_it
     }
 
     fn git_alias_value(&mut self, value: &[u8], arguments: &[Word], word: &Word) {
@@ -323,6 +412,9 @@ impl<'c> Case<'c, '_, '_> {
             return self.carried(command, word.span);
         }
         let mut argv = vec![b"git".to_vec()];
+        if let Some(within) = self.within.as_ref().filter(|within| !within.as_os_str().is_empty()) {
+            argv.extend([b"-C".to_vec(), within.as_os_str().as_encoded_bytes().to_vec()]);
+        }
         argv.extend(value.split(u8::is_ascii_whitespace).filter(|part| !part.is_empty()).map(<[u8]>::to_vec));
         for argument in arguments {
             match argument.as_literal() {
@@ -338,6 +430,46 @@ impl<'c> Case<'c, '_, '_> {
         }
         self.carried_argv(&argv, word.span);
     }
+}
+
+/// Where git is told to work.
+#[derive(Clone, Debug)]
+struct Places<'w> {
+    /// Whether `-C` is given.
+    moved: bool,
+    /// Values of `--git-dir` and `--work-tree`.
+    named: Vec<(Vec<u8>, &'w Word)>,
+}
+
+/// Whether the subcommand leaves the repository and its tree as they are.
+fn only_reads(subcommand: &[u8], parsed: &super::Parsed<'_>) -> bool {
+    let Ok(name) = std::str::from_utf8(subcommand) else { return false };
+    let operands = parsed.operands.as_slice();
+    let first = operands.first().map(|word| word.as_literal());
+    let shows = |forms: &[&str]| match &first {
+        None => forms.contains(&""),
+        Some(first) => forms.iter().any(|form| first.as_ref().is_some_and(|it| **it == *form.as_bytes())),
+    };
+    let has = |names: &[&str]| names.iter().any(|name| parsed.has(name));
+    match name {
+        _ if table_git::READ_ONLY.contains(&name) => true,
+        "branch" | "tag" if has(&["--list", "--contains"]) => true,
+        "config" if has(&["--get", "--get-regexp", "--list"]) => true,
+        "config" if operands.len() == 1 => !has(&["--unset", "--remove-section"]),
+        "symbolic-ref" => operands.len() == 1,
+        "hash-object" => !parsed.has("-w"),
+        "interpret-trailers" => true,
+        "clean" => parsed.has("-n"),
+        _ => table_git::SHOWING.iter().any(|(known, forms)| *known == name && shows(forms)),
+    }
+}
+
+/// `git pull --rebase=interactive`.
+fn is_interactive(parsed: &super::Parsed<'_>) -> bool {
+    parsed.options.iter().any(|(option, value, _)| {
+        option.names.contains(&"--rebase")
+            && matches!(value, Text::Known(text) if matches!(&**text, b"i" | b"interactive"))
+    })
 }
 
 /// The name that `alias.NAME` defines.

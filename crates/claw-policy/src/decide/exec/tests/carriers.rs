@@ -170,7 +170,13 @@ fn tar_may_not_extract_to_other_places() {
 
 #[test]
 fn reasons_name_the_directory_that_gets_files() {
-    for line in ["tar xf a.tar -C /usr", "cp -r x/. /usr", "cp -t /usr a", "git apply --directory=/usr x"] {
+    for line in [
+        "tar xf a.tar -C /usr",
+        "cp -r x/. /usr",
+        "cp -t /usr a",
+        "git apply --directory=/usr x",
+        "git -C /usr add x",
+    ] {
         let Decision::Deny(denial) = decided(&developer(), &script(line), Some(line)) else {
             panic!("{line} is allowed")
         };

@@ -1,6 +1,7 @@
 //! Table tests: each case is a command line and the code of the first reason against it.
 
 mod carriers;
+mod git;
 mod properties;
 mod rules;
 mod shell;
