@@ -90,8 +90,6 @@ pub(super) enum Special {
     CmakeDefine,
     /// `sed -i`, which writes its operands.
     InPlace,
-    /// A file with program text; standard input is not one.
-    ScriptFile,
     /// Program text of sed.
     SedScript,
 }

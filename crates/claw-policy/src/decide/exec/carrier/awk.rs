@@ -2,35 +2,41 @@
 
 use claw_shell::Word;
 
+use super::super::options::Text;
 use super::{Case, Parsed};
 
 impl Case<'_, '_, '_> {
     pub(super) fn awk(&mut self, parsed: &Parsed<'_>) {
-        if parsed.has("-S") {
+        self.refuse_unknown_options(parsed);
+        // Only gawk has it.
+        if self.name == "gawk" && self.begins_with(&["-S", "--sandbox"]) {
             return;
         }
         let has_file = parsed.has("-f") || parsed.has("-E");
         let sources = parsed.options.iter().filter(|(option, ..)| option.names.contains(&"-e"));
-        let mut programs: Vec<Word> = Vec::new();
+        let mut texts = Vec::new();
+        let mut place = None;
         for (_, value, word) in sources {
+            place = place.or(Some(*word));
             match value {
-                super::Text::Known(text) => programs.push(Word::literal(text.to_vec(), word.span)),
-                _ => programs.push((*word).clone()),
+                Text::Known(text) => texts.push(text.to_vec()),
+                Text::Dynamic => return self.awk_unknown(word),
+                Text::None => {}
             }
         }
-        if programs.is_empty() && !has_file {
-            programs.extend(parsed.operands.first().map(|word| (*word).clone()));
+        if place.is_none() && !has_file {
+            let Some(word) = parsed.operands.first() else { return };
+            let Some(text) = word.as_literal() else { return self.awk_unknown(word) };
+            texts.push(text.into_owned());
+            place = Some(word);
         }
-        for word in &programs {
-            match word.as_literal() {
-                Some(text) => self.awk_program(&text, word),
-                None => self.judge.unknown(
-                    self.scope,
-                    word.span,
-                    "this awk program is only known when the line runs",
-                ),
-            }
+        if let Some(word) = place {
+            self.awk_program(&texts.join(&b'\n'), word);
         }
+    }
+
+    fn awk_unknown(&mut self, word: &Word) {
+        self.judge.unknown(self.scope, word.span, "this awk program is only known when the line runs");
     }
 
     fn awk_program(&mut self, text: &[u8], word: &Word) {
@@ -48,8 +54,8 @@ impl Case<'_, '_, '_> {
                 Token::Symbol(b'|') => self.awk_command(piped(&tokens, at, output.is_printing()), word),
                 Token::Symbol(b'@') => self.refuse(word, "`@` loads or calls what the text does not tell"),
                 Token::Symbol(b'>') if output.is_redirecting() => match target(&tokens, at) {
-                    Some(file) => self.write(file, word),
-                    None => {
+                    Some(file) if !file.contains(&b'\\') => self.write(file, word),
+                    _ => {
                         self.judge.unknown(self.scope, word.span, "awk writes a file whose name is not known")
                     }
                 },
@@ -98,6 +104,11 @@ fn tokens(text: &[u8]) -> Option<Vec<Token<'_>>> {
                 rest = after.get(1..)?;
                 continue;
             }
+            // The statement goes on behind these.
+            b'\n' if matches!(tokens.last(), Some(Token::Operator | Token::Symbol(b',' | b'?' | b':'))) => {
+                rest = after;
+                continue;
+            }
             b'#' => {
                 rest = after.get(after.iter().position(|byte| *byte == b'\n').unwrap_or(after.len())..)?;
                 continue;
@@ -111,15 +122,13 @@ fn tokens(text: &[u8]) -> Option<Vec<Token<'_>>> {
                 true => (Token::Regex, regex(after)? + 2),
                 false => (Token::Symbol(b'/'), 1),
             },
-            b'0'..=b'9' | b'.' => (
-                Token::Number,
-                rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'.').count(),
-            ),
+            b'0'..=b'9' | b'.' => (Token::Number, number(rest)?),
             byte if byte.is_ascii_alphabetic() || *byte == b'_' => {
                 let length =
                     rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
                 (Token::Name(rest.get(..length)?), length)
             }
+            b'\\' | 0..=b' ' | 0x7f.. => return None,
             _ => operator(rest),
         };
         tokens.push(token);
@@ -137,6 +146,23 @@ fn operator<'t>(rest: &[u8]) -> (Token<'t>, usize) {
         [byte, ..] => (Token::Symbol(*byte), 1),
         [] => (Token::End, 0),
     }
+}
+
+/// The length of a number; `None` when letters stand at its end, which some awks read as a name of their own.
+fn number(text: &[u8]) -> Option<usize> {
+    let run =
+        |from: usize, wanted: fn(&u8) -> bool| text.iter().skip(from).take_while(|byte| wanted(byte)).count();
+    let mut length = run(0, |byte| byte.is_ascii_digit() || *byte == b'.');
+    match text.get(length..)? {
+        [b'e' | b'E', b'+' | b'-', b'0'..=b'9', ..] => length += 2 + run(length + 2, u8::is_ascii_digit),
+        [b'e' | b'E', b'0'..=b'9', ..] => length += 1 + run(length + 1, u8::is_ascii_digit),
+        [b'x' | b'X', ..] if text.first() == Some(&b'0') && length == 1 => {
+            length += 1 + run(length + 1, u8::is_ascii_hexdigit);
+        }
+        _ => {}
+    }
+    let next = text.get(length);
+    (!next.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')).then_some(length)
 }
 
 /// The length of a string's inside, from behind its first quote.
@@ -161,7 +187,17 @@ fn regex(text: &[u8]) -> Option<usize> {
         match text.get(at)? {
             b'\\' => at += 1,
             b'\n' => return None,
-            b'[' => bracket = true,
+            b'[' if !bracket => {
+                bracket = true;
+                if text.get(at + 1) == Some(&b'^') {
+                    at += 1;
+                }
+                // The first one is an ordinary byte.
+                if text.get(at + 1) == Some(&b']') {
+                    at += 1;
+                }
+            }
+            b'[' if matches!(text.get(at + 1), Some(b':' | b'.' | b'=')) => at += class(text.get(at..)?)?,
             b']' => bracket = false,
             b'/' => return (!bracket).then_some(at),
             _ => {}
@@ -170,15 +206,51 @@ fn regex(text: &[u8]) -> Option<usize> {
     }
 }
 
+/// The place of the last byte of `[:alpha:]`.
+fn class(text: &[u8]) -> Option<usize> {
+    let letters = text.iter().skip(2).take_while(|byte| byte.is_ascii_alphabetic()).count();
+    (text.get(1) == Some(&b':') && text.get(letters + 2..)?.starts_with(b":]")).then_some(letters + 3)
+}
+
+/// Names behind which a slash need not be a division.
+const KEYWORDS: &[&[u8]] = &[
+    b"BEGIN",
+    b"BEGINFILE",
+    b"END",
+    b"ENDFILE",
+    b"break",
+    b"case",
+    b"continue",
+    b"default",
+    b"delete",
+    b"do",
+    b"else",
+    b"exit",
+    b"for",
+    b"func",
+    b"function",
+    b"getline",
+    b"if",
+    b"in",
+    b"length",
+    b"next",
+    b"nextfile",
+    b"print",
+    b"printf",
+    b"return",
+    b"switch",
+    b"while",
+];
+
 /// Whether a slash begins a regular expression here; `None` when that is not certain.
 fn slash(before: &[Token<'_>]) -> Option<bool> {
     match before.last() {
         None | Some(Token::End | Token::Operator) => Some(true),
-        Some(Token::Name(b"return" | b"print" | b"printf" | b"in" | b"else" | b"do" | b"case")) => Some(true),
+        Some(Token::Name(name)) if KEYWORDS.contains(name) => None,
         Some(Token::Name(_) | Token::Number | Token::Text(_)) => Some(false),
-        Some(Token::Symbol(b']' | b'$')) => Some(false),
+        Some(Token::Symbol(b']')) => Some(false),
         // `(a) / b` and `if (a) /b/` look the same, and so do `a++ / b` and `a++ /b/`.
-        Some(Token::Symbol(b')') | Token::Step | Token::Regex) => None,
+        Some(Token::Symbol(b')' | b'$') | Token::Step | Token::Regex) => None,
         Some(Token::Symbol(_)) => Some(true),
     }
 }
@@ -201,6 +273,7 @@ impl Output {
     fn follow(&mut self, token: &Token<'_>) {
         match token {
             Token::Name(b"print" | b"printf") => self.print = Some(self.depth),
+            Token::End if self.print.is_none_or(|print| print < self.depth) => {}
             Token::End | Token::Symbol(b'{' | b'}') => self.print = None,
             Token::Symbol(b'(' | b'[') => self.depth += 1,
             Token::Symbol(b')' | b']') => self.depth = self.depth.saturating_sub(1),

@@ -210,7 +210,12 @@ impl Case<'_, '_, '_> {
             self.option(option, value, word);
         }
         // `-exec` and its kind take what follows, so nothing is added to the options by `{}`.
-        let clean = Parsed { options: Vec::new(), operands: Vec::new(), uncertain: parsed.uncertain };
+        let clean = Parsed {
+            options: Vec::new(),
+            operands: Vec::new(),
+            uncertain: parsed.uncertain,
+            unknown: parsed.unknown,
+        };
         self.certain(syntax, &clean, &words);
         if parsed.has("-delete") {
             let here = Word::literal(&b"."[..], self.command.span);

@@ -14,7 +14,7 @@ mod table_tools;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::LazyLock;
 
 use claw_shell::{Command, Span, Word};
@@ -149,6 +149,8 @@ struct Parsed<'w> {
     options: Vec<(&'static Opt, Text<'w>, &'w Word)>,
     operands: Vec<&'w Word>,
     uncertain: Option<&'w Word>,
+    /// Whether there is an option that the table does not know.
+    unknown: bool,
 }
 
 impl Parsed<'_> {
@@ -247,6 +249,19 @@ impl<'c> Case<'c, '_, '_> {
         self.judge.carrier(self.scope, word.span, message);
     }
 
+    /// Programs with a language of their own: an option that is not known could bring more program text.
+    fn refuse_unknown_options(&mut self, parsed: &Parsed<'_>) {
+        if let Some(word) = self.words.first().filter(|_| parsed.unknown) {
+            self.refuse(word, "an option is not known");
+        }
+    }
+
+    /// Whether the first of all words is this option.
+    fn begins_with(&self, options: &[&str]) -> bool {
+        let first = self.words.first().and_then(Word::as_literal);
+        first.is_some_and(|text| options.iter().any(|option| option.as_bytes() == &*text))
+    }
+
     /// The words after `word`, up to `;`, are a command.
     fn rest(&mut self, word: &Word) {
         let start = self.words.iter().position(|it| std::ptr::eq(it, word)).map_or(0, |at| at + 1);
@@ -276,7 +291,8 @@ impl<'c> Case<'c, '_, '_> {
 
     /// Judges a file that is written under its name in the text.
     fn write(&mut self, text: &[u8], word: &Word) {
-        if text != b"-" && !text.starts_with(b"/dev/") {
+        let harmless = [&b"-"[..], b"/dev/null", b"/dev/stdout", b"/dev/stderr", b"/dev/tty"];
+        if !harmless.contains(&text) {
             self.text_file(FileAction::Write, text, word);
         }
     }
@@ -325,7 +341,7 @@ impl<'c> Case<'c, '_, '_> {
     fn operand(&mut self, action: FileAction, word: &Word, recursive: bool) {
         for directory in self.directories() {
             if let Some(path) = words::path(word, directory.as_deref(), self.judge.world)
-                && !path.starts_with("/dev")
+                && (!path.starts_with("/dev") || path.components().any(|part| part == Component::ParentDir))
             {
                 self.judge.file(self.scope, word.span, action, &path, recursive);
             }
@@ -366,7 +382,7 @@ impl<'c> Case<'c, '_, '_> {
 }
 
 fn parse<'w>(syntax: &Syntax, words: &'w [Word]) -> Parsed<'w> {
-    let mut parsed = Parsed { options: Vec::new(), operands: Vec::new(), uncertain: None };
+    let mut parsed = Parsed { options: Vec::new(), operands: Vec::new(), uncertain: None, unknown: false };
     options::scan(syntax, words, &mut |item| {
         match item {
             Item::Option { option, value, word, .. } => {
@@ -375,7 +391,7 @@ fn parse<'w>(syntax: &Syntax, words: &'w [Word]) -> Parsed<'w> {
                     return ControlFlow::Break(());
                 }
             }
-            Item::Unknown { .. } => {}
+            Item::Unknown { .. } => parsed.unknown = true,
             Item::Operand { word, .. } => parsed.operands.push(word),
             Item::Uncertain { word } => parsed.uncertain = parsed.uncertain.or(Some(word)),
         }

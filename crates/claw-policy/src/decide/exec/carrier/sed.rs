@@ -8,14 +8,15 @@ use crate::FileAction;
 
 impl Case<'_, '_, '_> {
     pub(super) fn sed(&mut self, parsed: &Parsed<'_>) {
-        if parsed.has("--sandbox") {
-            return;
-        }
+        self.refuse_unknown_options(parsed);
+        // It protects only from the scripts behind it.
+        let sandbox = self.begins_with(&["--sandbox"]);
         let mut files = parsed.operands.as_slice();
         if !parsed.has("-e") && !parsed.has("-f") {
             let Some((script, rest)) = files.split_first() else { return };
             files = rest;
             match script.as_literal() {
+                _ if sandbox => {}
                 Some(text) => self.sed_script(&text, script),
                 None => self.judge.unknown(
                     self.scope,
@@ -30,6 +31,11 @@ impl Case<'_, '_, '_> {
                 self.operand(FileAction::Write, file, false);
             }
         }
+        for (_, value, word) in parsed.options.iter().filter(|(option, ..)| in_place(option.effect)) {
+            if matches!(value, Text::Known(suffix) if suffix.contains(&b'/')) {
+                self.refuse_write(word, "the backups go to another directory");
+            }
+        }
         // Several `-e` join to one program, so that `-e 'a\' -e e` is text and `-e s/x/y/ -e e` is not.
         let scripts: Vec<_> = parsed
             .options
@@ -40,7 +46,7 @@ impl Case<'_, '_, '_> {
             )
             .collect();
         let whole: Vec<&[u8]> = scripts.iter().map(|(text, _)| text.as_ref()).collect();
-        if let Some((_, word)) = scripts.first() {
+        if let Some((_, word)) = scripts.first().filter(|_| !sandbox) {
             self.sed_script(&whole.join(&b'\n'), word);
         }
     }
@@ -142,10 +148,18 @@ impl Program<'_, '_> {
                 }
                 byte if byte == delimiter => return if bracket { None } else { Some(()) },
                 b'[' if !bracket => bracket = !self.closes_nothing(),
+                b'[' if matches!(self.rest.first(), Some(b':' | b'.' | b'=')) => self.class()?,
                 b']' => bracket = false,
                 _ => {}
             }
         }
+    }
+
+    /// `[:alpha:]`, from behind its bracket.
+    fn class(&mut self) -> Option<()> {
+        self.next();
+        self.skip(|byte| byte.is_ascii_alphabetic());
+        (self.next()? == b':' && self.next()? == b']').then_some(())
     }
 
     /// `[` without a later `]` is an ordinary byte (in a replacement).
@@ -164,7 +178,7 @@ impl Program<'_, '_> {
             b'{' | b'}' | b'=' | b'd' | b'D' | b'g' | b'G' | b'h' | b'H' | b'n' | b'N' | b'p' | b'P'
             | b'x' | b'z' | b'F' => {}
             b'a' | b'i' | b'c' => self.text(),
-            b':' | b'b' | b't' | b'T' | b'v' => self.skip(|byte| byte != b'\n' && byte != b';'),
+            b':' | b'b' | b't' | b'T' | b'v' => self.label()?,
             b'#' | b'r' | b'R' => self.skip(|byte| byte != b'\n'),
             b'w' | b'W' => self.file(),
             b'l' | b'L' | b'q' | b'Q' => self.skip(|byte| byte.is_ascii_digit() || byte == b' '),
@@ -186,6 +200,14 @@ impl Program<'_, '_> {
             _ => return None,
         }
         Some(())
+    }
+
+    /// A label or version. Some implementations end it at a blank and read on, others do not.
+    fn label(&mut self) -> Option<()> {
+        self.blanks();
+        self.skip(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+        self.blanks();
+        matches!(self.rest.first(), None | Some(b'\n' | b';' | b'}' | b'#')).then_some(())
     }
 
     /// Brackets mean nothing here.

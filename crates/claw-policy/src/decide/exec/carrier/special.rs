@@ -63,11 +63,6 @@ impl Case<'_, '_, '_> {
             Special::GitConfig => self.git_config(text, word),
             Special::ExecPath if text.is_empty() => {}
             Special::ExecPath => self.refuse(word, "git would run the programs of another directory"),
-            Special::ScriptFile => {
-                if text == b"-" || text.starts_with(b"/dev/") || text.starts_with(b"/proc/") {
-                    self.refuse(word, "the program text comes from its input");
-                }
-            }
             Special::TarAction => self.tar_action(text, word),
             Special::SshOption => self.ssh_option(text, word),
             Special::LinkerOption => {

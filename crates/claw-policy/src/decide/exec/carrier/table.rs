@@ -65,6 +65,29 @@ pub(super) const fn family(
 
 const RUNS_PROGRAM: &str = "names a program to run";
 const READS_OPTIONS: &str = "reads more options from a file";
+const UNREAD: &str = "names a program file, which is not read";
+
+const AWK_OPTIONS: &[Opt] = &[
+    value(&["-F", "--field-separator"]),
+    value(&["-v", "--assign"]),
+    refused_value(&["-f", "--file"], UNREAD),
+    refused_value(&["-E", "--exec"], UNREAD),
+    value(&["-e", "--source"]),
+    refused_value(&["-i", "--include"], "loads code that the text does not tell"),
+    refused_value(&["-l", "--load"], "loads a library"),
+    Opt { names: &["-o", "--pretty-print"], value: Value::Joined, effect: Effect::Writes },
+    Opt { names: &["-d", "--dump-variables"], value: Value::Joined, effect: Effect::Writes },
+    Opt { names: &["-p", "--profile"], value: Value::Joined, effect: Effect::Writes },
+    refused(&["-D", "--debug"], "starts a debugger"),
+    flag(&["-S", "--sandbox"]),
+    refused_value(&["-W"], "means another option"),
+    value(&["-Z", "--locale"]),
+    joined(&["-L", "--lint"]),
+    flag(&["-b", "--characters-as-bytes", "-c", "--traditional", "-C", "--copyright", "-g", "--gen-pot"]),
+    flag(&["-h", "--help", "-k", "--csv", "-M", "--bignum", "-N", "--use-lc-numeric", "-V", "--version"]),
+    flag(&["-n", "--non-decimal-data", "-O", "--optimize", "-P", "--posix", "-r", "--re-interval"]),
+    flag(&["-s", "--no-optimize", "-t", "--lint-old"]),
+];
 
 pub(super) static FAMILIES: &[Family] = &[
     Family {
@@ -222,7 +245,7 @@ pub(super) static FAMILIES: &[Family] = &[
         Style::Getopt,
         &[
             special(&["-e", "--expression"], Special::SedScript),
-            special(&["-f", "--file"], Special::ScriptFile),
+            refused_value(&["-f", "--file"], UNREAD),
             value(&["-l", "--line-length"]),
             Opt {
                 names: &["-i", "--in-place"],
@@ -230,29 +253,19 @@ pub(super) static FAMILIES: &[Family] = &[
                 effect: Effect::Special(Special::InPlace),
             },
             flag(&["--sandbox"]),
+            flag(&["-n", "--quiet", "--silent"]),
+            flag(&["-E", "-r", "--regexp-extended"]),
+            flag(&["-s", "--separate", "-u", "--unbuffered", "-z", "--null-data", "--zero-terminated"]),
+            flag(&["-b", "--binary", "--posix", "--debug", "--follow-symlinks", "--help", "--version"]),
         ],
         Operands::Sed,
     ),
-    family(
-        &["awk", "gawk", "mawk", "nawk", "original-awk"],
-        Style::Getopt,
-        &[
-            value(&["-F", "--field-separator"]),
-            value(&["-v", "--assign"]),
-            special(&["-f", "--file"], Special::ScriptFile),
-            special(&["-E", "--exec"], Special::ScriptFile),
-            Opt { names: &["-e", "--source"], value: Value::Yes, effect: Effect::Plain },
-            refused_value(&["-i", "--include"], "loads code that the text does not tell"),
-            refused_value(&["-l", "--load"], "loads a library"),
-            Opt { names: &["-o", "--pretty-print"], value: Value::Joined, effect: Effect::Writes },
-            Opt { names: &["-d", "--dump-variables"], value: Value::Joined, effect: Effect::Writes },
-            Opt { names: &["-p", "--profile"], value: Value::Joined, effect: Effect::Writes },
-            refused(&["-D", "--debug"], "starts a debugger"),
-            flag(&["-S", "--sandbox"]),
-            value(&["-W"]),
-        ],
-        Operands::Awk,
-    ),
+    Family {
+        names: &["awk", "gawk", "mawk", "nawk", "original-awk"],
+        // What stands behind the program is data, even when it looks like an option.
+        syntax: Syntax { options: AWK_OPTIONS, style: Style::Getopt, operand_ends: true },
+        operands: Operands::Awk,
+    },
     family(
         &["find", "gfind"],
         Style::SingleDash,

@@ -206,7 +206,7 @@ fn find_sed_and_awk_are_judged_by_their_programs() {
             ("sed -i s/a/b/ x", "ok"),
             ("sed -i s/a/b/ /etc/passwd", "file.outside"),
             ("sed \"s/a/$x/\" y", "shell.opaque"),
-            ("sed -f x.sed y", "ok"),
+            ("sed -f x.sed y", "exec.carrier"),
             ("awk '{print $1}' x", "ok"),
             ("awk -F: '$3 > 5 {print $1}' x", "ok"),
             ("awk '/a|b/ {n++} END {print n}' x", "ok"),
@@ -228,6 +228,92 @@ fn find_sed_and_awk_are_judged_by_their_programs() {
 }
 
 #[test]
+fn awk_programs_hide_nothing() {
+    check(
+        &developer(),
+        &[
+            (r#"awk 'BEGIN{x=1system("evil")}'"#, "exec.carrier"),
+            (r#"awk 'BEGIN{x=1e5system("evil")}'"#, "exec.carrier"),
+            (r#"awk 'BEGIN{x=0x1system("evil")}'"#, "exec.carrier"),
+            (r#"awk 'BEGIN{exit /"/} END{system("evil")} #"'"#, "exec.carrier"),
+            (r#"awk 'BEGIN{print /"/} END{system("evil")} #"'"#, "exec.carrier"),
+            (r#"awk 'BEGIN{if (1 in /"/) x} END{system("evil")} #"'"#, "exec.carrier"),
+            (r#"awk '/[]/"]/{} BEGIN{system("evil")} #"'"#, "exec.carrier"),
+            (r#"awk '/[^]/"]/{} BEGIN{system("evil")} #"'"#, "exec.carrier"),
+            (r#"awk '/[[:alpha:]/"]/{} BEGIN{system("evil")} #"'"#, "exec.carrier"),
+            ("awk 'BEGIN{print \"a\",\n\"b\" > \"/etc/x\"}'", "file.outside"),
+            ("awk 'BEGIN{print \"a\" &&\n\"b\" > \"/etc/x\"}'", "file.outside"),
+            ("awk 'BEGIN{print \"a\" || # c\n\n\"b\" > \"/etc/x\"}'", "file.outside"),
+            (r#"awk 'BEGIN{print "a" > "\057etc\057x"}'"#, "shell.opaque"),
+            (r#"awk 'BEGIN{print "a" > "/dev/../etc/x"}'"#, "file.unresolved"),
+            ("awk -W exec x", "exec.carrier"),
+            ("awk -Wexec x", "exec.carrier"),
+            ("awk -f x y", "exec.carrier"),
+            ("awk -fx y", "exec.carrier"),
+            ("awk --file=x y", "exec.carrier"),
+            ("awk --exec x", "exec.carrier"),
+            (r#"awk -S 'BEGIN{system("evil")}'"#, "exec.not-allowlisted"),
+            (r#"awk 'BEGIN{system("evil")}' -S"#, "exec.not-allowlisted"),
+            (r#"awk 'BEGIN{system("evil")}' -e 1"#, "exec.not-allowlisted"),
+            (r#"awk -Z C 'BEGIN{system("evil")}'"#, "exec.not-allowlisted"),
+            (r#"awk -y C 'BEGIN{system("evil")}'"#, "exec.carrier"),
+            ("awk -e \"$x\"", "shell.opaque"),
+            (r#"awk -e 'BEGIN{print "a",' -e '"b" > "/etc/x"}'"#, "file.outside"),
+            ("awk -F: '$3 > 100 {print $1}' /etc/passwd", "ok"),
+            ("awk 'NR==1 || /foo/ {n++} END {print n/2}' f", "ok"),
+            ("awk '/^[[:space:]]*a|b/ {print $1 > \"y\"}' f", "ok"),
+            ("awk 'BEGIN{x=1e-5; y=.5; z=0x1F; print x/y > \"y\"}' f", "ok"),
+            ("awk -v n=3 'NR>n {print; next}\n/x/ {print $1,\n$2}' f", "ok"),
+            ("awk '{print $1}' \"$f\"", "ok"),
+        ],
+    );
+    check(
+        &developer(),
+        &[
+            (r#"gawk -S 'BEGIN{system("evil")}'"#, "ok"),
+            (r#"gawk --sandbox 'BEGIN{system("evil")}'"#, "ok"),
+            (r#"gawk -S -f x"#, "exec.carrier"),
+            (r#"gawk 'BEGIN{system("evil")}' --sandbox"#, "exec.not-allowlisted"),
+        ],
+    );
+}
+
+#[test]
+fn sed_programs_hide_nothing() {
+    check(
+        &developer(),
+        &[
+            ("sed ':x e evil' f", "exec.carrier"),
+            ("sed 'v 4.2 e evil' f", "exec.carrier"),
+            ("sed '/zz/!s/a/b/;tx e evil\n:x' f", "exec.carrier"),
+            ("sed 'bx}e evil' f", "exec.carrier"),
+            ("sed ':x;e evil' f", "exec.carrier"),
+            ("sed --sandbox -i s/a/b/ /etc/x", "file.outside"),
+            ("sed --sandbox \"s/a/$x/\" f", "ok"),
+            ("sed -e 'e evil' --sandbox f", "exec.carrier"),
+            ("sed 'e evil' --sandbox f", "exec.carrier"),
+            ("sed -i'/etc/bak_*' s/a/b/ f", "exec.carrier"),
+            ("sed -ni/etc/x s/a/b/ f", "exec.carrier"),
+            ("sed '--in-place=/etc/*' s/a/b/ f", "exec.carrier"),
+            ("sed -f x", "exec.carrier"),
+            ("sed --file=x y", "exec.carrier"),
+            ("sed -y x y", "exec.carrier"),
+            ("sed 'w /dev/../etc/x' f", "file.unresolved"),
+            ("sed 's/[[:alpha:]/]x/y/;e evil' f", "exec.carrier"),
+            ("sed -n '1,5p' f", "ok"),
+            ("sed 's/a/b/g; /x/d' f", "ok"),
+            (r"sed -e ':a' -e 'N;$!ba' -e 's/\n/ /g' f", "ok"),
+            (r"sed ':a;N;$!ba;s/\n/ /g' f", "ok"),
+            (r"sed -E ':a;N;$!{ba};s/[[:space:]]+/ /g' f", "ok"),
+            ("sed -i 's/a/b/' f", "ok"),
+            ("sed -i.bak 's/a/b/' f", "ok"),
+            ("sed --expression='s#/#_#g'", "ok"),
+            ("sed -nE 's/[^]]x/b/p;w /dev/stdout' f", "ok"),
+        ],
+    );
+}
+
+#[test]
 fn operands_that_are_written_are_file_requests() {
     check(
         &developer(),
@@ -244,6 +330,8 @@ fn operands_that_are_written_are_file_requests() {
             ("mv /etc/passwd x", "file.outside"),
             ("cat x | tee y", "ok"),
             ("cat x | tee /etc/y", "file.outside"),
+            ("cat x | tee /dev/null", "ok"),
+            ("cat x | tee /dev/../etc/y", "file.unresolved"),
             ("mkdir -p a/b", "ok"),
             ("mkdir -p dir", "ok"),
             ("mkdir /etc/x", "file.outside"),

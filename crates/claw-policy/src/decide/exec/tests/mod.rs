@@ -32,7 +32,7 @@ const PROGRAMS: &[&str] = &[
     "git", "xargs", "cat", "grep", "sort", "tar", "find", "sed", "awk", "rg", "fd", "cargo", "npm", "curl",
     "make", "gcc", "cp", "mv", "tee", "mkdir", "touch", "node", "perl", "wc", "head", "env", "bash", "sh",
     "sudo", "gzip", "less", "man", "dd", "vim", "docker", "go", "jq", "echo", "ssh", "rsync", "cut", "tr",
-    "mytool", "ruby", "chmod", "zip", "tcpdump", "sqlite3", "ln",
+    "mytool", "ruby", "chmod", "zip", "tcpdump", "sqlite3", "ln", "gawk",
 ];
 
 fn answer(tree: &Tree, query: &Query, facts: &mut Facts) {
