@@ -1,5 +1,4 @@
 //! What `quote` writes, an independent reader of shell words reads back.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 
