@@ -165,7 +165,9 @@ impl Facts {
     /// No facts but the home directory.
     #[must_use]
     pub fn new(home: Option<PathBuf>) -> Self {
-        Self { home, ..Self::default() }
+        // The built-in profile alone asks for as many paths.
+        let entries = HashMap::with_capacity(256);
+        Self { home, entries, ..Self::default() }
     }
 
     /// No facts but those of `base`. What is recorded here does not change it, and costs no copy of it.

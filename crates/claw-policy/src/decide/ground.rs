@@ -190,7 +190,7 @@ impl Ground {
 
     /// The outermost root of a layer that holds `path`: patterns on names apply beneath it.
     fn outermost(&self, path: &Path) -> Option<&Path> {
-        let holding = self.roots().map(|root| root.real.as_path()).filter(|root| path.starts_with(root));
+        let holding = self.roots().map(|root| root.real.as_path()).filter(|root| is_within(path, root));
         // They hold one another too, so the shortest name is the outermost.
         holding.min_by_key(|root| root.as_os_str().len())
     }
@@ -241,7 +241,7 @@ impl GroundLayer {
 
 /// The deepest root that holds `path`; read-only wins a tie.
 pub(super) fn deepest<'a>(roots: &'a [GroundRoot], path: &Path) -> Option<&'a GroundRoot> {
-    let holding = roots.iter().filter(|root| path.starts_with(&root.real));
+    let holding = roots.iter().filter(|root| is_within(path, &root.real));
     // They hold one another too, so the longest name is the deepest.
     holding.max_by_key(|root| (root.real.as_os_str().len(), root.access == Access::Read, !root.execute))
 }
@@ -417,5 +417,36 @@ fn resolve(world: &World<'_>, path: &Path) -> (PathBuf, Option<(PathBuf, FileKin
 
 /// Whether `path` lies below `directory` and is not it.
 pub(super) fn is_strictly_beneath(path: &Path, directory: &Path) -> bool {
-    path != directory && path.starts_with(directory)
+    below(path, directory).is_some_and(|rest| rest.len() > 1)
+}
+
+/// Whether `path` is `directory` or lies below it.
+fn is_within(path: &Path, directory: &Path) -> bool {
+    below(path, directory).is_some()
+}
+
+/// What follows `directory` in `path`: nothing, or `/` and names. Both are normal, so their bytes tell; this is
+/// asked for every pair of a root and a hidden place.
+fn below<'p>(path: &'p Path, directory: &Path) -> Option<&'p [u8]> {
+    let directory = directory.as_os_str().as_encoded_bytes();
+    let directory = directory.strip_suffix(b"/").unwrap_or(directory);
+    let rest = path.as_os_str().as_encoded_bytes().strip_prefix(directory)?;
+    (rest.is_empty() || rest.starts_with(b"/")).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn below_is_told_by_whole_names() {
+        let paths = ["/", "/a", "/a/b", "/a/bc", "/ab", "/a/b/c"];
+        for path in paths.map(Path::new) {
+            for directory in paths.map(Path::new) {
+                assert_eq!(is_within(path, directory), path.starts_with(directory), "{path:?} {directory:?}");
+                let strictly = path != directory && path.starts_with(directory);
+                assert_eq!(is_strictly_beneath(path, directory), strictly, "{path:?} {directory:?}");
+            }
+        }
+    }
 }

@@ -53,19 +53,20 @@ impl Edge {
 
     /// Answers every query. A fact that is there already is kept.
     pub(crate) fn answer(&self, queries: Vec<Query>, facts: &mut Facts) {
+        let mut passed = path::Passed::default();
         for query in queries {
             match query {
                 Query::Program { name } => {
-                    let program = program::in_directories(&self.trusted, &name);
+                    let program = program::in_directories(&self.trusted, &name, &mut passed);
                     facts.set_program(name, program);
                 }
                 Query::ProgramPath { path } => {
-                    let program = program::at(&path);
+                    let program = program::at(&path, &mut passed);
                     facts.set_program_path(path, program);
                 }
                 Query::Path { path, follow } => {
-                    let resolved =
-                        path::resolve(&path, follow).map(|path| hard_links::find(path, &self.searched));
+                    let resolved = path::resolve(&path, follow, &mut passed)
+                        .map(|path| hard_links::find(path, &self.searched));
                     facts.set_path(path, follow, resolved);
                 }
                 Query::ProgramGlob { pattern } => {

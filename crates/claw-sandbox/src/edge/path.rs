@@ -1,8 +1,10 @@
 //! Resolves a path as the kernel does, keeping every name that was passed on the way.
 #![forbid(unsafe_code)]
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -17,8 +19,25 @@ const LINKS: usize = 40;
 const PATH_BYTES: usize = 4095;
 const NAME_BYTES: usize = 255;
 
+/// The directories that a round of questions has come by: its paths have most of them in common.
+#[derive(Debug, Default)]
+pub(super) struct Passed(HashMap<OsString, Metadata>);
+
+impl Passed {
+    fn look(&mut self, path: &Path) -> io::Result<Metadata> {
+        if let Some(known) = self.0.get(path.as_os_str()) {
+            return Ok(known.clone());
+        }
+        let metadata = fs::symlink_metadata(path)?;
+        if metadata.is_dir() {
+            self.0.insert(path.as_os_str().to_owned(), metadata.clone());
+        }
+        Ok(metadata)
+    }
+}
+
 /// Resolves an absolute path.
-pub(super) fn resolve(path: &Path, follow: bool) -> PathFact {
+pub(super) fn resolve(path: &Path, follow: bool, passed: &mut Passed) -> PathFact {
     let bytes = path.as_os_str().as_bytes();
     if !bytes.starts_with(b"/") || bytes.contains(&0) {
         return Err(FactError::Invalid);
@@ -28,7 +47,8 @@ pub(super) fn resolve(path: &Path, follow: bool) -> PathFact {
     }
     // A trailing slash or dot asks for what is behind the last link.
     let follow = follow || bytes.ends_with(b"/") || bytes.ends_with(b"/.");
-    Walk { at: PathBuf::from("/"), found: None, visited: Vec::new(), links: 0 }.run(names(bytes), follow)
+    let walk = Walk { at: PathBuf::from("/"), found: None, visited: Vec::new(), links: 0, passed };
+    walk.run(names(bytes), follow)
 }
 
 /// The names of a path, last first. A trailing slash is a last name `.`.
@@ -45,16 +65,17 @@ fn names(bytes: &[u8]) -> Vec<OsString> {
     names
 }
 
-struct Walk {
+struct Walk<'p> {
     /// Where we are: canonical.
     at: PathBuf,
     /// What is there, when it was looked at.
     found: Option<Metadata>,
     visited: Vec<PathBuf>,
     links: usize,
+    passed: &'p mut Passed,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn run(mut self, mut pending: Vec<OsString>, follow: bool) -> PathFact {
         while let Some(name) = pending.pop() {
             self.must_be_directory()?;
@@ -67,7 +88,7 @@ impl Walk {
                 name if name.len() > NAME_BYTES => return Err(FactError::TooLong),
                 _ => {
                     let entry = self.at.join(&name);
-                    match fs::symlink_metadata(&entry) {
+                    match self.passed.look(&entry) {
                         Ok(metadata) if metadata.is_symlink() && (follow || !pending.is_empty()) => {
                             self.visited.push(entry.clone());
                             self.enter_link(&entry, &mut pending)?;
@@ -139,14 +160,14 @@ impl Walk {
     fn finish(mut self) -> PathFact {
         let metadata = match self.found.take() {
             Some(metadata) => metadata,
-            None => fs::symlink_metadata(&self.at).map_err(|error| fact_error(&error))?,
+            None => self.passed.look(&self.at).map_err(|error| fact_error(&error))?,
         };
         if !self.visited.contains(&self.at) {
             self.visited.push(self.at.clone());
         }
         let kind = kind(&metadata);
         Ok(ResolvedPath {
-            mount_point: is_mount_point(&self.at, &metadata),
+            mount_point: is_mount_point(&self.at, &metadata, self.passed),
             id: Some(FileId { device: metadata.dev(), inode: metadata.ino() }),
             kind,
             aliases: Vec::new(),
@@ -170,7 +191,6 @@ fn kind(metadata: &Metadata) -> FileKind {
     }
 }
 
-fn is_mount_point(path: &Path, metadata: &Metadata) -> bool {
-    path.parent()
-        .is_none_or(|parent| fs::symlink_metadata(parent).is_ok_and(|above| above.dev() != metadata.dev()))
+fn is_mount_point(path: &Path, metadata: &Metadata, passed: &mut Passed) -> bool {
+    path.parent().is_none_or(|parent| passed.look(parent).is_ok_and(|above| above.dev() != metadata.dev()))
 }

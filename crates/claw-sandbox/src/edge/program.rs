@@ -12,7 +12,8 @@ use claw_policy::{FactError, FileId, ProgramFact};
 use globset::GlobBuilder;
 use nix::unistd::{AccessFlags, access};
 
-use super::{fact_error, path};
+use super::fact_error;
+use super::path::{self, Passed};
 
 /// `#!` interpreters may be scripts themselves, this deep (the kernel's bound is 5 rewrites).
 const SCRIPT_DEPTH: usize = 5;
@@ -24,13 +25,13 @@ const GLOB_LIMIT: usize = 10_000;
 type Program = Result<ProgramFact, FactError>;
 
 /// The first file of that name in the directories that can be executed; else the first of that name.
-pub(super) fn in_directories(directories: &[PathBuf], name: &[u8]) -> Program {
+pub(super) fn in_directories(directories: &[PathBuf], name: &[u8], passed: &mut Passed) -> Program {
     if name.is_empty() || name.contains(&b'/') || name.contains(&0) {
         return Err(FactError::Invalid);
     }
     let mut best = Err(FactError::NotFound);
     for directory in directories {
-        match found(&directory.join(OsStr::from_bytes(name)), directories) {
+        match found(&directory.join(OsStr::from_bytes(name)), directories, passed) {
             Ok(program) if program.executable => return Ok(program),
             other if best == Err(FactError::NotFound) => best = other,
             _ => {}
@@ -40,8 +41,8 @@ pub(super) fn in_directories(directories: &[PathBuf], name: &[u8]) -> Program {
 }
 
 /// The program that an absolute path names.
-pub(super) fn at(path: &Path) -> Program {
-    found(path, &[])
+pub(super) fn at(path: &Path, passed: &mut Passed) -> Program {
+    found(path, &[], passed)
 }
 
 /// The programs whose path matches. The part before the first pattern character is not searched for.
@@ -67,7 +68,7 @@ pub(super) fn matching(pattern: &str) -> Vec<ProgramFact> {
             let entries = if linked { None } else { fs::read_dir(&path).ok() };
             pending.extend(entries.into_iter().flatten().flatten().map(|entry| entry.path()));
         } else if glob.is_match(&path) {
-            programs.extend(at(&path));
+            programs.extend(at(&path, &mut Passed::default()));
         }
     }
     programs.sort_by(|left, right| left.found.cmp(&right.found));
@@ -78,15 +79,15 @@ fn is_pattern(name: &[u8]) -> bool {
     name.iter().any(|byte| b"*?[{\\".contains(byte))
 }
 
-fn found(path: &Path, directories: &[PathBuf]) -> Program {
-    let resolved = path::resolve(path, true)?;
+fn found(path: &Path, directories: &[PathBuf], passed: &mut Passed) -> Program {
+    let resolved = path::resolve(path, true, passed)?;
     let metadata = fs::metadata(&resolved.real).map_err(|error| fact_error(&error))?;
     if metadata.is_dir() {
         return Err(FactError::IsDirectory);
     }
     Ok(ProgramFact {
         // The directory part is resolved, the last name is kept as it was found.
-        found: entry_of(path).unwrap_or_else(|| resolved.real.clone()),
+        found: entry_of(path, passed).unwrap_or_else(|| resolved.real.clone()),
         id: FileId { device: metadata.dev(), inode: metadata.ino() },
         executable: metadata.is_file() && access(&resolved.real, AccessFlags::X_OK).is_ok(),
         interpreters: interpreters(&resolved.real, directories),
@@ -94,8 +95,8 @@ fn found(path: &Path, directories: &[PathBuf]) -> Program {
     })
 }
 
-fn entry_of(path: &Path) -> Option<PathBuf> {
-    let parent = path::resolve(path.parent()?, true).ok()?;
+fn entry_of(path: &Path, passed: &mut Passed) -> Option<PathBuf> {
+    let parent = path::resolve(path.parent()?, true, passed).ok()?;
     Some(parent.real.join(path.file_name()?))
 }
 

@@ -24,6 +24,10 @@ pub(super) fn of_one<'p>(
     programs: impl IntoIterator<Item = &'p ProgramFact>,
 ) -> Option<Arc<Confinement>> {
     let before = world.unanswered();
+    // A decision without all facts is thrown away, so its confinement need not be made.
+    if before > 0 {
+        return None;
+    }
     let mut confinement = frame(policy, world);
     for program in programs {
         confinement.add_program(program);
