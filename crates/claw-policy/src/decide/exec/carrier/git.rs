@@ -183,7 +183,7 @@ impl<'c> Case<'c, '_, '_> {
                 let shown = display(&text);
                 self.refuse(
                     name,
-                    &format!("`{shown}` is not a known subcommand; it may be an alias or `git-{shown}`"),
+                    &format!("`{shown}` is not a known subcommand; it may be an alias or `git-{shown}` (an entry `git {shown}` would allow it)"),
                 );
             }
         }
@@ -458,6 +458,7 @@ fn only_reads(subcommand: &[u8], parsed: &super::Parsed<'_>) -> bool {
         "config" if operands.len() == 1 => !has(&["--unset", "--remove-section"]),
         "symbolic-ref" => operands.len() == 1,
         "hash-object" => !parsed.has("-w"),
+        "format-patch" => has(&["--stdout", "-o"]),
         "interpret-trailers" => true,
         "clean" => parsed.has("-n"),
         _ => table_git::SHOWING.iter().any(|(known, forms)| *known == name && shows(forms)),

@@ -439,7 +439,7 @@ const TAR_OPTIONS: &[Opt] = &[
     value(&["-V", "--label"]),
     value(&["-X", "--exclude-from"]),
     value(&["--exclude"]),
-    flag(&["-P", "--absolute-names", "--absolute-paths"]),
+    flag(&["-P", "--absolute-names", "--absolute-paths", "--insecure"]),
     joined(&["--one-top-level"]),
     value(&["--transform", "--xform"]),
     value(&["--strip-components"]),

@@ -168,7 +168,12 @@ pub(super) static GIT_SUBCOMMANDS: &[Subcommand] = &[
     ),
     subcommand(
         &["format-patch"],
-        &[writes_in(&["-o", "--output-directory"]), writes(&["--output"]), value(&["--start-number"])],
+        &[
+            writes_in(&["-o", "--output-directory"]),
+            flag(&["--stdout"]),
+            writes(&["--output"]),
+            value(&["--start-number"]),
+        ],
     ),
     subcommand(&["shortlog"], &[writes(&["--output"])]),
     subcommand(

@@ -54,6 +54,8 @@ fn git_may_not_write_outside() {
             ("git --git-dir=/outside/zz init", "file.outside"),
             ("git --git-dir /outside/zz add x", "file.outside"),
             ("git -C .. init zz2", "file.outside"),
+            ("git -C .. format-patch HEAD~1", "file.outside"),
+            ("git -C .. format-patch -o x HEAD~1", "file.outside"),
             ("git -C .. init", "file.outside"),
             ("git -C / -C outside commit -m x", "file.outside"),
             ("git -C .. clone https://h/x", "file.outside"),
@@ -106,6 +108,7 @@ fn everyday_git_is_allowed() {
     check(
         &developer(),
         &[
+            ("git -C / format-patch --stdout HEAD~1", "ok"),
             ("git -C dir status", "ok"),
             ("git -C .. status", "ok"),
             ("git -C /etc log -3", "ok"),
@@ -188,4 +191,10 @@ fn everyday_git_is_allowed() {
             ("git -c alias.y=log y", "ok"),
         ],
     );
+}
+
+#[test]
+fn other_subcommands_are_allowed_by_name() {
+    let policy = allowing(&["git", "git lfs"]);
+    check(&policy, &[("git lfs pull", "ok"), ("git other pull", "exec.carrier")]);
 }
