@@ -14,6 +14,9 @@ impl Case<'_, '_, '_> {
         }
         let has_file = parsed.has("-f") || parsed.has("-E");
         let sources = parsed.options.iter().filter(|(option, ..)| option.names.contains(&"-e"));
+        if self.name != "gawk" {
+            self.awk_without_gnu(parsed);
+        }
         let mut texts = Vec::new();
         let mut place = None;
         for (_, value, word) in sources {
@@ -32,6 +35,24 @@ impl Case<'_, '_, '_> {
         }
         if let Some(word) = place {
             self.awk_program(&texts.join(&b'\n'), word);
+        }
+    }
+
+    /// Other awks skip options of gawk, and take what follows for the program.
+    fn awk_without_gnu(&mut self, parsed: &Parsed<'_>) {
+        let gnu =
+            |word: &Word| [&b"--"[..], b"-e", b"-Z"].iter().any(|it| word.literal_prefix().starts_with(it));
+        let mut gnu = parsed.options.iter().filter(|(_, _, word)| gnu(word)).peekable();
+        let operand = parsed.operands.first().filter(|_| gnu.peek().is_some());
+        for (_, value, word) in gnu {
+            if let Text::Known(text) = value {
+                self.awk_program(text, word);
+            }
+        }
+        match operand.map(|word| (word, word.as_literal())) {
+            Some((word, Some(text))) => self.awk_program(&text, word),
+            Some((word, None)) => self.awk_unknown(word),
+            None => {}
         }
     }
 
