@@ -41,7 +41,7 @@ impl Case<'_, '_, '_> {
     /// Other awks skip options of gawk, and take what follows for the program.
     fn awk_without_gnu(&mut self, parsed: &Parsed<'_>) {
         let gnu =
-            |word: &Word| [&b"--"[..], b"-e", b"-Z"].iter().any(|it| word.literal_prefix().starts_with(it));
+            |word: &Word| !["-F", "-v"].iter().any(|it| word.literal_prefix().starts_with(it.as_bytes()));
         let mut gnu = parsed.options.iter().filter(|(_, _, word)| gnu(word)).peekable();
         let operand = parsed.operands.first().filter(|_| gnu.peek().is_some());
         for (_, value, word) in gnu {
