@@ -1,5 +1,6 @@
 //! The built-in profile: what holds when no policy says otherwise. Each table has its one home here.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use crate::expand::Expansion;
@@ -212,6 +213,8 @@ const BUNDLES: &[(&[&str], &[&str])] = &[
             "/usr/libexec/git-core",
             "/usr/local/libexec/git-core",
             "/usr/local/lib/git-core",
+            // Some of its commands are scripts.
+            "/bin/sh",
         ],
     ),
     (
@@ -219,6 +222,8 @@ const BUNDLES: &[(&[&str], &[&str])] = &[
         &["/usr/bin/env", "/usr/bin/node", "/usr/local/bin/node", "/bin/sh"],
     ),
     (&["make", "cmake", "ninja"], &["/bin/sh"]),
+    // `system` and pipes of awk, `e` of sed: the commands in them are judged, the shell reads them.
+    (&["awk", "gawk", "mawk", "sed"], &["/bin/sh"]),
     (
         &["gcc", "g++", "cc", "c++", "clang", "clang++", "cargo", "rustc", "go", "make"],
         &[
@@ -331,9 +336,29 @@ const ALONE: &[&str] = &[
     "zstd",
 ];
 
-/// Whether the program of this name starts no others.
-pub(crate) fn starts_no_others(name: &[u8]) -> bool {
-    ALONE.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok()
+/// Commands of `git` that are scripts, so that they start `sed`, `uname` and others, and those that start tools.
+const GIT_SCRIPTS: &[&[u8]] = &[
+    b"bisect",
+    b"difftool",
+    b"filter-branch",
+    b"mergetool",
+    b"quiltimport",
+    b"request-pull",
+    b"send-email",
+    b"submodule",
+    b"subtree",
+];
+
+/// Whether the trusted program of this name starts no others with these arguments.
+pub(crate) fn starts_no_others<'w>(
+    name: &[u8],
+    mut arguments: impl Iterator<Item = Option<Cow<'w, [u8]>>>,
+) -> bool {
+    let is_known = ALONE.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok();
+    // An argument that the text does not tell could be the name of a script.
+    let may_be_script =
+        |argument: Option<Cow<'_, [u8]>>| argument.is_none_or(|text| GIT_SCRIPTS.contains(&&*text));
+    is_known && !(name == b"git" && arguments.any(may_be_script))
 }
 
 /// The bundles, one for each program.
@@ -354,6 +379,13 @@ mod tests {
     #[test]
     fn the_table_of_programs_that_start_no_others_is_sorted() {
         assert!(ALONE.is_sorted());
-        assert!(starts_no_others(b"git") && !starts_no_others(b"make"));
+        let alone = |words: &[&'static str]| {
+            let mut words = words.iter().map(|word| Cow::Borrowed(word.as_bytes()));
+            let name = words.next().unwrap();
+            starts_no_others(&name, words.map(Some))
+        };
+        assert!(alone(&["git", "log", "submodules"]) && alone(&["ls", "submodule"]));
+        assert!(!alone(&["make"]) && !alone(&["git", "-C", "x", "submodule", "status"]));
+        assert!(!starts_no_others(b"git", [None].into_iter()));
     }
 }

@@ -33,6 +33,8 @@ fn git_works_in_a_real_repository_without_a_policy() {
         place.run(["run", "--shell", "git log --oneline | head -5"]).exits(0).prints("first");
         place.run(["run", "git", "add", "untracked"]).exits(0);
         place.run(["run", "git", "status", "--porcelain"]).exits(0).prints("A  untracked");
+        // One of git's commands that are scripts.
+        place.run(["run", "git", "submodule", "status"]).exits(0);
     }
 }
 

@@ -99,20 +99,26 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether every command is known to start no programs but those that were judged here.
+    ///
+    /// The table knows the trusted programs by their bare names, and nothing of a file of that name elsewhere. Where
+    /// files of a tree may be executed, hooks may be too.
     fn starts_no_others(&self) -> bool {
         let starts_none = |command: &claw_shell::Command| match command.lookup {
             Lookup::Builtin(_) | Lookup::Function => true,
             Lookup::Program | Lookup::FunctionOrProgram => {
                 command.transparent
-                    || command
-                        .words
-                        .first()
-                        .and_then(Word::as_literal)
-                        .is_some_and(|name| profile::starts_no_others(base_name(&name)))
+                    || command.words.split_first().is_some_and(|(name, arguments)| {
+                        let name = name.as_literal().filter(|name| !name.contains(&b'/'));
+                        let arguments = arguments.iter().map(Word::as_literal);
+                        name.is_some_and(|name| profile::starts_no_others(&name, arguments))
+                    })
             }
         };
         let script = self.request.script;
-        script.opaque.is_empty() && script.commands.iter().all(starts_none)
+        let mut roots = self.policy.files.iter().flat_map(|layer| &layer.roots);
+        script.opaque.is_empty()
+            && !roots.any(|root| root.value.execute)
+            && script.commands.iter().all(starts_none)
     }
 
     /// The program that an argument vector names, or why it is not there, and its arguments.
