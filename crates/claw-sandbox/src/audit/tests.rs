@@ -1,4 +1,4 @@
-//! The chain against single changes, crashes, rotation and several writers; redaction by table.
+//! The chain against single changes, crashes, rotation and several writers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -164,57 +164,6 @@ fn a_log_is_only_ours_to_read() {
 }
 
 #[test]
-fn secrets_in_lines_are_replaced_and_the_rest_stays() {
-    for (text, redacted) in [
-        ("echo sk-ant-api03-xxxxx done", "echo [redacted] done"),
-        ("git clone https://user:hunter2@host/x.git", "git clone https://user:[redacted]@host/x.git"),
-        ("git clone https://ghp_abcdefgh12345678@github.com/x", "git clone https://[redacted]@github.com/x"),
-        ("ssh://git@github.com/x", "ssh://git@github.com/x"),
-        ("curl -H 'Authorization: Bearer abcdef123' x", "curl -H 'Authorization: [redacted]' x"),
-        ("curl -H \"X-Api-Key: 12345\" x", "curl -H \"X-Api-Key: [redacted]\" x"),
-        ("API_KEY=abc cmd", "API_KEY=[redacted] cmd"),
-        ("DB_PASSWORD='a b c' cmd", "DB_PASSWORD='[redacted]' cmd"),
-        ("cmd --password hunter2 --verbose", "cmd --password [redacted] --verbose"),
-        ("cmd --token=abc --verbose", "cmd --token=[redacted] --verbose"),
-        ("x AKIAIOSFODNN7EXAMPLE y", "x [redacted] y"),
-        ("x eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-_def y", "x [redacted] y"),
-        ("curl 'https://x/?api_key=abc&page=2'", "curl 'https://x/?api_key=[redacted]&page=2'"),
-        (r#"{"password": "hunter2", "name": "x"}"#, r#"{"password": "[redacted]", "name": "x"}"#),
-        (
-            "a -----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY----- b",
-            "a -----BEGIN RSA PRIVATE KEY-----[redacted]-----END RSA PRIVATE KEY----- b",
-        ),
-        ("git status --short", "git status --short"),
-        ("make keyboard monkey=1 tokens", "make keyboard monkey=1 tokens"),
-        ("ls task-list-of-ten-things-to-do-tomorrow", "ls task-list-of-ten-things-to-do-tomorrow"),
-    ] {
-        assert_eq!(String::from_utf8(redact_text(text.as_bytes())).unwrap(), redacted, "{text}");
-    }
-}
-
-#[test]
-fn secrets_in_arguments_are_replaced_by_the_programs_own_options() {
-    for (line, redacted) in [
-        ("curl -u user:pass http://x", "curl -u [redacted] http://x"),
-        ("/usr/bin/curl --user user:pass x", "/usr/bin/curl --user [redacted] x"),
-        ("sshpass -p hunter2 ssh x", "sshpass -p [redacted] ssh x"),
-        ("sshpass -phunter2 ssh x", "sshpass -p[redacted] ssh x"),
-        ("mysql -phunter2 base", "mysql -p[redacted] base"),
-        ("mysql -p base", "mysql -p base"),
-        ("gh auth --with-token abc", "gh auth --with-token [redacted]"),
-        ("tool --password --verbose", "tool --password --verbose"),
-        ("tool --api-key abc x", "tool --api-key [redacted] x"),
-        ("env GITHUB_TOKEN=abc git push", "env GITHUB_TOKEN=[redacted] git push"),
-        ("mkdir -p a/b", "mkdir -p a/b"),
-        ("git commit -m message", "git commit -m message"),
-    ] {
-        let argv: Vec<Vec<u8>> = line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
-        let shown = redact_argv(&argv).join(&b' ');
-        assert_eq!(String::from_utf8(shown).unwrap(), redacted, "{line}");
-    }
-}
-
-#[test]
 fn times_are_read_as_people_write_them() {
     let now: jiff::Timestamp = "2026-02-02T10:00:00Z".parse().unwrap();
     for (text, time) in [
@@ -256,22 +205,5 @@ proptest! {
         if doubled { bytes.insert(at, bytes[at]) } else { bytes.remove(at); }
         fs::write(&path, &bytes).unwrap();
         prop_assert!(!findings(&path).is_empty(), "byte {at}");
-    }
-
-    #[test]
-    fn a_named_secret_never_stays(secret in "[A-Za-z0-9!%^*_+=/-]{8,40}", name in "[A-Z]{0,8}") {
-        for text in [format!("{name}_TOKEN={secret} run"), format!("run --password {secret}"), format!("x 'Authorization: Bearer {secret}'")] {
-            let shown = String::from_utf8(redact_text(text.as_bytes())).unwrap();
-            prop_assert!(!shown.contains(&secret), "{text} became {shown}");
-        }
-        let argv = ["run", "--secret-key", &secret, &format!("--api-key={secret}")].map(|word| word.as_bytes().to_vec());
-        let shown = redact_argv(&argv).join(&b' ');
-        prop_assert!(secret.starts_with("--") || !String::from_utf8(shown).unwrap().contains(&secret));
-    }
-
-    #[test]
-    fn redaction_takes_any_bytes_and_is_done_once(text in prop::collection::vec(any::<u8>(), 0..200)) {
-        let once = redact_text(&text);
-        prop_assert_eq!(redact_text(&once), once.clone());
     }
 }
