@@ -36,6 +36,10 @@ fn verify(args: &VerifyArgs) -> Outcome {
             output::print(format_args!("note: {note}\n"))?;
         }
         let verdict = if report.is_intact() { "intact" } else { "NOT intact" };
+        let verdict = match report.first {
+            0 => verdict.to_owned(),
+            first => format!("{verdict} from event {first} on, without the files before it"),
+        };
         let head = report.head.as_ref().map_or_else(String::new, |head| format!(", head {}", head.hash));
         output::print(format_args!("{verdict}: {} events{head}\n", report.events))?;
     }
@@ -50,6 +54,7 @@ fn report_json(report: &Report) -> serde_json::Value {
     json!({
         "intact": report.is_intact(),
         "events": report.events,
+        "firstEvent": report.first,
         "head": report.head.as_ref().map(|head| &head.hash),
         "findings": list(&report.findings),
         "notes": list(&report.notes),
@@ -78,18 +83,30 @@ fn grep(args: &GrepArgs) -> Outcome {
     };
     let mut exit = Exit::Findings;
     let log = log(args.file.as_ref());
-    for entry in audit::entries(&log).map_err(Failure::new)? {
-        if filter.matches(&entry) {
-            exit = Exit::Success;
-            output::print(format_args!("{}\n", entry.text))?;
-        }
+    let mut entries = audit::entries(&log).map_err(Failure::new)?;
+    for entry in entries.by_ref().filter(|entry| filter.matches(entry)) {
+        exit = Exit::Success;
+        // Our own lines have no control characters; forged ones may.
+        output::print(format_args!("{}\n", output::visible(entry.text.as_bytes())))?;
     }
+    say_unreadable(&entries);
     Ok(exit)
+}
+
+fn say_unreadable(entries: &audit::Entries) {
+    if entries.unreadable() > 0 {
+        output::say(format_args!(
+            "lines that are no events: {}; see `claw-sandbox audit verify`",
+            entries.unreadable()
+        ));
+    }
 }
 
 fn summary(args: &SummaryArgs) -> Outcome {
     let log = log(args.file.as_ref());
-    let summary = audit::summarize(audit::entries(&log).map_err(Failure::new)?);
+    let mut entries = audit::entries(&log).map_err(Failure::new)?;
+    let summary = audit::summarize(entries.by_ref());
+    say_unreadable(&entries);
     if args.json {
         output::print_json(&summary_json(&summary))?;
     } else {

@@ -60,3 +60,18 @@ fn a_log_that_commands_could_write_is_refused() {
     fs::set_permissions(&open, fs::Permissions::from_mode(0o666)).unwrap();
     place.run(["run", "--audit", open.to_str().unwrap(), "--", "true"]).exits(125).says("open.jsonl");
 }
+
+#[test]
+fn a_broken_line_does_not_end_a_search_and_a_forged_one_does_not_write_on_the_terminal() {
+    let place = Place::new();
+    let log = place.path("home/log.jsonl");
+    let file = log.to_str().unwrap();
+    place.run(["run", "--audit", file, "--", "true"]).exits(0);
+    let text = fs::read_to_string(&log).unwrap();
+    fs::write(&log, format!("broken\n{{\"event\": \"exec.decision\",\r\"x\": \"\u{9b}31m\"}}\n{text}"))
+        .unwrap();
+    let found = place.run(["audit", "grep", "--event", "exec", "event", file]).exits(0);
+    let found = found.says("lines that are no events: 1").prints("exec.outcome");
+    assert_eq!(found.stdout.lines().count(), 3, "{found:?}");
+    assert!(!found.stdout.replace('\n', "").contains(char::is_control), "{found:?}");
+}

@@ -41,6 +41,14 @@ pub enum AuditError {
     /// Its last line is not an event.
     #[error("the last line of the audit log is not an event: {}; run `claw-sandbox audit verify` on it, then move it away", .0.display())]
     Damaged(PathBuf),
+    /// The event does not fit on a line.
+    #[error("an event of {length} bytes is too long for the audit log: {}; pass shorter arguments, or a file", path.display())]
+    TooLong {
+        /// The log.
+        path: PathBuf,
+        /// The length of the event.
+        length: usize,
+    },
     /// Another process does not let go of it.
     #[error("another process keeps the audit log locked: {}; end that process", .0.display())]
     Locked(PathBuf),

@@ -15,6 +15,8 @@ use crate::{Ending, Enforcement, Outcome, State, Stream};
 /// A longer word or line is cut: the log is no store for data that travels in arguments.
 const WORD_BYTES: usize = 4096;
 const WORDS: usize = 1024;
+/// What the words of one field may take together: escaped they still fit on a line.
+const FIELD_BYTES: usize = 256 << 10;
 
 /// The decision about a command.
 pub(crate) fn decision(
@@ -28,11 +30,13 @@ pub(crate) fn decision(
         Err(denial) => ("deny", denial.reasons.as_slice(), denial.commands.as_slice()),
     };
     let mut redactor = Redactor::default();
-    let commands: Vec<Value> = commands.iter().take(WORDS).map(|argv| words(&mut redactor, argv)).collect();
+    let mut left = FIELD_BYTES;
+    let commands: Vec<Value> =
+        commands.iter().take(WORDS).map(|argv| list(&redactor.argv(argv), &mut left)).collect();
     let (line, command) = match &input.command {
         CommandLine::Argv(argv) => {
             let argv = redactor.argv(argv);
-            (argv.join(&b' '), ("argv", list(&argv)))
+            (argv.join(&b' '), ("argv", list(&argv, &mut { FIELD_BYTES })))
         }
         CommandLine::Line { text: line, .. } => {
             let line = redactor.text(line);
@@ -151,12 +155,20 @@ fn why(redactor: &Redactor, reasons: &[Reason]) -> Fields {
     ]
 }
 
-fn words(redactor: &mut Redactor, argv: &[Vec<u8>]) -> Value {
-    list(&redactor.argv(argv))
-}
-
-fn list(words: &[Vec<u8>]) -> Value {
-    words.iter().take(WORDS).map(|word| text(word)).collect()
+/// The words that fit in what is `left`, but at least the first one: the name of the program.
+fn list(words: &[Vec<u8>], left: &mut usize) -> Value {
+    let fits = |word: &&Vec<u8>| {
+        let rest = left.checked_sub(cut(word).len());
+        *left = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    let first = words.iter().take(1);
+    let mut shown: Vec<Value> =
+        first.chain(words.iter().take(WORDS).skip(1).take_while(fits)).map(|word| text(word)).collect();
+    if shown.len() < words.len() {
+        shown.push(json!(format!("… ({} words)", words.len())));
+    }
+    Value::Array(shown)
 }
 
 /// Text as a string; other bytes as `{"bytes": "<hexadecimal>"}`.

@@ -13,6 +13,7 @@ use claw_policy::{Access, Policy};
 use serde_json::json;
 
 use super::error::AuditError;
+use super::lines::LINE_LIMIT;
 use super::seal::{self, Fields, GENESIS, Head, Sealed, Torn};
 
 /// The size at which a log is rotated: a week of an agent's commands, and still quick to verify.
@@ -222,6 +223,8 @@ impl Shared {
 
     /// The last complete line, and what follows it without a newline.
     fn last_lines(&self, file: &File, length: u64) -> Result<LastLines, AuditError> {
+        // Two lines and the newline before them. More without a newline is no log.
+        const MOST: u64 = 2 * (LINE_LIMIT as u64 + 1);
         let mut wanted = 64 << 10;
         loop {
             let start = length.saturating_sub(wanted);
@@ -234,7 +237,10 @@ impl Shared {
             if before.is_some() || start == 0 {
                 return Ok(LastLines { last, torn });
             }
-            wanted *= 4;
+            if wanted == MOST {
+                return Err(AuditError::Damaged(self.path.clone()));
+            }
+            wanted = MOST.min(wanted * 4);
         }
     }
 
@@ -295,6 +301,9 @@ impl Shared {
         let time = format!("{:.3}", jiff::Timestamp::now());
         let (mut line, head) = seal::seal(head, &time, event, fields);
         line.push('\n');
+        if line.len() > LINE_LIMIT {
+            return Err(AuditError::TooLong { path: self.path.clone(), length: line.len() });
+        }
         if let Err(error) = state.file.write_all(line.as_bytes()) {
             // A full disk takes a part of a line. Nobody else writes: we hold the lock.
             let _ = state.file.set_len(before);

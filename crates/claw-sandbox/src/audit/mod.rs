@@ -16,10 +16,13 @@
 //! leaves a last line without an end. The next append keeps it as it is, ends it, and writes a `log.recovered` event
 //! with its length and hash, so that it is neither lost nor taken for a forgery. A log that reaches its size is
 //! renamed to `NAME.SEQ` (the number of its first event), and the new file's first event carries the head over.
+//!
+//! No line is longer than 4 MiB: readers need no more memory than that, whatever the file holds.
 #![forbid(unsafe_code)]
 
 mod error;
 mod event;
+mod lines;
 mod log;
 mod query;
 mod redact;
@@ -31,7 +34,7 @@ mod verify;
 pub use error::AuditError;
 pub(crate) use event::{decision, file_decision, not_started, outcome};
 pub use log::AuditLog;
-pub use query::{Counts, Entry, Filter, Summary, entries, parse_time, summarize};
+pub use query::{Counts, Entries, Entry, Filter, Summary, entries, parse_time, summarize};
 pub use redact::{redact_argv, redact_text};
 pub(crate) use seal::Fields;
 pub use seal::Head;

@@ -1,9 +1,9 @@
 //! Reads a log for people: which events match, and how often what happened.
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::error::AuditError;
+use super::lines::{Line, next_line};
 use super::verify::files_of;
 
 /// A line of a log that is JSON. It is not verified: see [`super::verify`].
@@ -45,27 +46,56 @@ impl Entry {
     }
 }
 
-/// Every event of a log, its rotated files first. Lines that are no JSON are left out.
+/// Every event of a log, its rotated files first. Lines that are no JSON are counted and left out.
 ///
 /// # Errors
 ///
 /// When a file cannot be read.
-pub fn entries(path: &Path) -> Result<impl Iterator<Item = Entry>, AuditError> {
+pub fn entries(path: &Path) -> Result<Entries, AuditError> {
     let mut files = Vec::new();
     for file in files_of(path)? {
         let opened = File::open(&file).map_err(|error| AuditError::io("read", &file, error))?;
-        files.push((file, opened));
+        files.push((file, BufReader::new(opened), 0));
     }
-    Ok(files.into_iter().flat_map(|(file, opened)| entries_of(file, opened)))
+    Ok(Entries { files: files.into(), unreadable: 0, buffer: Vec::new() })
 }
 
-fn entries_of(file: PathBuf, opened: File) -> impl Iterator<Item = Entry> {
-    let lines = BufReader::new(opened).split(b'\n').map_while(Result::ok).zip(1..);
-    lines.filter_map(move |(line, number)| {
-        let text = String::from_utf8(line).ok()?;
-        let event = serde_json::from_str(&text).ok()?;
-        Some(Entry { file: file.clone(), line: number, text, event })
-    })
+/// The events of a log, read one by one.
+#[derive(Debug)]
+pub struct Entries {
+    /// What is still to be read, with the number of lines that were.
+    files: VecDeque<(PathBuf, BufReader<File>, u64)>,
+    unreadable: u64,
+    buffer: Vec<u8>,
+}
+
+impl Entries {
+    /// How many lines could not be read as events so far.
+    #[must_use]
+    pub const fn unreadable(&self) -> u64 {
+        self.unreadable
+    }
+}
+
+impl Iterator for Entries {
+    type Item = Entry;
+
+    fn next(&mut self) -> Option<Entry> {
+        while let Some((file, reader, number)) = self.files.front_mut() {
+            *number += 1;
+            let line = next_line(reader, &mut self.buffer);
+            let text = std::str::from_utf8(&self.buffer).ok().filter(|_| matches!(line, Ok(Line::Whole)));
+            if let Some((text, event)) = text.and_then(|text| Some((text, serde_json::from_str(text).ok()?)))
+            {
+                return Some(Entry { file: file.clone(), line: *number, text: text.to_owned(), event });
+            }
+            self.unreadable += u64::from(!matches!(line, Ok(Line::End)));
+            if matches!(line, Ok(Line::End) | Err(_)) {
+                self.files.pop_front();
+            }
+        }
+        None
+    }
 }
 
 /// Which events are wanted. What is not stated does not matter.

@@ -1,6 +1,7 @@
 //! One line of the log: how it is written, and what can be read off it.
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
@@ -68,12 +69,31 @@ pub(super) fn seal(head: Option<&Head>, time: &str, event: &str, fields: &Fields
     let mut line = format!(r#"{{"v":{VERSION},"seq":{seq},"time":"{time}","event":"{event}""#);
     for (name, value) in fields {
         // Writing to a string does not fail.
-        let _ = write!(line, r#","{name}":{value}"#);
+        let _ = write!(line, r#","{name}":{}"#, without_controls(&value.to_string()));
     }
     let _ = write!(line, r#","prev":"{prev}""#);
     let hash = digest(line.as_bytes());
     let _ = write!(line, r#","hash":"{hash}"}}"#);
     (line, Head { seq, hash })
+}
+
+/// JSON leaves DEL, the C1 controls (`CSI` among them) and the marks that turn the direction of text as they are. They
+/// stand within its strings only, and the log is read on terminals.
+fn without_controls(json: &str) -> Cow<'_, str> {
+    let is_unsafe = |letter: char| {
+        letter.is_control() || matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !json.contains(is_unsafe) {
+        return Cow::Borrowed(json);
+    }
+    Cow::Owned(json.chars().fold(String::new(), |mut text, letter| {
+        if is_unsafe(letter) {
+            let _ = write!(text, "\\u{:04x}", u32::from(letter));
+        } else {
+            text.push(letter);
+        }
+        text
+    }))
 }
 
 /// Reads a line and compares its hash with its content.

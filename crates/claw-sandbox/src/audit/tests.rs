@@ -124,6 +124,66 @@ fn a_rotated_log_is_one_chain() {
 }
 
 #[test]
+fn a_log_without_its_oldest_files_is_intact_from_where_it_says_that_it_goes_on() {
+    let (_keep, path) = place();
+    write(&AuditLog::with_rotation(&path, 1000).unwrap(), 10);
+    let files = verify(&path, None).unwrap().files;
+    fs::remove_file(&files[0]).unwrap();
+    let report = verify(&path, None).unwrap();
+    assert!(report.is_intact(), "{report:?}");
+    assert!(report.first > 0 && report.notes[0].message.contains("not here"), "{report:?}");
+    // Without the event that names the one before, nothing tells the two apart.
+    let text = fs::read_to_string(&files[1]).unwrap();
+    fs::write(&files[1], text.split_once('\n').unwrap().1).unwrap();
+    assert_eq!(findings(&path), [1]);
+}
+
+#[test]
+fn a_file_without_lines_is_a_finding_and_takes_no_memory() {
+    use std::io::Write as _;
+    let (_keep, path) = place();
+    write(&AuditLog::open(&path).unwrap(), 1);
+    let mut file = fs::File::options().append(true).open(&path).unwrap();
+    // Zeros on no disk, many times the bound.
+    file.set_len(64 << 20).unwrap();
+    assert_eq!(findings(&path), [3]);
+    let error = AuditLog::open(&path).unwrap().append("test.event", &Vec::new()).unwrap_err();
+    assert!(matches!(error, AuditError::Damaged(_)), "{error}");
+    file.write_all(b"\n").unwrap();
+    assert_eq!(findings(&path), [3]);
+    let mut entries = entries(&path).unwrap();
+    assert_eq!((entries.by_ref().count(), entries.unreadable()), (2, 1));
+}
+
+#[test]
+fn lines_that_are_no_events_are_passed_over_and_counted() {
+    let (_keep, path) = place();
+    write(&AuditLog::open(&path).unwrap(), 2);
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    bytes.splice(at..at, *b"broken\n\xff\n");
+    bytes.extend(b"{\"torn");
+    fs::write(&path, bytes).unwrap();
+    let mut entries = entries(&path).unwrap();
+    assert_eq!(entries.by_ref().map(|entry| entry.line).collect::<Vec<_>>(), [1, 4, 5]);
+    assert_eq!(entries.unreadable(), 3);
+}
+
+#[test]
+fn no_text_reaches_a_terminal_raw_or_begins_a_line() {
+    let (_keep, path) = place();
+    let log = AuditLog::open(&path).unwrap();
+    let evil = "a\n{\"v\":1}\r\u{1b}[2J\u{7f}\u{9b}31m\u{202e}\u{2028}ä";
+    log.append("test.event", &vec![("argv", json!([evil])), ("message", json!(evil))]).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    let is_raw = |letter: char| letter.is_control() || "\u{202e}\u{2028}".contains(letter);
+    assert_eq!(text.split('\n').count(), 3, "two events and the end: {text:?}");
+    assert!(!text.replace('\n', "").contains(is_raw), "{text:?}");
+    assert!(verify(&path, None).unwrap().is_intact());
+    assert_eq!(entries(&path).unwrap().last().unwrap().field("message"), Some(evil));
+}
+
+#[test]
 fn many_threads_share_a_chain_with_logs_of_their_own() {
     let (_keep, path) = place();
     std::thread::scope(|scope| {

@@ -2,15 +2,13 @@
 #![forbid(unsafe_code)]
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use super::error::AuditError;
+use super::lines::{LINE_LIMIT, Line, next_line};
 use super::log::is_same_file;
 use super::seal::{self, Flaw, GENESIS, Head, Sealed, Torn};
-
-/// The events that a log's first file may begin with.
-const FIRST_EVENTS: [&str; 3] = ["log.opened", "log.continued", "log.recovered"];
 
 /// The result of a verification.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,6 +18,8 @@ pub struct Report {
     pub files: Vec<PathBuf>,
     /// The number of intact events.
     pub events: u64,
+    /// The number of the first event: more than 0 when earlier files of the log are not here.
+    pub first: u64,
     /// The last event; note it to find lines that are cut off later.
     pub head: Option<Head>,
     /// Everything that is wrong.
@@ -96,6 +96,7 @@ struct Check<'a> {
     expected: Option<&'a str>,
     found_expected: bool,
     events: u64,
+    first: u64,
     head: Option<Head>,
     // A line that is no event: fine when the next one says that a crash cut it short.
     torn: Option<(Finding, Torn)>,
@@ -109,6 +110,7 @@ impl<'a> Check<'a> {
             expected,
             found_expected: false,
             events: 0,
+            first: 0,
             head: None,
             torn: None,
             findings: Vec::new(),
@@ -120,18 +122,21 @@ impl<'a> Check<'a> {
         let failed = |error| AuditError::io("read", file, error);
         let mut reader = BufReader::new(File::open(file).map_err(failed)?);
         let mut line = Vec::new();
-        let mut number = 0;
-        while reader.read_until(b'\n', &mut line).map_err(failed)? > 0 {
-            number += 1;
+        for number in 1.. {
             let at =
                 |message: &str| Finding { file: file.to_owned(), line: number, message: message.to_owned() };
-            match line.strip_suffix(b"\n") {
-                Some(line) => self.line(line, at),
-                None => self.findings.push(at(
+            match next_line(&mut reader, &mut line).map_err(failed)? {
+                Line::End => break,
+                Line::Whole => self.line(&line, at),
+                Line::TooLong => {
+                    self.settle_torn(None);
+                    let message = format!("the line is longer than {LINE_LIMIT} bytes: no audit event is");
+                    self.findings.push(at(&message));
+                }
+                Line::Torn => self.findings.push(at(
                     "the line has no end: its writing was interrupted, or its end was cut off; the next event recovers it",
                 )),
             }
-            line.clear();
         }
         Ok(())
     }
@@ -178,24 +183,32 @@ impl<'a> Check<'a> {
                 )));
             }
             Some(_) => {}
-            None if !FIRST_EVENTS.contains(&sealed.event.as_str())
-                || (sealed.seq == 0) != (sealed.prev == GENESIS) =>
-            {
-                self.findings.push(at(&format!(
-                    "the log begins with event {} (`{}`): lines before it were removed",
-                    sealed.seq, sealed.event
-                )));
-            }
-            None if sealed.seq > 0 => {
-                self.notes.push(at(&format!(
-                    "the log begins with event {}: the files before it are not here",
-                    sealed.seq
-                )));
-            }
-            None => {}
+            None => self.begin(&sealed, at),
         }
         self.found_expected |= self.expected == Some(sealed.hash.as_str());
         self.head = Some(Head { seq: sealed.seq, hash: sealed.hash });
+    }
+
+    /// Judges the first event that is here: only one that names the event before it may come from an earlier file.
+    fn begin(&mut self, sealed: &Sealed, at: impl Fn(&str) -> Finding) {
+        self.first = sealed.seq;
+        let is_first = sealed.prev == GENESIS;
+        let begins = match sealed.event.as_str() {
+            "log.opened" | "log.recovered" => sealed.seq == 0 && is_first,
+            "log.continued" => sealed.seq > 0 && !is_first,
+            _ => false,
+        };
+        if !begins {
+            self.findings.push(at(&format!(
+                "the log begins with event {} (`{}`): lines before it were removed",
+                sealed.seq, sealed.event
+            )));
+        } else if sealed.seq > 0 {
+            self.notes.push(at(&format!(
+                "the log begins with event {}: the files before it are not here, and were not checked",
+                sealed.seq
+            )));
+        }
     }
 
     fn finish(mut self, files: Vec<PathBuf>) -> Result<Report, AuditError> {
@@ -204,7 +217,7 @@ impl<'a> Check<'a> {
             let message = format!("no event has the hash {expected}: lines were cut off at the end");
             self.findings.push(Finding { file: file.clone(), line: self.events + 1, message });
         }
-        let Self { events, head, findings, notes, .. } = self;
-        Ok(Report { files, events, head, findings, notes })
+        let Self { events, first, head, findings, notes, .. } = self;
+        Ok(Report { files, events, first, head, findings, notes })
     }
 }
