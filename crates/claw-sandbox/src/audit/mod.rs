@@ -22,6 +22,7 @@
 
 mod error;
 mod event;
+mod files;
 mod lines;
 mod log;
 mod query;

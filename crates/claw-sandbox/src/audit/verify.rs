@@ -6,8 +6,8 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use super::error::AuditError;
+use super::files::is_same_file;
 use super::lines::{LINE_LIMIT, Line, next_line};
-use super::log::is_same_file;
 use super::seal::{self, Flaw, GENESIS, Head, Sealed, Torn};
 
 /// The result of a verification.
