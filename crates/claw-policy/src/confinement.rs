@@ -134,8 +134,8 @@ pub struct Floor {
 
 /// Everything about a run that belongs to the policy and not to the single command.
 ///
-/// Two grants with equal confinements share a launcher.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+/// Two grants with equal confinements share a launcher. The default grants nothing.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Confinement {
     /// Trees and files that may be used, the system profile included.
     pub roots: Vec<Root>,

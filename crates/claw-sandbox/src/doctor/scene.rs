@@ -5,7 +5,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 
-use claw_policy::{Access, Confinement, Floor, Limits, Root};
+use claw_policy::{Access, Confinement, Root};
 
 use crate::temporary::TemporaryDirectory;
 
@@ -70,16 +70,7 @@ impl Scene {
         Confinement {
             roots: system.chain([workspace, shared, nothing]).collect(),
             executables: program.canonicalize().into_iter().chain(loaders).collect(),
-            execute_any: false,
-            nested: Vec::new(),
-            protected: Vec::new(),
-            argument_rules: false,
-            network: Vec::new(),
-            limits: Limits::default(),
-            floor: Floor::default(),
-            set_environment: Vec::new(),
-            search_path: Vec::new(),
-            detach: false,
+            ..Confinement::default()
         }
     }
 }

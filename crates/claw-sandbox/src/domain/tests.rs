@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use claw_policy::{Access, Confinement, Floor, Limits, Root};
+use claw_policy::{Access, Confinement, Root};
 
 use super::PreparedDomain;
 use crate::KernelFeatures;
@@ -13,20 +13,7 @@ use crate::sys::caps;
 fn confinement(mut roots: Vec<Root>) -> Confinement {
     let devices = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
     roots.extend(devices.map(|device| root(device, Access::Write)));
-    Confinement {
-        roots,
-        executables: Vec::new(),
-        execute_any: false,
-        nested: Vec::new(),
-        protected: Vec::new(),
-        argument_rules: false,
-        network: Vec::new(),
-        limits: Limits::default(),
-        floor: Floor::default(),
-        set_environment: Vec::new(),
-        search_path: Vec::new(),
-        detach: false,
-    }
+    Confinement { roots, ..Confinement::default() }
 }
 
 fn root(path: impl Into<PathBuf>, access: Access) -> Root {

@@ -4,20 +4,7 @@ use super::{State, assess};
 use crate::KernelFeatures;
 
 fn confinement() -> Confinement {
-    Confinement {
-        roots: Vec::new(),
-        executables: Vec::new(),
-        execute_any: false,
-        nested: Vec::new(),
-        protected: Vec::new(),
-        argument_rules: false,
-        network: Vec::new(),
-        limits: Limits::default(),
-        floor: Floor::default(),
-        set_environment: Vec::new(),
-        search_path: Vec::new(),
-        detach: false,
-    }
+    Confinement { roots: Vec::new(), ..Confinement::default() }
 }
 
 fn missing(confinement: &Confinement, kernel: &KernelFeatures) -> Vec<&'static str> {

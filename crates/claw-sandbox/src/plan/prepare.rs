@@ -89,7 +89,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt, symlink};
 
-    use claw_policy::{Access, Floor, Limits, Root};
+    use claw_policy::{Access, Root};
 
     use super::*;
 
@@ -103,17 +103,7 @@ mod tests {
                 required: true,
                 except: Vec::new(),
             }],
-            executables: Vec::new(),
-            execute_any: false,
-            nested: Vec::new(),
-            protected: Vec::new(),
-            argument_rules: false,
-            network: Vec::new(),
-            limits: Limits::default(),
-            floor: Floor::default(),
-            set_environment: Vec::new(),
-            search_path: Vec::new(),
-            detach: false,
+            ..Confinement::default()
         }
     }
 

@@ -1,26 +1,13 @@
 use std::path::{Path, PathBuf};
 
-use claw_policy::{Access, Confinement, Floor, Limits, Root};
+use claw_policy::{Access, Confinement, Root};
 use landlock::{AccessFs, AccessNet, BitFlags, Scope};
 
 use super::RulesetPlan;
 use crate::KernelFeatures;
 
 fn confinement(roots: Vec<Root>) -> Confinement {
-    Confinement {
-        roots,
-        executables: vec![PathBuf::from("/usr/bin/git")],
-        execute_any: false,
-        nested: Vec::new(),
-        protected: Vec::new(),
-        argument_rules: false,
-        network: Vec::new(),
-        limits: Limits::default(),
-        floor: Floor::default(),
-        set_environment: Vec::new(),
-        search_path: Vec::new(),
-        detach: false,
-    }
+    Confinement { roots, executables: vec![PathBuf::from("/usr/bin/git")], ..Confinement::default() }
 }
 
 fn root(path: &str, access: Access) -> Root {
