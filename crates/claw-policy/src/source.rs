@@ -91,6 +91,11 @@ impl Source {
         &self.name
     }
 
+    /// The same, to keep.
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
+
     /// The whole text.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -72,7 +72,7 @@ impl Checker<'_> {
             Value::Null => return,
             _ => return self.wrong(node, what, "a mapping"),
         };
-        for entry in entries {
+        for entry in entries.iter() {
             match keys.iter().find(|key| key.name == entry.key) {
                 Some(key) => self.value(&entry.value, key.kind, &format!("`{}`", key.name)),
                 None => self.unknown(&entry.key, entry.key_span, keys),
@@ -165,7 +165,7 @@ impl Checker<'_> {
 
     fn word(&mut self, node: &Node, what: &str, words: &[&str]) {
         let text = match &node.value {
-            Value::Text(text) => Some(text.as_str()),
+            Value::Text(text) => Some(&**text),
             _ => None,
         };
         if text.is_some_and(|text| words.contains(&text)) {
@@ -227,7 +227,7 @@ impl Checker<'_> {
             Value::Null => return,
             _ => return self.wrong(node, what, "a mapping"),
         };
-        for entry in entries {
+        for entry in entries.iter() {
             if !names::is_variable(&entry.key) {
                 let message = format!("`{}` is not a variable's name", shorten(&entry.key));
                 self.error("policy.environment", entry.key_span, message, None);

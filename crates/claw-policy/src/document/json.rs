@@ -30,7 +30,7 @@ pub(super) fn read(text: &str, strict: bool) -> Result<Node, Malformed> {
     }
     match parsed.value {
         Some(value) => Builder { text, nodes: 0 }.node(value, 0),
-        None => Ok(Node { span: SourceSpan::default(), value: Value::Map(Vec::new()) }),
+        None => Ok(Node { span: SourceSpan::default(), value: Value::Map([].as_slice().into()) }),
     }
 }
 
@@ -77,13 +77,13 @@ impl Builder<'_> {
         let value = match value {
             ast::Value::NullKeyword(_) => Value::Null,
             ast::Value::BooleanLit(literal) => Value::Bool(literal.value),
-            ast::Value::NumberLit(literal) => Value::Number(decimal(literal.value)),
-            ast::Value::StringLit(literal) => Value::Text(literal.value.into_owned()),
+            ast::Value::NumberLit(literal) => Value::Number(decimal(literal.value).into()),
+            ast::Value::StringLit(literal) => Value::Text(literal.value.into_owned().into()),
             ast::Value::Array(array) => {
                 let items = array.elements.into_iter().map(|item| self.node(item, depth + 1));
-                Value::List(items.collect::<Result<_, _>>()?)
+                Value::List(items.collect::<Result<Vec<_>, _>>()?.into())
             }
-            ast::Value::Object(object) => Value::Map(self.entries(object, depth)?),
+            ast::Value::Object(object) => Value::Map(self.entries(object, depth)?.into()),
         };
         Ok(Node { span, value })
     }
@@ -97,7 +97,7 @@ impl Builder<'_> {
                 return Err(super::duplicate(self.text, &key, first.key_span, key_span));
             }
             let value = self.node(property.value, depth + 1)?;
-            entries.push(Entry { key, key_span, value });
+            entries.push(Entry { key: key.into(), key_span, value });
         }
         Ok(entries)
     }

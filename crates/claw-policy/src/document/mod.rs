@@ -16,7 +16,7 @@ pub(crate) use node::{Entry, Node, Value};
 pub(crate) use value::{duration, size};
 
 use self::node::Malformed;
-use crate::{Diagnostic, Format, Severity, Source, SourceSpan};
+use crate::{Diagnostic, Format, Severity, Source, SourceSpan, profile};
 
 /// A policy is written by people: one MiB is a mistake or an attack.
 const MAX_BYTES: usize = 1 << 20;
@@ -26,6 +26,11 @@ const MAX_NODES: usize = 10_000;
 
 /// Reads and checks a text. Several errors are reported at once where the text is a tree at all.
 pub(crate) fn read(source: &Source) -> Result<Node, Vec<Diagnostic>> {
+    profile::read_ahead(source).map_or_else(|| parse(source), Ok)
+}
+
+/// The same without the knowledge of what the built-in profile says.
+pub(crate) fn parse(source: &Source) -> Result<Node, Vec<Diagnostic>> {
     let text = source.text();
     let one = |malformed: Malformed| {
         vec![Diagnostic {

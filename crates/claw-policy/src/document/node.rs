@@ -1,5 +1,7 @@
 //! A document as a tree with positions, the same for every format.
 
+use std::borrow::Cow;
+
 use crate::SourceSpan;
 
 /// A value and where it stands.
@@ -9,22 +11,22 @@ pub(crate) struct Node {
     pub(crate) value: Value,
 }
 
-/// What a node holds.
+/// What a node holds: its own, or a part of the built-in profile, which is read ahead of time.
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
     Null,
     Bool(bool),
     /// A number as written.
-    Number(String),
-    Text(String),
-    List(Vec<Node>),
-    Map(Vec<Entry>),
+    Number(Cow<'static, str>),
+    Text(Cow<'static, str>),
+    List(Cow<'static, [Node]>),
+    Map(Cow<'static, [Entry]>),
 }
 
 /// A key with its value.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    pub(crate) key: String,
+    pub(crate) key: Cow<'static, str>,
     pub(crate) key_span: SourceSpan,
     pub(crate) value: Node,
 }

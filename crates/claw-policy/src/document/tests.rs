@@ -16,7 +16,7 @@ fn bare(node: &Node) -> Json {
         Value::Number(text) => json!({ "number": text }),
         Value::Text(text) => json!(text),
         Value::List(items) => items.iter().map(bare).collect(),
-        Value::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), bare(&entry.value))).collect(),
+        Value::Map(entries) => entries.iter().map(|entry| (entry.key.to_string(), bare(&entry.value))).collect(),
     }
 }
 
@@ -180,7 +180,7 @@ fn places_are_in(node: &Node, text: &str) {
         Value::Map(entries) => entries.iter().for_each(|entry| {
             // A key's place is where its text is.
             let place = entry.key_span.start..entry.key_span.end;
-            assert!(text.get(place).is_some_and(|written| written.contains(&entry.key)));
+            assert!(text.get(place).is_some_and(|written| written.contains(&*entry.key)));
             places_are_in(&entry.value, text);
         }),
         Value::Text(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {}
@@ -232,7 +232,7 @@ fn as_json(node: &Node) -> Json {
         Value::Number(text) => text.parse::<u64>().map_or_else(|_| json!(text), Json::from),
         Value::List(items) => items.iter().map(as_json).collect(),
         Value::Map(entries) => {
-            entries.iter().map(|entry| (entry.key.clone(), as_json(&entry.value))).collect()
+            entries.iter().map(|entry| (entry.key.to_string(), as_json(&entry.value))).collect()
         }
         _ => bare(node),
     }

@@ -34,7 +34,7 @@ impl<'t> Reader<'t> {
     }
 
     fn document(&mut self) -> Result<Node, Malformed> {
-        let mut root = Node { span: self.end(), value: Value::Map(Vec::new()) };
+        let mut root = Node { span: self.end(), value: Value::Map([].as_slice().into()) };
         let mut documents = 0;
         loop {
             match self.next()? {
@@ -82,7 +82,7 @@ impl<'t> Reader<'t> {
         let value = match style {
             ScalarStyle::Plain if missing => Value::Null,
             ScalarStyle::Plain => plain(text),
-            _ => Value::Text(text.to_owned()),
+            _ => Value::Text(text.to_owned().into()),
         };
         Node { span, value }
     }
@@ -93,7 +93,7 @@ impl<'t> Reader<'t> {
             match self.next()? {
                 (Event::SequenceEnd, end) => {
                     let span = SourceSpan { start: start.start, end: end.end.max(start.end) };
-                    return Ok(Node { span, value: Value::List(items) });
+                    return Ok(Node { span, value: Value::List(items.into()) });
                 }
                 (event, span) => items.push(self.node(event, span, depth + 1)?),
             }
@@ -107,7 +107,7 @@ impl<'t> Reader<'t> {
             let key = match event {
                 Event::MappingEnd => {
                     let span = SourceSpan { start: start.start, end: key_span.end.max(start.end) };
-                    return Ok(Node { span, value: Value::Map(entries) });
+                    return Ok(Node { span, value: Value::Map(entries.into()) });
                 }
                 Event::Scalar(text, _, 0, None) if text != "<<" => text.into_owned(),
                 Event::SequenceStart(_, 0, None) | Event::MappingStart(_, 0, None) => {
@@ -120,7 +120,7 @@ impl<'t> Reader<'t> {
             }
             let (event, span) = self.next()?;
             let value = self.node(event, span, depth + 1)?;
-            entries.push(Entry { key, key_span, value });
+            entries.push(Entry { key: key.into(), key_span, value });
         }
     }
 
@@ -160,8 +160,8 @@ fn plain(text: &str) -> Value {
         "" | "null" | "Null" | "NULL" => Value::Null,
         "true" | "True" | "TRUE" => Value::Bool(true),
         "false" | "False" | "FALSE" => Value::Bool(false),
-        _ if is_number(text) => Value::Number(text.to_owned()),
-        _ => Value::Text(text.to_owned()),
+        _ if is_number(text) => Value::Number(text.to_owned().into()),
+        _ => Value::Text(text.to_owned().into()),
     }
 }
 

@@ -34,7 +34,7 @@ impl Linter<'_> {
 
     fn secrets_of(&mut self, source: &Source, node: &Node, keys: &'static [Key]) {
         let Value::Map(entries) = &node.value else { return };
-        for entry in entries {
+        for entry in entries.iter() {
             match keys.iter().find(|key| key.name == entry.key).map(|key| key.kind) {
                 Some(Kind::Map(inner)) => self.secrets_of(source, &entry.value, inner),
                 Some(Kind::Secret) => self.value(source, &entry.value, is_written_out),
@@ -46,7 +46,7 @@ impl Linter<'_> {
 
     fn variables(&mut self, source: &Source, node: &Node) {
         let Value::Map(entries) = &node.value else { return };
-        for entry in entries {
+        for entry in entries.iter() {
             let secret = is_secret(entry.key.as_bytes());
             self.value(source, &entry.value, |text| is_token(text) || (secret && is_written_out(text)));
         }

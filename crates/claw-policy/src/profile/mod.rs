@@ -1,5 +1,7 @@
 //! The built-in profile: what holds when no policy says otherwise. Each table has its one home here.
 
+mod read_ahead;
+
 use std::borrow::Cow;
 use std::path::PathBuf;
 
@@ -7,12 +9,16 @@ use crate::expand::Expansion;
 use crate::policy::{Bundle, PathPattern, RootRule, Ruled};
 use crate::{Access, Format, RuleRef, Source};
 
+pub(crate) use self::read_ahead::read_ahead;
+
+const TEXT: &str = include_str!("built-in.yaml");
+
 /// The built-in profile as a document, readable and commented.
 ///
 /// Layer 0 of every policy. Its name in messages is `built-in`.
 #[must_use]
 pub fn built_in() -> Source {
-    Source::new("built-in", include_str!("built-in.yaml"), Format::Yaml)
+    Source::new("built-in", TEXT, Format::Yaml)
 }
 
 /// Where bare names are looked up.

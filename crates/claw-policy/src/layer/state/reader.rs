@@ -1,8 +1,8 @@
 //! The walk over one document.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::Stated;
 use super::run::limits;
@@ -57,7 +57,7 @@ impl Reader<'_> {
     fn places(&self, root: &Node) -> BTreeMap<String, RuleRef> {
         let mut places = BTreeMap::new();
         for section in pairs(root) {
-            places.insert(section.key.clone(), self.rule(section.key_span));
+            places.insert(section.key.to_string(), self.rule(section.key_span));
             for pair in pairs(&section.value) {
                 places.insert(format!("{}.{}", section.key, pair.key), self.rule(pair.value.span));
             }
@@ -121,16 +121,21 @@ impl Reader<'_> {
     pub(super) fn rule(&self, span: SourceSpan) -> RuleRef {
         let at = self.source.line_column(span.start);
         let written = self.source.text().get(span.start..span.end).unwrap_or("");
-        // Rules are shown in one line of a message.
-        let mut text: String = written.split_whitespace().collect::<Vec<_>>().join(" ");
-        if text.chars().count() > 60 {
-            text = text.chars().take(57).chain("...".chars()).collect();
-        }
-        RuleRef {
-            source: Arc::from(self.source.name()),
-            line: at.line,
-            column: at.column,
-            text: Arc::from(text),
-        }
+        let text = in_one_line(written);
+        RuleRef { source: self.source.shared_name(), line: at.line, column: at.column, text: text.into() }
     }
+}
+
+/// A rule as it is shown in one line of a message.
+fn in_one_line(written: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 60;
+    // Most rules are one word.
+    if written.len() <= LONGEST && written.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return written.into();
+    }
+    let text = written.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.chars().count() <= LONGEST {
+        return text.into();
+    }
+    text.chars().take(LONGEST - 3).chain("...".chars()).collect()
 }

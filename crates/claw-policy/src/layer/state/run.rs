@@ -45,7 +45,7 @@ impl Reader<'_> {
             match self.expansion.variables(&value) {
                 Ok(value) => {
                     let rule = self.rule(pair.key_span);
-                    stated.set.push(Ruled { value: (pair.key.clone(), value), rule });
+                    stated.set.push(Ruled { value: (pair.key.to_string(), value), rule });
                 }
                 Err(error) => self.refuse(&pair.value, error),
             }
