@@ -121,12 +121,11 @@ impl Expansion {
                 plain(base).join(text)
             }
         };
-        // `components` drops `.`, double and trailing slashes.
         if path.components().any(|component| component == std::path::Component::ParentDir) {
             let help = "write the directory that is meant: links could make `..` lead elsewhere".to_owned();
             return Err((format!("`{written}` contains `..`"), Some(help)));
         }
-        Ok(path.components().collect())
+        Ok(normal(&path).into_owned())
     }
 
     fn home(&self, user: &str) -> Result<&Path, ExpandError> {
@@ -139,6 +138,17 @@ impl Expansion {
             };
             (format!("{what} is not known"), Some("write an absolute path".to_owned()))
         })
+    }
+}
+
+/// A path without `.`, double and trailing slashes.
+pub(crate) fn normal(path: &Path) -> Cow<'_, Path> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    // Nearly every path is written like that, and taking it apart costs more than all else that is done with it.
+    let is_name = |name: &[u8]| !name.is_empty() && name != b".";
+    match bytes.strip_prefix(b"/") {
+        Some(rest) if rest.split(|byte| *byte == b'/').all(is_name) => path.into(),
+        _ => path.components().collect::<PathBuf>().into(),
     }
 }
 
@@ -196,6 +206,15 @@ mod tests {
         assert!(path("/a/../b").is_err());
         assert!(path("~eve").is_err());
         assert!(expansion.path("docs", None).is_err());
+    }
+
+    #[test]
+    fn a_normal_path_has_the_spelling_of_its_components() {
+        for path in ["/", "//", "/a", "/a/", "/a//b", "/a/./b", "/a/.", "/.a/..b", "a", "./a", "", "/a/../b"]
+        {
+            let components: PathBuf = Path::new(path).components().collect();
+            assert_eq!(normal(Path::new(path)).as_os_str(), components.as_os_str(), "{path}");
+        }
     }
 
     #[test]

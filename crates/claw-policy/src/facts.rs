@@ -5,7 +5,8 @@
 //! plain value in a unit test.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::confinement::BaseConfinement;
@@ -63,8 +64,9 @@ pub struct Facts {
     base: Option<Arc<Self>>,
     programs: HashMap<Vec<u8>, Result<ProgramFact, FactError>>,
     program_paths: HashMap<PathBuf, Result<ProgramFact, FactError>>,
-    followed: HashMap<PathBuf, PathFact>,
-    entries: HashMap<PathBuf, PathFact>,
+    /// By the spelling of the path: taking it apart would be most of a look-up.
+    followed: HashMap<OsString, PathFact>,
+    entries: HashMap<OsString, PathFact>,
     globs: HashMap<String, Vec<ProgramFact>>,
     homes: HashMap<Vec<u8>, Option<PathBuf>>,
     trees: HashMap<PathBuf, TreeFact>,
@@ -197,9 +199,12 @@ impl Facts {
 
     /// Records the answer to [`Query::Path`].
     pub fn set_path(&mut self, path: impl Into<PathBuf>, follow: bool, fact: PathFact) {
+        let path = path.into().into_os_string();
+        // What is no link has answered for what it leads to.
+        let answered = follow && self.entries.contains_key(&path);
         let paths = if follow { &mut self.followed } else { &mut self.entries };
-        let replaced = paths.insert(path.into(), fact).is_some();
-        self.forget_ground(replaced);
+        let replaced = paths.insert(path, fact).is_some();
+        self.forget_ground(replaced || answered);
     }
 
     /// Records the answer to [`Query::ProgramGlob`].
@@ -235,14 +240,20 @@ impl Facts {
 
     /// The answer to [`Query::ProgramPath`], if known.
     #[must_use]
-    pub fn program_path(&self, path: &std::path::Path) -> Option<&Result<ProgramFact, FactError>> {
+    pub fn program_path(&self, path: &Path) -> Option<&Result<ProgramFact, FactError>> {
         self.program_paths.get(path).or_else(|| self.base.as_ref()?.program_path(path))
     }
 
-    /// The answer to [`Query::Path`], if known.
+    /// The answer to [`Query::Path`], if known. What is no link leads to itself.
     #[must_use]
-    pub fn path(&self, path: &std::path::Path, follow: bool) -> Option<&PathFact> {
-        let own = if follow { self.followed.get(path) } else { self.entries.get(path) };
+    pub fn path(&self, path: &Path, follow: bool) -> Option<&PathFact> {
+        let entry = || self.entries.get(path.as_os_str());
+        let own = if follow {
+            let followed = self.followed.get(path.as_os_str());
+            followed.or_else(|| entry().filter(|fact| !is_link(fact)))
+        } else {
+            entry()
+        };
         own.or_else(|| self.base.as_ref()?.path(path, follow))
     }
 
@@ -261,7 +272,11 @@ impl Facts {
 
     /// The answer to [`Query::Tree`], if known.
     #[must_use]
-    pub fn tree(&self, path: &std::path::Path) -> Option<&TreeFact> {
+    pub fn tree(&self, path: &Path) -> Option<&TreeFact> {
         self.trees.get(path).or_else(|| self.base.as_ref()?.tree(path))
     }
+}
+
+fn is_link(fact: &PathFact) -> bool {
+    fact.as_ref().is_ok_and(|path| path.kind == FileKind::Link)
 }

@@ -11,6 +11,7 @@ use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::Environment;
 use crate::decide::ExecIndex;
+use crate::expand::normal;
 use crate::policy::{PathPattern, Policy, Ruled};
 
 /// What a policy amounts to by itself; also its identity, for what is remembered about it elsewhere.
@@ -53,8 +54,9 @@ impl Policy {
 /// A list of patterns; a pattern is known by its place in the list.
 #[derive(Debug, Default)]
 pub(crate) struct PatternSet {
-    names: GlobSet,
-    name_rules: Vec<usize>,
+    /// Names without pattern characters, and the others.
+    names: Vec<(String, usize)>,
+    name_globs: Globs,
     pub(crate) literals: Vec<(PathBuf, usize)>,
     /// Relative paths without pattern characters that match anywhere (`.env`, `**/.env`).
     pub(crate) plain_names: Vec<(PathBuf, usize)>,
@@ -67,53 +69,52 @@ pub(crate) struct PatternSet {
 #[derive(Debug)]
 pub(crate) struct GlobGroup {
     pub(crate) base: PathBuf,
-    rests: GlobSet,
+    /// `**/` and a path without pattern characters, which most are: the end of a path.
+    ends: Vec<(PathBuf, usize)>,
+    rests: Globs,
+}
+
+/// Globs that are tried together. They are compiled when a path comes as far as them: that costs more than
+/// everything else that is made of a policy, and most runs touch nothing of the kind.
+#[derive(Debug, Default)]
+struct Globs {
+    patterns: Vec<Glob>,
     rules: Vec<usize>,
+    compiled: OnceLock<Option<GlobSet>>,
 }
 
 impl PatternSet {
     fn new(patterns: &[Ruled<PathPattern>]) -> Self {
-        let mut names = GlobSetBuilder::new();
-        let mut groups: Vec<(PathBuf, GlobSetBuilder, Vec<usize>)> = Vec::new();
         let mut set = Self::default();
         for (rule, pattern) in patterns.iter().enumerate() {
             set.plain_names.extend(plain_name(&pattern.value).map(|name| (name.into(), rule)));
             match &pattern.value {
-                PathPattern::Literal(path) => set.literals.push((path.components().collect(), rule)),
-                PathPattern::Component(name) => match compile(name) {
-                    Some(glob) => {
-                        names.add(glob);
-                        set.name_rules.push(rule);
+                PathPattern::Literal(path) => set.literals.push((normal(path).into_owned(), rule)),
+                PathPattern::Component(name) if !is_magic(name) => set.names.push((name.clone(), rule)),
+                PathPattern::Component(name) => {
+                    if set.name_globs.add(name, rule).is_none() {
+                        set.broken = Some(rule);
                     }
-                    None => set.broken = Some(rule),
-                },
+                }
                 PathPattern::Glob(glob) => {
                     let (base, rest) = split(glob);
-                    let Some(rest) = compile(&rest) else {
+                    if set.add_beneath(base, &rest, rule).is_none() {
                         set.broken = Some(rule);
-                        continue;
-                    };
-                    if !groups.iter().any(|(known, ..)| *known == base) {
-                        groups.push((base.clone(), GlobSetBuilder::new(), Vec::new()));
-                    }
-                    if let Some((_, rests, rules)) = groups.iter_mut().find(|(known, ..)| *known == base) {
-                        rests.add(rest);
-                        rules.push(rule);
                     }
                 }
             }
         }
-        match names.build() {
-            Ok(built) => set.names = built,
-            Err(_) => set.broken = set.name_rules.first().copied(),
-        }
-        for (base, rests, rules) in groups {
-            match rests.build() {
-                Ok(rests) => set.groups.push(GlobGroup { base, rests, rules }),
-                Err(_) => set.broken = rules.first().copied(),
-            }
-        }
         set
+    }
+
+    fn add_beneath(&mut self, base: PathBuf, rest: &str, rule: usize) -> Option<()> {
+        if let Some(group) = self.groups.iter_mut().find(|group| group.base == base) {
+            return group.add(rest, rule);
+        }
+        let mut group = GlobGroup { base, ends: Vec::new(), rests: Globs::default() };
+        group.add(rest, rule)?;
+        self.groups.push(group);
+        Some(())
     }
 
     /// The rule that matches everything because it does not compile.
@@ -123,20 +124,29 @@ impl PatternSet {
 
     /// Rules that match a component of `path` beneath `root`, with the path up to that component.
     pub(crate) fn match_names(&self, path: &Path, root: &Path, found: &mut Matches) {
-        if self.names.is_empty() {
+        if self.names.is_empty() && self.name_globs.patterns.is_empty() {
             return;
         }
         let beneath = path.strip_prefix(root).unwrap_or(Path::new(""));
         for (depth, component) in beneath.components().enumerate() {
-            for index in self.names.matches(Path::new(component.as_os_str())) {
-                let matched = || root.join(beneath.components().take(depth + 1).collect::<PathBuf>());
-                found.extend(self.name_rules.get(index).map(|rule| (*rule, matched())));
-            }
+            let name = component.as_os_str();
+            let plain = self.names.iter().filter(|(known, _)| name == known.as_str()).map(|(_, rule)| *rule);
+            let rules = in_order(plain, self.name_globs.matches(Path::new(name)));
+            let matched = || root.join(beneath.components().take(depth + 1).collect::<PathBuf>());
+            found.extend(rules.into_iter().map(|rule| (rule, matched())));
         }
     }
 }
 
 impl GlobGroup {
+    fn add(&mut self, rest: &str, rule: usize) -> Option<()> {
+        match rest.strip_prefix("**/").filter(|end| !is_magic(end)) {
+            Some(end) => self.ends.push((end.into(), rule)),
+            None => self.rests.add(rest, rule)?,
+        }
+        Some(())
+    }
+
     /// Whether every glob of the group may begin anywhere (`**/x`).
     pub(crate) fn is_anywhere(&self) -> bool {
         self.base == Path::new("/")
@@ -144,18 +154,52 @@ impl GlobGroup {
 
     /// Whether the rule is one of the group's.
     pub(crate) fn has(&self, rule: usize) -> bool {
-        self.rules.contains(&rule)
+        self.rests.rules.contains(&rule) || self.ends.iter().any(|(_, known)| *known == rule)
     }
 
     /// Rules that match `path` or an ancestor of it beneath `base` (a spelling of the group's own).
     pub(crate) fn match_beneath(&self, path: &Path, base: &Path, found: &mut Matches) {
         let Ok(rest) = path.strip_prefix(base) else { return };
         for ancestor in rest.ancestors().filter(|ancestor| !ancestor.as_os_str().is_empty()) {
-            for index in self.rests.matches(ancestor) {
-                found.extend(self.rules.get(index).map(|rule| (*rule, base.join(ancestor))));
-            }
+            let ends = self.ends.iter().filter(|(end, _)| ancestor.ends_with(end)).map(|(_, rule)| *rule);
+            let rules = in_order(ends, self.rests.matches(ancestor));
+            found.extend(rules.into_iter().map(|rule| (rule, base.join(ancestor))));
         }
     }
+}
+
+impl Globs {
+    /// `None` for a pattern that is none.
+    fn add(&mut self, pattern: &str, rule: usize) -> Option<()> {
+        self.patterns.push(compile(pattern)?);
+        self.rules.push(rule);
+        Some(())
+    }
+
+    /// The rules that match; all of them when they do not compile together.
+    fn matches(&self, path: &Path) -> Vec<usize> {
+        if self.patterns.is_empty() {
+            return Vec::new();
+        }
+        let compiled = self.compiled.get_or_init(|| {
+            let mut set = GlobSetBuilder::new();
+            self.patterns.iter().for_each(|glob| {
+                set.add(glob.clone());
+            });
+            set.build().ok()
+        });
+        match compiled {
+            Some(set) => set.matches(path).into_iter().filter_map(|at| self.rules.get(at).copied()).collect(),
+            None => self.rules.clone(),
+        }
+    }
+}
+
+/// Rules in the order of the policy: the first that matches is the one that is named.
+fn in_order(plain: impl Iterator<Item = usize>, mut rules: Vec<usize>) -> Vec<usize> {
+    rules.extend(plain);
+    rules.sort_unstable();
+    rules
 }
 
 /// Matching rules and what exactly they matched: the path itself or an ancestor of it.
@@ -204,7 +248,72 @@ pub(crate) fn split(glob: &str) -> (PathBuf, String) {
 
 #[cfg(test)]
 mod tests {
+    use std::cmp::Reverse;
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::decide::testing::ruled;
+
+    fn of(texts: &[String], kind: fn(String) -> PathPattern) -> Vec<Ruled<PathPattern>> {
+        texts.iter().map(|text| ruled(text, kind(text.clone()))).collect()
+    }
+
+    /// Every glob by itself, on the path and on its ancestors: what a set has to find, in whatever way.
+    fn by_globs(globs: &[String], path: &Path) -> Vec<(usize, PathBuf)> {
+        let below = |ancestor: &&Path| *ancestor != Path::new("/");
+        let matchers = globs.iter().map(|glob| compile(glob).unwrap().compile_matcher()).collect::<Vec<_>>();
+        let of = |ancestor: &Path| {
+            let matching = matchers.iter().enumerate().filter(|(_, matcher)| matcher.is_match(ancestor));
+            matching.map(|(rule, _)| (rule, ancestor.to_owned())).collect::<Vec<_>>()
+        };
+        path.ancestors().filter(below).flat_map(of).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_finds_what_its_globs_match(
+            globs in prop::collection::vec("(/\\*\\*)?(/(a|b|ab|\\*b|\\?)){1,3}", 1..5),
+            path in "(/(a|b|ab|abb)){1,4}",
+        ) {
+            let path = Path::new(&path);
+            let mut found = Matches::new();
+            for group in PatternSet::new(&of(&globs, PathPattern::Glob)).groups {
+                let before = found.len();
+                group.match_beneath(path, &group.base, &mut found);
+                // From the whole path up, and in the policy's order.
+                let order = |(rule, matched): &(usize, PathBuf)| (Reverse(matched.as_os_str().len()), *rule);
+                prop_assert!(found[before..].is_sorted_by_key(order));
+            }
+            let mut expected = by_globs(&globs, path);
+            found.sort();
+            expected.sort();
+            prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn names_match_the_components_that_their_globs_match(
+            names in prop::collection::vec("a|b|ab|\\*b|\\?|\\[ab\\]", 1..5),
+            path in "(/(a|b|ab|abb)){1,4}",
+        ) {
+            let mut found = Matches::new();
+            let set = PatternSet::new(&of(&names, PathPattern::Component));
+            set.match_names(Path::new(&path), Path::new("/"), &mut found);
+            let globs: Vec<String> = names.iter().map(|name| format!("**/{name}")).collect();
+            let mut expected = by_globs(&globs, Path::new(&path));
+            // From the root down, and in the policy's order.
+            expected.sort_by_key(|(rule, matched)| (matched.as_os_str().len(), *rule));
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_does_not_compile_matches_everything() {
+        let glob = ruled("/x/[", PathPattern::Glob("/x/[".into()));
+        let patterns = [glob, ruled("[", PathPattern::Component("[".into()))];
+        assert_eq!(PatternSet::new(&patterns[..1]).broken(), Some(0));
+        assert_eq!(PatternSet::new(&patterns).broken(), Some(1));
+    }
 
     #[test]
     fn a_glob_is_cut_before_its_first_pattern_character() {

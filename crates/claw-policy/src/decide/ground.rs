@@ -4,13 +4,15 @@
 //! once and remembered with the facts.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::world::World;
+use crate::expand::normal;
 use crate::pattern::{Matches, PatternSet, Patterns};
 use crate::policy::{FileLayer, PathPattern, Policy, RootRule, Ruled};
-use crate::{Access, Code, FileId, FileKind, RuleRef};
+use crate::{Access, Code, FileId, FileKind, ResolvedPath, RuleRef};
 
 /// A policy laid over the facts.
 #[derive(Debug)]
@@ -55,7 +57,7 @@ struct GroundPatterns {
     rules: Vec<RuleRef>,
     literals: Vec<GroundLiteral>,
     /// The literals' places in the list, by their names and by their objects.
-    by_name: HashMap<PathBuf, usize>,
+    by_name: HashMap<OsString, usize>,
     by_id: HashMap<FileId, usize>,
     /// Spellings of the globs' directories, with the group's place.
     bases: Vec<(PathBuf, usize)>,
@@ -209,7 +211,7 @@ impl GroundLayer {
     fn new(layer: &FileLayer, world: &World<'_>) -> Self {
         let mut roots: Vec<_> = layer.roots.iter().filter_map(|root| GroundRoot::new(root, world)).collect();
         if let Some(workspace) = &layer.workspace {
-            let written: PathBuf = workspace.value.components().collect();
+            let written = normal(&workspace.value);
             for root in roots.iter_mut().filter(|root| root.written == written) {
                 root.execute |= layer.workspace_exec;
             }
@@ -249,17 +251,17 @@ pub(super) fn deepest<'a>(roots: &'a [GroundRoot], path: &Path) -> Option<&'a Gr
 impl GroundRoot {
     /// `None` for a writable root that does not resolve; a read-only one then holds as it is written.
     fn new(root: &Ruled<RootRule>, world: &World<'_>) -> Option<Self> {
-        let written: PathBuf = root.value.path.components().collect();
-        let (entry, real) = resolve(world, &written);
-        let (entry, real, kind) = match real {
-            Some((real, kind, _)) => (entry, real, kind),
-            None if root.value.access == Access::Read => (entry, written.clone(), FileKind::Missing),
+        let written = normal(&root.value.path);
+        let (entry, object) = resolve(world, &written)?;
+        let (real, kind) = match object {
+            Some(object) => (&*object.real, object.kind),
+            None if root.value.access == Access::Read => (&*written, FileKind::Missing),
             None => return None,
         };
         Some(Self {
-            real,
-            written,
-            entry,
+            real: real.to_owned(),
+            entry: entry.unwrap_or(&written).to_owned(),
+            written: written.to_path_buf(),
             kind,
             access: root.value.access,
             execute: root.value.execute,
@@ -275,22 +277,22 @@ impl GroundPatterns {
         for (group, globs) in set.groups.iter().enumerate() {
             bases.push((globs.base.clone(), group));
             if !globs.is_anywhere()
-                && let (_, Some((real, ..))) = resolve(world, &globs.base)
-                && real != globs.base
+                && let Some((_, Some(object))) = resolve(world, &globs.base)
+                && object.real != globs.base
             {
-                bases.push((real, group));
+                bases.push((object.real.clone(), group));
             }
         }
         let mut patterns = Self {
             set: Arc::clone(set),
             rules: rules.iter().map(|rule| rule.rule.clone()).collect(),
             literals: Vec::new(),
-            by_name: HashMap::new(),
+            by_name: HashMap::with_capacity(set.literals.len()),
             by_id: HashMap::new(),
             bases,
         };
-        for (path, rule) in &set.literals {
-            patterns.add(GroundLiteral::new(path, *rule, world));
+        for literal in set.literals.iter().filter_map(|(path, rule)| GroundLiteral::new(path, *rule, world)) {
+            patterns.add(literal);
         }
         patterns
     }
@@ -298,7 +300,7 @@ impl GroundPatterns {
     fn add(&mut self, literal: GroundLiteral) {
         let place = self.literals.len();
         for name in &literal.names {
-            self.by_name.entry(name.clone()).or_insert(place);
+            self.by_name.entry(name.as_os_str().to_owned()).or_insert(place);
         }
         if let Some(id) = literal.id {
             self.by_id.entry(id).or_insert(place);
@@ -311,11 +313,12 @@ impl GroundPatterns {
     fn follow_links<'r>(&mut self, roots: impl Iterator<Item = &'r GroundRoot>, world: &World<'_>) {
         for root in roots.filter(|root| root.kind == FileKind::Directory) {
             for (name, rule) in &Arc::clone(&self.set).plain_names {
-                if let (entry, Some((real, kind, id))) = resolve(world, &root.real.join(name))
-                    && entry != real
+                if let Some((Some(entry), Some(object))) = resolve(world, &root.real.join(name))
+                    && entry != object.real
                 {
-                    let exists = kind != FileKind::Missing;
-                    self.add(GroundLiteral { rule: *rule, names: vec![real], id, exists });
+                    let exists = object.kind != FileKind::Missing;
+                    let names = vec![object.real.clone()];
+                    self.add(GroundLiteral { rule: *rule, names, id: object.id, exists });
                 }
             }
         }
@@ -375,8 +378,9 @@ impl GroundPatterns {
 
     fn matches_literally(&self, path: &Path, id: Option<FileId>) -> Matches {
         let mut found: Matches = self.set.broken().map(|rule| (rule, path.to_owned())).into_iter().collect();
-        for ancestor in path.ancestors() {
-            if let Some(literal) = self.by_name.get(ancestor).and_then(|place| self.literals.get(*place)) {
+        for ancestor in path.ancestors().filter(|_| !self.by_name.is_empty()) {
+            let place = self.by_name.get(ancestor.as_os_str());
+            if let Some(literal) = place.and_then(|place| self.literals.get(*place)) {
                 found.push((literal.rule, ancestor.to_owned()));
             }
         }
@@ -391,28 +395,28 @@ impl GroundPatterns {
 }
 
 impl GroundLiteral {
-    fn new(path: &Path, rule: usize, world: &World<'_>) -> Self {
-        let (entry, real) = resolve(world, path);
-        let mut names = vec![path.to_owned(), entry];
-        let (mut id, mut exists) = (None, false);
-        if let Some((real, kind, identity)) = real {
-            names.push(real);
-            id = identity;
-            exists = kind != FileKind::Missing;
+    fn new(path: &Path, rule: usize, world: &World<'_>) -> Option<Self> {
+        let (entry, object) = resolve(world, path)?;
+        let mut names = vec![path.to_owned()];
+        for name in [entry, object.map(|object| &*object.real)].into_iter().flatten() {
+            if names.last().is_none_or(|last| last.as_os_str() != name.as_os_str()) {
+                names.push(name.to_owned());
+            }
         }
-        names.dedup();
-        Self { rule, names, id, exists }
+        let exists = object.is_some_and(|object| object.kind != FileKind::Missing);
+        Some(Self { rule, names, id: object.and_then(|object| object.id), exists })
     }
 }
 
-/// The canonical directory entry of a path, and what it leads to.
-fn resolve(world: &World<'_>, path: &Path) -> (PathBuf, Option<(PathBuf, FileKind, Option<FileId>)>) {
-    let Some(Ok(entry)) = world.path(path, false) else { return (path.to_owned(), None) };
-    if entry.kind != FileKind::Link {
-        return (entry.real.clone(), Some((entry.real.clone(), entry.kind, entry.id)));
-    }
-    let target = world.path(path, true).and_then(|fact| fact.as_ref().ok());
-    (entry.real.clone(), target.map(|target| (target.real.clone(), target.kind, target.id)))
+/// The canonical directory entry of a path and what it leads to, as far as there is something.
+type Resolved<'w> = (Option<&'w Path>, Option<&'w ResolvedPath>);
+
+/// `None` while the fact is missing: what is made without it is thrown away.
+fn resolve<'w>(world: &World<'w>, path: &Path) -> Option<Resolved<'w>> {
+    let Ok(entry) = world.path(path, false)? else { return Some((None, None)) };
+    let object =
+        if entry.kind == FileKind::Link { world.path(path, true)?.as_ref().ok() } else { Some(entry) };
+    Some((Some(&*entry.real), object))
 }
 
 /// Whether `path` lies below `directory` and is not it.

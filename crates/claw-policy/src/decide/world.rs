@@ -11,6 +11,9 @@ use crate::{
     Confinement, Decision, FactError, Facts, MissingFacts, PathFact, Policy, ProgramFact, Query, TreeFact,
 };
 
+/// The built-in profile asks for as many paths.
+const MISSING: usize = 200;
+
 /// Queries in the order in which they came up, each once.
 #[derive(Debug, Default)]
 struct Missing {
@@ -124,6 +127,11 @@ impl<'a> World<'a> {
     fn missing<T>(&self, query: Query) -> Option<T> {
         self.unanswered.set(self.unanswered() + 1);
         let mut missing = self.missing.borrow_mut();
+        // What follows is the policy's own list of paths, at first.
+        if missing.queries.is_empty() {
+            missing.queries.reserve(MISSING);
+            missing.known.reserve(MISSING);
+        }
         if missing.known.insert(query.clone()) {
             missing.queries.push(query);
         }

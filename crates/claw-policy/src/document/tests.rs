@@ -16,7 +16,9 @@ fn bare(node: &Node) -> Json {
         Value::Number(text) => json!({ "number": text }),
         Value::Text(text) => json!(text),
         Value::List(items) => items.iter().map(bare).collect(),
-        Value::Map(entries) => entries.iter().map(|entry| (entry.key.to_string(), bare(&entry.value))).collect(),
+        Value::Map(entries) => {
+            entries.iter().map(|entry| (entry.key.to_string(), bare(&entry.value))).collect()
+        }
     }
 }
 

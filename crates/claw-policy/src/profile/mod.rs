@@ -4,6 +4,7 @@ mod read_ahead;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::expand::Expansion;
 use crate::policy::{Bundle, PathPattern, RootRule, Ruled};
@@ -145,13 +146,9 @@ pub(crate) fn system(expansion: &Expansion) -> Vec<Ruled<RootRule>> {
     let below_home = SYSTEM_HOME.iter().filter_map(|path| home.map(|home| home.join(path)));
     let below_etc = SYSTEM_ETC.iter().map(|path| PathBuf::from("/etc").join(path));
     let paths = SYSTEM.iter().map(PathBuf::from).chain(below_etc).chain(below_home);
+    let source: Arc<str> = "system profile".into();
     let rule = |path: PathBuf| Ruled {
-        rule: RuleRef {
-            source: "system profile".into(),
-            line: 0,
-            column: 0,
-            text: path.display().to_string().into(),
-        },
+        rule: RuleRef { source: source.clone(), line: 0, column: 0, text: path.to_string_lossy().into() },
         value: RootRule { path, access: Access::Read, execute: false, named: false },
     };
     paths.map(rule).collect()

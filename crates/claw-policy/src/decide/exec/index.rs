@@ -1,6 +1,7 @@
 //! The policy's lists by name, made once per policy: a line asks them for every command and operand.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
 
 use super::{glob, words};
 use crate::policy::{ExecLayer, PathPattern, Policy, ProgramMatcher};
@@ -10,15 +11,13 @@ use crate::policy::{ExecLayer, PathPattern, Policy, ProgramMatcher};
 pub(crate) struct Index {
     /// By layer.
     allowlists: Vec<Allowlist>,
-    hidden: HiddenNames,
+    /// Made when a name is first asked about.
+    hidden: OnceLock<HiddenNames>,
 }
 
 impl Index {
     pub(crate) fn new(policy: &Policy) -> Self {
-        Self {
-            allowlists: policy.exec.iter().map(Allowlist::new).collect(),
-            hidden: HiddenNames::new(policy),
-        }
+        Self { allowlists: policy.exec.iter().map(Allowlist::new).collect(), hidden: OnceLock::new() }
     }
 
     /// The places of the entries in a layer's allowlist that can mean a program with the bare name `name`.
@@ -26,9 +25,9 @@ impl Index {
         self.allowlists.get(layer).map_or(&[], |list| list.by_name.get(name).unwrap_or(&list.by_path))
     }
 
-    /// Whether a name without `/` could be the last one of something hidden.
-    pub(super) fn may_be_hidden(&self, name: &[u8]) -> bool {
-        self.hidden.may_be(name)
+    /// Whether a name without `/` could be the last one of something that `policy`, whose index this is, hides.
+    pub(super) fn may_be_hidden(&self, policy: &Policy, name: &[u8]) -> bool {
+        self.hidden.get_or_init(|| HiddenNames::new(policy)).may_be(name)
     }
 }
 
@@ -43,7 +42,7 @@ struct Allowlist {
 
 impl Allowlist {
     fn new(layer: &ExecLayer) -> Self {
-        let mut list = Self { by_name: HashMap::new(), by_path: Vec::new() };
+        let mut list = Self { by_name: HashMap::with_capacity(layer.allowlist.len()), by_path: Vec::new() };
         for (place, entry) in layer.allowlist.iter().enumerate() {
             match &entry.value.program {
                 ProgramMatcher::Path(_) => {

@@ -74,7 +74,7 @@ impl Judge<'_> {
         };
         text.first() == Some(&b'.')
             || text.contains(&b'/')
-            || self.policy.patterns().exec.may_be_hidden(&text)
+            || self.policy.patterns().exec.may_be_hidden(self.policy, &text)
     }
 
     /// Why a file may not be touched by a command; empty when it may.

@@ -75,6 +75,10 @@ impl Reader<'_> {
     /// A program with its leading arguments.
     fn command(&mut self, node: &Node) -> Option<(ProgramMatcher, Vec<String>)> {
         let written = text(node);
+        // Most entries are a plain name, and a profile has many.
+        if is_plain_name(written) {
+            return Some((ProgramMatcher::Name(written.as_bytes().to_vec()), Vec::new()));
+        }
         // A path may hold references, which are no words of a shell; it ends at the first blank.
         let (first, rest) = written.trim().split_once([' ', '\t']).unwrap_or((written.trim(), ""));
         if first.contains("${") && first.contains('/') {
@@ -127,4 +131,10 @@ impl Reader<'_> {
         };
         items_of(entry, key).iter().map(|node| self.ruled(node, rule(node))).collect()
     }
+}
+
+/// Whether a text is one word of a shell in which nothing has a meaning.
+fn is_plain_name(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_plain)
 }

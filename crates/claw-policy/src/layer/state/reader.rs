@@ -133,9 +133,16 @@ fn in_one_line(written: &str) -> Cow<'_, str> {
     if written.len() <= LONGEST && written.bytes().all(|byte| byte.is_ascii_graphic()) {
         return written.into();
     }
-    let text = written.split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.chars().count() <= LONGEST {
-        return text.into();
+    let mut text = String::new();
+    for word in written.split_whitespace() {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(word);
+        // What follows would not be shown.
+        if text.chars().count() > LONGEST {
+            return text.chars().take(LONGEST - 3).chain("...".chars()).collect();
+        }
     }
-    text.chars().take(LONGEST - 3).chain("...".chars()).collect()
+    text.into()
 }

@@ -62,7 +62,10 @@ mod tests {
             Value::Text(text) => format!("text({start}, {end}, {text:?})"),
             Value::List(items) => {
                 let line = |item| format!("{margin}    {},\n", written(item, depth + 1));
-                format!("list({start}, {end}, const {{ &[\n{}{margin}] }})", each(items.iter().map(line).collect()))
+                format!(
+                    "list({start}, {end}, const {{ &[\n{}{margin}] }})",
+                    each(items.iter().map(line).collect())
+                )
             }
             Value::Map(entries) => {
                 let line = |entry: &Entry| {
@@ -70,7 +73,10 @@ mod tests {
                     let value = written(&entry.value, depth + 1);
                     format!("{margin}    entry({start}, {end}, {:?}, {value}),\n", entry.key)
                 };
-                format!("map({start}, {end}, const {{ &[\n{}{margin}] }})", each(entries.iter().map(line).collect()))
+                format!(
+                    "map({start}, {end}, const {{ &[\n{}{margin}] }})",
+                    each(entries.iter().map(line).collect())
+                )
             }
         }
     }
@@ -88,7 +94,11 @@ mod tests {
             let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/profile/read_ahead/tree.rs");
             std::fs::write(path, &file).unwrap();
         }
-        assert_eq!(written(&tree::ROOT, 0), written(&parsed, 0), "write the tree anew: see the module's head");
+        assert_eq!(
+            written(&tree::ROOT, 0),
+            written(&parsed, 0),
+            "write the tree anew: see the module's head"
+        );
         assert_eq!(include_str!("tree.rs"), file);
     }
 
