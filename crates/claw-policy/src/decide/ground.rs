@@ -425,7 +425,7 @@ pub(super) fn is_strictly_beneath(path: &Path, directory: &Path) -> bool {
 }
 
 /// Whether `path` is `directory` or lies below it.
-fn is_within(path: &Path, directory: &Path) -> bool {
+pub(super) fn is_within(path: &Path, directory: &Path) -> bool {
     below(path, directory).is_some()
 }
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use claw_shell::{Command, Word};
 
 use super::{Judge, Scope, words};
-use crate::decide::file::{self, FileJudgement};
-use crate::{Code, FileAction, FileRequest, Origin, Reason};
+use crate::decide::file::{self, Asked};
+use crate::{Code, FileAction, Origin, Reason};
 
 /// Programs whose first operand is a pattern or a program, not a file.
 const PATTERN_FIRST: [&[u8]; 14] = [
@@ -60,8 +60,8 @@ impl Judge<'_> {
             paths.extend(words::known_path(word, None, self.world));
         }
         for path in paths {
-            let reasons = self.file_reasons(FileAction::Stat, &path, false);
-            if let Some(reason) = reasons.into_iter().find(|reason| reason.code == Code::FileHidden) {
+            let refusal = self.file_refusal(FileAction::Stat, &path, false);
+            if let Some(reason) = refusal.filter(|reason| reason.code == Code::FileHidden) {
                 self.findings.refuse(reason.at(scope.span(word.span)));
             }
         }
@@ -77,20 +77,17 @@ impl Judge<'_> {
             || self.policy.patterns().exec.may_be_hidden(self.policy, &text)
     }
 
-    /// Why a file may not be touched by a command; empty when it may.
-    pub(super) fn file_reasons(&self, action: FileAction, path: &Path, recursive: bool) -> Vec<Reason> {
-        let request = FileRequest {
+    /// Why a file may not be touched by a command; `None` when it may.
+    pub(super) fn file_refusal(&self, action: FileAction, path: &Path, recursive: bool) -> Option<Reason> {
+        let asked = Asked {
             action,
-            path: path.as_os_str().as_encoded_bytes().to_vec(),
+            path: path.as_os_str().as_encoded_bytes(),
             to: None,
             recursive,
-            cwd: self.request.cwd.clone(),
+            cwd: &self.request.cwd,
             origin: Origin::Command,
         };
-        match file::judge(self.policy, self.world, &request) {
-            FileJudgement::Allow(_) => Vec::new(),
-            FileJudgement::Deny(reasons) => reasons,
-        }
+        file::judge(self.policy, self.world, asked).err()
     }
 }
 

@@ -97,7 +97,7 @@ impl Judge<'_> {
         path: &Path,
         recursive: bool,
     ) {
-        for reason in self.file_reasons(action, path, recursive) {
+        if let Some(reason) = self.file_refusal(action, path, recursive) {
             self.findings.refuse(reason.at(scope.span(span)));
         }
     }

@@ -5,22 +5,22 @@ use std::path::{Path, PathBuf};
 use super::super::exec::is_multi_call;
 use super::judge::Judge;
 use super::spelling::Spelling;
-use super::{FileAllowance, Links, Names};
+use super::{Allowance, Links, Names};
 use crate::policy::{ExecLayer, ProgramMatcher, Security};
 use crate::{Code, FactError, FileKind, ProgramFact, Reason, RuleRef};
 
 /// A file may be executed when every layer's allowlist has its program, or when it lies in a tree whose
 /// files may be executed; never when `exec.deny` names it.
-pub(super) fn judge(judge: &Judge<'_, '_>, spelling: &Spelling) -> Result<FileAllowance, Reason> {
+pub(super) fn judge<'a>(judge: &Judge<'a, '_>, spelling: &Spelling<'_>) -> Result<Allowance<'a>, Reason> {
     let names = Names::new(judge.world, spelling, Links::Follow)?;
     for name in names.reached_by() {
         judge.not_hidden(name, None)?;
     }
-    judge.not_hidden(&names.object().real, names.object().id)?;
-    if names.object().kind == FileKind::Missing {
+    judge.not_hidden(&names.object.real, names.object.id)?;
+    if names.object.kind == FileKind::Missing {
         return Err(not_a_program(spelling, FactError::NotFound));
     }
-    if names.object().kind != FileKind::File {
+    if names.object.kind != FileKind::File {
         let message = format!("`{}` is not a regular file", spelling.path.display());
         return Err(Reason::new(Code::ExecNotExecutable, message));
     }
@@ -44,12 +44,10 @@ pub(super) fn judge(judge: &Judge<'_, '_>, spelling: &Spelling) -> Result<FileAl
             Reason::new(Code::ExecNotAllowlisted, message)
                 .with_change(format!("add `path: {}` to `exec.allowlist`", program.real.display()))
         })?;
-    let message = format!("`{}` may be executed", program.real.display());
-    let reasons = vec![Reason::new(Code::ExecAllowed, message).by(&rule)];
-    Ok(FileAllowance { reasons, root, path: names.into_object(), to: None })
+    Ok(Allowance::Program { path: names.object, root, real: &program.real, rule })
 }
 
-fn not_a_program(spelling: &Spelling, error: FactError) -> Reason {
+fn not_a_program(spelling: &Spelling<'_>, error: FactError) -> Reason {
     let path = spelling.path.display();
     match error {
         FactError::NotFound => Reason::new(Code::ExecNotFound, format!("`{path}` is not there")),
@@ -58,42 +56,42 @@ fn not_a_program(spelling: &Spelling, error: FactError) -> Reason {
 }
 
 /// Every layer that bounds files must have it in an executable root; a hard link must not lead out.
-fn by_tree(judge: &Judge<'_, '_>, names: &Names) -> Option<(PathBuf, RuleRef)> {
-    let object = names.object();
+fn by_tree<'a>(judge: &Judge<'a, '_>, names: &Names<'_, '_>) -> Option<(&'a Path, &'a RuleRef)> {
+    let object = names.object;
     if object.outside_names || judge.policy.exec.iter().any(|layer| layer.security.value == Security::Deny) {
         return None;
     }
     let root = judge.ground.execution_root(&object.real)?;
     let in_tree = |alias: &PathBuf| judge.ground.execution_root(alias).is_some();
-    object.aliases.iter().all(in_tree).then(|| (root.real.clone(), root.rule.clone()))
+    object.aliases.iter().all(in_tree).then_some((&*root.real, &root.rule))
 }
 
-fn by_allowlist(
-    judge: &Judge<'_, '_>,
-    program: &ProgramFact,
-    spelling: &Spelling,
-) -> Option<(PathBuf, RuleRef)> {
+fn by_allowlist<'a>(
+    judge: &Judge<'a, '_>,
+    program: &'a ProgramFact,
+    spelling: &Spelling<'_>,
+) -> Option<(&'a Path, &'a RuleRef)> {
     let mut found = None;
     for layer in &judge.policy.exec {
         let rule = match layer.security.value {
             Security::Deny => return None,
-            Security::Full => layer.security.rule.clone(),
+            Security::Full => &layer.security.rule,
             Security::Allowlist => entry(judge, layer, program, spelling)?,
         };
         found = found.or(Some(rule));
     }
-    found.map(|rule| (program.real.clone(), rule))
+    found.map(|rule| (&*program.real, rule))
 }
 
-fn entry(
+fn entry<'a>(
     judge: &Judge<'_, '_>,
-    layer: &ExecLayer,
+    layer: &'a ExecLayer,
     program: &ProgramFact,
-    spelling: &Spelling,
-) -> Option<RuleRef> {
+    spelling: &Spelling<'_>,
+) -> Option<&'a RuleRef> {
     let entry =
         layer.allowlist.iter().find(|entry| matches(judge, &entry.value.program, program, spelling))?;
-    Some(entry.rule.clone())
+    Some(&entry.rule)
 }
 
 /// Whether a `deny` entry means the file: any of its names is enough.
@@ -101,10 +99,10 @@ fn is_denied(
     judge: &Judge<'_, '_>,
     matcher: &ProgramMatcher,
     program: &ProgramFact,
-    spelling: &Spelling,
+    spelling: &Spelling<'_>,
 ) -> bool {
     let is_named = |name: &[u8]| {
-        let names = [spelling.path.as_path(), &program.found, &program.real];
+        let names = [&*spelling.path, &program.found, &program.real];
         names.into_iter().any(|path| has_name(path, name))
     };
     matches!(matcher, ProgramMatcher::Name(name) if is_named(name))
@@ -116,7 +114,7 @@ fn matches(
     judge: &Judge<'_, '_>,
     matcher: &ProgramMatcher,
     program: &ProgramFact,
-    spelling: &Spelling,
+    spelling: &Spelling<'_>,
 ) -> bool {
     let is_it = |known: &ProgramFact| known.id == program.id || known.real == program.real;
     match matcher {

@@ -1,11 +1,11 @@
 //! One object of a file request against the hidden entries, the roots and the protected names.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use super::super::ground::{Ground, GroundRoot, deepest};
 use super::super::world::World;
 use super::Names;
-use crate::{Access, Code, FileAction, FileId, FileKind, FileRequest, Origin, Policy, Reason, ResolvedPath};
+use crate::{Access, Code, FileAction, FileId, FileKind, Origin, Policy, Reason, ResolvedPath};
 
 /// Everything that the rules are applied with.
 #[derive(Debug)]
@@ -24,44 +24,42 @@ pub(in crate::decide) const PLAIN_DEVICES: [&str; 5] =
 const MAGIC_LINKS: [&str; 7] = ["cwd", "exe", "fd", "map_files", "ns", "root", "mem"];
 
 impl<'a, 'w> Judge<'a, 'w> {
-    pub(super) fn new(policy: &'a Policy, world: &'a World<'w>, request: &FileRequest) -> Self {
-        Self { policy, world, ground: world.ground(policy), origin: request.origin }
+    pub(super) fn new(policy: &'a Policy, world: &'a World<'w>, origin: Origin) -> Self {
+        Self { policy, world, ground: world.ground(policy), origin }
     }
 
-    /// The root that allows the action on the object, and the rule that says so.
+    /// The root that allows the action on the object.
     ///
     /// `removed` says that the entry at this name goes away or is replaced.
     pub(super) fn one(
         &self,
         action: FileAction,
-        names: &Names,
+        names: &Names<'a, '_>,
         removed: bool,
-    ) -> Result<(PathBuf, Reason), Reason> {
+    ) -> Result<Allowed<'a>, Reason> {
         for name in names.reached_by() {
             self.not_hidden(name, None)?;
             not_magic(name)?;
         }
-        let mut allowed = None;
-        for object in &names.objects {
-            allowed = Some(self.object(action, object)?).or(allowed);
+        let mut allowed = self.object(action, names.object)?;
+        if let Some(target) = names.target {
+            allowed = self.object(action, target)?;
         }
-        let object = names.object();
         if removed {
-            self.not_root(object)?;
+            self.not_root(names.object)?;
         }
         if needs(action) == Access::Write {
             names.reached_by().try_for_each(|name| self.not_protected(name))?;
         }
-        allowed.ok_or_else(super::unknown)
+        Ok(allowed)
     }
 
     /// One object, by its own name and by the other names of the same inode.
-    fn object(&self, action: FileAction, object: &ResolvedPath) -> Result<(PathBuf, Reason), Reason> {
+    fn object(&self, action: FileAction, object: &'a ResolvedPath) -> Result<Allowed<'a>, Reason> {
         self.not_hidden(&object.real, object.id)?;
         self.not_special(action, object)?;
         let allowed = self.access(&object.real, needs(action))?;
-        let in_system = allowed.0.in_system;
-        if object.outside_names && !in_system {
+        if object.outside_names && !allowed.in_system {
             let message =
                 format!("`{}` has a hard link outside of the policy's trees", object.real.display());
             return Err(Reason::new(Code::FileHardLink, message));
@@ -73,7 +71,7 @@ impl<'a, 'w> Judge<'a, 'w> {
         if needs(action) == Access::Write {
             self.not_protected(&object.real)?;
         }
-        Ok((allowed.0.root, allowed.1))
+        Ok(allowed)
     }
 
     pub(super) fn not_hidden(&self, path: &Path, id: Option<FileId>) -> Result<(), Reason> {
@@ -137,45 +135,59 @@ impl<'a, 'w> Judge<'a, 'w> {
     }
 
     /// Every layer must allow it; the system profile may, for commands.
-    fn access(&self, path: &Path, need: Access) -> Result<(Allowed, Reason), Reason> {
+    fn access<'p>(&self, path: &'p Path, need: Access) -> Result<Allowed<'p>, Reason>
+    where
+        'a: 'p,
+    {
         let mut allowed = None;
-        let mut refused = None;
+        // The root of the first layer that refuses; `None` within when that layer has none.
+        let mut refused: Option<Option<&GroundRoot>> = None;
         for layer in &self.ground.layers {
-            let root = layer.root_of(path);
-            match root {
+            match layer.root_of(path) {
                 Some(root) if root.access >= need => {
                     if !layer.narrows {
                         allowed = allowed.or(Some(root));
                     }
                 }
-                Some(root) => refused = refused.or(Some(read_only(path, root))),
                 None if layer.narrows => {}
-                None => refused = refused.or_else(|| Some(self.outside(path, need))),
+                root => refused = refused.or(Some(root)),
             }
         }
-        match (allowed, refused) {
-            (Some(root), None) => Ok(by_root(path, root, false)),
-            (_, refused) => {
-                let refused = refused.unwrap_or_else(|| self.outside(path, need));
-                self.system_root(path, need).ok_or(refused)
-            }
+        if let (Some(root), None) = (allowed, refused) {
+            return Ok(Allowed { path, root, in_system: false });
         }
+        if let Some(root) = self.system_root(path, need) {
+            return Ok(Allowed { path, root, in_system: true });
+        }
+        Err(match refused.flatten() {
+            Some(root) => read_only(path, root),
+            None => self.outside(path, need),
+        })
     }
 
-    fn system_root(&self, path: &Path, need: Access) -> Option<(Allowed, Reason)> {
+    fn system_root(&self, path: &Path, need: Access) -> Option<&'a GroundRoot> {
         if self.origin != Origin::Command {
             return None;
         }
-        let root = deepest(&self.ground.system, path).filter(|root| root.access >= need)?;
-        Some(by_root(path, root, true))
+        deepest(&self.ground.system, path).filter(|root| root.access >= need)
     }
 }
 
 /// Where an allowed object lies.
 #[derive(Debug)]
-struct Allowed {
-    root: PathBuf,
+pub(in crate::decide) struct Allowed<'a> {
+    path: &'a Path,
+    pub(super) root: &'a GroundRoot,
     in_system: bool,
+}
+
+impl Allowed<'_> {
+    pub(super) fn reason(&self) -> Reason {
+        let Self { path, root, .. } = self;
+        let what = if root.access == Access::Write { "writable" } else { "readable" };
+        let message = format!("`{}` lies in `{}`, which is {what}", path.display(), root.real.display());
+        Reason::new(Code::FileAllowed, message).by(&root.rule)
+    }
 }
 
 pub(super) fn is_plain_device(path: &Path) -> bool {
@@ -195,13 +207,6 @@ pub(super) const fn needs(action: FileAction) -> Access {
         | FileAction::Hardlink
         | FileAction::Chmod => Access::Write,
     }
-}
-
-fn by_root(path: &Path, root: &GroundRoot, in_system: bool) -> (Allowed, Reason) {
-    let what = if root.access == Access::Write { "writable" } else { "readable" };
-    let message = format!("`{}` lies in `{}`, which is {what}", path.display(), root.real.display());
-    let reason = Reason::new(Code::FileAllowed, message).by(&root.rule);
-    (Allowed { root: root.real.clone(), in_system }, reason)
 }
 
 fn read_only(path: &Path, root: &GroundRoot) -> Reason {

@@ -13,96 +13,141 @@ mod spelling;
 mod tests;
 mod tree;
 
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
-use self::judge::Judge;
 pub(super) use self::judge::PLAIN_DEVICES;
+use self::judge::{Allowed, Judge};
 use self::spelling::Spelling;
+use super::ground;
 use super::world::World;
 use crate::{
     Code, Decision, Denial, FactError, FileAction, FileGrant, FileKind, FileRequest, Grant, Origin, Policy,
-    Reason, ResolvedPath,
+    Reason, ResolvedPath, RuleRef,
 };
 
-/// What the rules say of a file request, before it becomes a decision of its own or a part of a
-/// command's (a redirection, an output option).
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "judgements are moved once")]
-pub(super) enum FileJudgement {
-    /// Every layer allows it.
-    Allow(FileAllowance),
-    /// It may not happen; most important reason first, never empty.
-    Deny(Vec<Reason>),
+/// A file request as it is judged: a request of its own, or a part of a command's (a redirection, an
+/// output option).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'r> {
+    pub(super) action: FileAction,
+    pub(super) path: &'r [u8],
+    pub(super) to: Option<&'r [u8]>,
+    pub(super) recursive: bool,
+    pub(super) cwd: &'r Path,
+    pub(super) origin: Origin,
 }
 
-/// An allowed file request with what was looked at.
+/// Why a request is allowed, with what was looked at. Nothing is put into words before somebody asks.
 #[derive(Debug)]
-pub(super) struct FileAllowance {
-    pub(super) reasons: Vec<Reason>,
-    /// The root that it falls in, canonical.
-    pub(super) root: PathBuf,
-    pub(super) path: ResolvedPath,
-    pub(super) to: Option<ResolvedPath>,
+pub(super) enum Allowance<'a> {
+    /// Roots hold the object, and the second one of rename and hardlink.
+    Roots { path: &'a ResolvedPath, by: Allowed<'a>, second: Option<(&'a ResolvedPath, Allowed<'a>)> },
+    /// The caller's own descriptors, or a device without content.
+    Stream(PathBuf),
+    /// A file that may be executed.
+    Program { path: &'a ResolvedPath, root: &'a Path, real: &'a Path, rule: &'a RuleRef },
 }
 
 pub(super) fn decide(policy: &Policy, world: &World<'_>, request: &FileRequest) -> Decision {
-    match judge(policy, world, request) {
-        FileJudgement::Allow(allowed) => Decision::Allow(Grant::File(FileGrant {
-            action: request.action,
-            path: allowed.path,
-            to: allowed.to,
-            root: allowed.root,
-            reasons: allowed.reasons,
-        })),
-        FileJudgement::Deny(reasons) => Decision::Deny(Denial { reasons, commands: Vec::new() }),
+    let asked = Asked {
+        action: request.action,
+        path: &request.path,
+        to: request.to.as_deref(),
+        recursive: request.recursive,
+        cwd: &request.cwd,
+        origin: request.origin,
+    };
+    match judge(policy, world, asked) {
+        Ok(allowance) => Decision::Allow(Grant::File(allowance.into_grant(request.action))),
+        Err(reason) => Decision::Deny(Denial { reasons: vec![reason], commands: Vec::new() }),
     }
 }
 
 /// Judges a file request.
-pub(super) fn judge(policy: &Policy, world: &World<'_>, request: &FileRequest) -> FileJudgement {
-    match allowance(policy, world, request) {
-        Ok(allowed) => FileJudgement::Allow(allowed),
-        Err(reason) => FileJudgement::Deny(vec![reason]),
-    }
-}
-
-fn allowance(policy: &Policy, world: &World<'_>, request: &FileRequest) -> Result<FileAllowance, Reason> {
-    let judge = Judge::new(policy, world, request);
-    let path = spell(world, &request.path, request);
+pub(super) fn judge<'a>(
+    policy: &'a Policy,
+    world: &'a World<'_>,
+    asked: Asked<'_>,
+) -> Result<Allowance<'a>, Reason> {
+    let action = asked.action;
+    let judge = Judge::new(policy, world, asked.origin);
+    let path = spell(world, asked.path, asked.cwd);
     // Where a new symbolic link points to is not an object that is changed.
-    let pair = matches!(request.action, FileAction::Rename | FileAction::Hardlink);
-    let to = request.to.as_ref().filter(|_| pair).map(|to| spell(world, to, request));
+    let pair = matches!(action, FileAction::Rename | FileAction::Hardlink);
+    let to = asked.to.filter(|_| pair).map(|to| spell(world, to, asked.cwd));
     let path = path?;
     let is_own = path.is_standard_stream() || judge::is_plain_device(&path.path);
-    if request.origin == Origin::Command && is_own && is_content(request.action) {
-        return Ok(standard_stream(path));
+    if asked.origin == Origin::Command && is_own && is_content(action) {
+        return Ok(Allowance::Stream(path.path.into_owned()));
     }
-    if request.action == FileAction::Execute {
+    if action == FileAction::Execute {
         return execute::judge(&judge, &path);
     }
-    let links = links(request.action);
-    let resolved = Names::new(world, &path, links)?;
+    let names = Names::new(world, &path, links(action))?;
     let Some(to) = to else {
         if pair {
             return Err(Reason::new(Code::FileUnresolved, "the second path is missing"));
         }
-        let (root, reason) = judge.one(request.action, &resolved, is_removed(request.action))?;
+        let by = judge.one(action, &names, is_removed(action))?;
         // Removing a directory that is not empty is an error, unless a tool takes it for the whole tree.
-        if request.recursive || request.action == FileAction::Delete {
-            tree::judge(&judge, request.action, resolved.object(), None)?;
+        if asked.recursive || action == FileAction::Delete {
+            tree::judge(&judge, action, names.object, None)?;
         }
-        return Ok(FileAllowance { reasons: vec![reason], root, path: resolved.into_object(), to: None });
+        return Ok(Allowance::Roots { path: names.object, by, second: None });
     };
-    let to = Names::new(world, &to?, Links::Keep)?;
-    let (root, reason) = judge.one(request.action, &resolved, is_removed(request.action))?;
-    let (_, second) = judge.one(request.action, &to, true)?;
-    tree::judge(&judge, request.action, resolved.object(), Some(&to.object().real))?;
-    let reasons = if reason == second { vec![reason] } else { vec![reason, second] };
-    Ok(FileAllowance { reasons, root, path: resolved.into_object(), to: Some(to.into_object()) })
+    let to = to?;
+    let to = Names::new(world, &to, Links::Keep)?;
+    let by = judge.one(action, &names, is_removed(action))?;
+    let by_second = judge.one(action, &to, true)?;
+    tree::judge(&judge, action, names.object, Some(&to.object.real))?;
+    Ok(Allowance::Roots { path: names.object, by, second: Some((to.object, by_second)) })
 }
 
-fn spell(world: &World<'_>, path: &[u8], request: &FileRequest) -> Result<Spelling, Reason> {
-    Spelling::new(world, path, &request.cwd).unwrap_or_else(|| Err(unknown()))
+impl Allowance<'_> {
+    fn into_grant(self, action: FileAction) -> FileGrant {
+        match self {
+            Self::Roots { path, by, second } => {
+                let mut reasons = vec![by.reason()];
+                let second_reason = second.as_ref().map(|(_, by)| by.reason());
+                reasons.extend(second_reason.filter(|second| !reasons.contains(second)));
+                let to = second.map(|(path, _)| path.clone());
+                FileGrant { action, path: path.clone(), to, root: by.root.real.clone(), reasons }
+            }
+            Self::Stream(path) => {
+                let message =
+                    format!("`{}` is a standard stream or a device without content", path.display());
+                FileGrant {
+                    action,
+                    path: stream(&path),
+                    to: None,
+                    root: path,
+                    reasons: vec![Reason::new(Code::FileAllowed, message)],
+                }
+            }
+            Self::Program { path, root, real, rule } => {
+                let message = format!("`{}` may be executed", real.display());
+                let reasons = vec![Reason::new(Code::ExecAllowed, message).by(rule)];
+                FileGrant { action, path: path.clone(), to: None, root: root.to_owned(), reasons }
+            }
+        }
+    }
+}
+
+fn stream(path: &Path) -> ResolvedPath {
+    ResolvedPath {
+        real: path.to_owned(),
+        visited: vec![path.to_owned()],
+        kind: FileKind::Special,
+        id: None,
+        aliases: Vec::new(),
+        outside_names: false,
+        mount_point: false,
+    }
+}
+
+fn spell<'p>(world: &World<'_>, path: &'p [u8], cwd: &Path) -> Result<Spelling<'p>, Reason> {
+    Spelling::new(world, path, cwd).unwrap_or_else(|| Err(unknown()))
 }
 
 /// Stands for an answer that waits for facts.
@@ -117,26 +162,6 @@ const fn is_content(action: FileAction) -> bool {
 /// Whether the action takes the entry at its first path away, or puts another in its place.
 const fn is_removed(action: FileAction) -> bool {
     matches!(action, FileAction::Delete | FileAction::Rename | FileAction::Symlink)
-}
-
-fn standard_stream(spelling: Spelling) -> FileAllowance {
-    let path = spelling.path;
-    let message = format!("`{}` is a standard stream or a device without content", path.display());
-    let resolved = ResolvedPath {
-        real: path.clone(),
-        visited: vec![path.clone()],
-        kind: FileKind::Special,
-        id: None,
-        aliases: Vec::new(),
-        outside_names: false,
-        mount_point: false,
-    };
-    FileAllowance {
-        reasons: vec![Reason::new(Code::FileAllowed, message)],
-        root: path,
-        path: resolved,
-        to: None,
-    }
 }
 
 /// What an operation does with a link in the last component.
@@ -165,46 +190,41 @@ const fn links(action: FileAction) -> Links {
 
 /// A path under every name that is known of it.
 #[derive(Debug)]
-struct Names {
+struct Names<'a, 's> {
     /// As asked for, without `..`.
-    spelled: Option<PathBuf>,
-    /// The object, and for [`Links::Both`] what the link leads to.
-    objects: Vec<ResolvedPath>,
+    spelled: Option<Cow<'s, Path>>,
+    object: &'a ResolvedPath,
+    /// For [`Links::Both`], what the link leads to.
+    target: Option<&'a ResolvedPath>,
 }
 
-impl Names {
-    fn new(world: &World<'_>, spelling: &Spelling, links: Links) -> Result<Self, Reason> {
+impl<'a, 's> Names<'a, 's> {
+    fn new(world: &'a World<'_>, spelling: &'s Spelling<'_>, links: Links) -> Result<Self, Reason> {
         let follow = links == Links::Follow || spelling.wants_directory;
-        let first = lookup(world, spelling, follow)?;
-        if spelling.wants_directory && !matches!(first.kind, FileKind::Directory | FileKind::Missing) {
+        let object = lookup(world, spelling, follow)?;
+        if spelling.wants_directory && !matches!(object.kind, FileKind::Directory | FileKind::Missing) {
             return Err(unresolved(spelling, FactError::NotDirectory));
         }
-        let mut objects = vec![first.clone()];
-        if links == Links::Both && first.kind == FileKind::Link {
-            objects.push(lookup(world, spelling, true)?.clone());
-        }
-        Ok(Self { spelled: spelling.name(world), objects })
+        let is_followed = links == Links::Both && object.kind == FileKind::Link;
+        let target = if is_followed { Some(lookup(world, spelling, true)?) } else { None };
+        Ok(Self { spelled: spelling.name(world), object, target })
     }
 
-    #[expect(clippy::indexing_slicing, reason = "`new` puts the object in")]
-    fn object(&self) -> &ResolvedPath {
-        &self.objects[0]
-    }
-
-    fn into_object(mut self) -> ResolvedPath {
-        self.objects.swap_remove(0)
+    /// The object, and what a link leads to that a tool may follow.
+    fn objects(&self) -> impl Iterator<Item = &'a ResolvedPath> + use<'a> {
+        std::iter::once(self.object).chain(self.target)
     }
 
     /// Names under which the request reaches the object. Ancestors of the object itself are left out:
     /// the object's own name stands for them.
-    fn reached_by(&self) -> impl Iterator<Item = &PathBuf> {
-        let visited = self.objects.iter().flat_map(|object| &object.visited);
-        let real = |name: &&PathBuf| !self.objects.iter().any(|object| object.real.starts_with(name));
-        self.spelled.iter().chain(visited).filter(real)
+    fn reached_by(&self) -> impl Iterator<Item = &Path> {
+        let visited = self.objects().flat_map(|object| &object.visited).map(PathBuf::as_path);
+        let is_other = |name: &&Path| !self.objects().any(|object| ground::is_within(&object.real, name));
+        self.spelled.as_deref().into_iter().chain(visited).filter(is_other)
     }
 }
 
-fn lookup<'w>(world: &World<'w>, spelling: &Spelling, follow: bool) -> Result<&'w ResolvedPath, Reason> {
+fn lookup<'w>(world: &World<'w>, spelling: &Spelling<'_>, follow: bool) -> Result<&'w ResolvedPath, Reason> {
     match world.path(&spelling.path, follow) {
         None => Err(unknown()),
         Some(Ok(resolved)) => Ok(resolved),
@@ -212,7 +232,7 @@ fn lookup<'w>(world: &World<'w>, spelling: &Spelling, follow: bool) -> Result<&'
     }
 }
 
-fn unresolved(spelling: &Spelling, error: FactError) -> Reason {
+fn unresolved(spelling: &Spelling<'_>, error: FactError) -> Reason {
     let path = spelling.path.display();
     let message = match error {
         FactError::NotFound => format!("`{path}` does not resolve: a directory on the way is missing"),

@@ -308,25 +308,15 @@ impl<'c> Case<'c, '_, '_> {
 
     /// Judges the making of files in the directory `path`. Reasons name it, not the files.
     fn write_beneath(&mut self, path: &Path, span: Span) {
-        let beneath = self.judge.file_reasons(FileAction::Write, &path.join("new file"), false);
-        if beneath.is_empty() {
-            return;
-        }
-        let own = self.judge.file_reasons(FileAction::Write, path, false);
-        let shown = path.display();
-        let reasons = if own.is_empty() {
-            let named = |reason: Reason| Reason {
-                message: format!("`{shown}` may not get new files"),
-                change: None,
-                ..reason
-            };
-            beneath.into_iter().map(named).collect()
-        } else {
-            own
-        };
-        for reason in reasons {
-            self.judge.findings.refuse(reason.at(self.scope.span(span)));
-        }
+        let beneath = self.judge.file_refusal(FileAction::Write, &path.join("new file"), false);
+        let Some(beneath) = beneath else { return };
+        let own = self.judge.file_refusal(FileAction::Write, path, false);
+        let reason = own.unwrap_or_else(|| Reason {
+            message: format!("`{}` may not get new files", path.display()),
+            change: None,
+            ..beneath
+        });
+        self.judge.findings.refuse(reason.at(self.scope.span(span)));
     }
 
     fn text_file(&mut self, action: FileAction, text: &[u8], word: &Word) {
