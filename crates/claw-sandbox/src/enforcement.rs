@@ -119,5 +119,17 @@ fn is_needed(guarantee: Guarantee, confinement: &Confinement) -> bool {
     }
 }
 
+/// Whether each exec of a run is judged: unless everything may be executed anyhow.
+pub(crate) fn is_supervised(confinement: &Confinement, kernel: &KernelFeatures) -> bool {
+    kernel.user_notification() && (!confinement.execute_any || confinement.argument_rules)
+}
+
+/// Whether a supervisor may hold the processes of its runs.
+///
+/// Under Yama's scope 1 a process may trace what descends from it, so what has left the tree is denied to execute.
+pub(crate) fn has_exec_stop(kernel: &KernelFeatures) -> bool {
+    kernel.ptrace_scope <= 1
+}
+
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ use nix::sys::signal::SigSet;
 use crate::observe::{Failed, RunState, Running};
 use crate::run_thread::{self, Job, RunThread};
 use crate::spawn::{ChildSpec, SpawnError};
+use crate::supervisor::{self, Desk, Supervised};
 use crate::sweep::{ProcessTable, Sweeper};
 use crate::sys::child::Stack;
 use crate::sys::fd::Bell;
@@ -40,6 +41,8 @@ pub(crate) struct Restrictions {
     pub(crate) domain: Restrict,
     /// On each run thread; `None` where the kernel has no signal scope.
     pub(crate) scope: Option<Scope>,
+    /// Whether each run thread has a supervisor.
+    pub(crate) supervised: bool,
 }
 
 /// A launcher thread and its run threads. Dropping it ends them.
@@ -50,9 +53,14 @@ pub(crate) struct Launcher {
     orders: Mutex<Option<Sender<Order>>>,
     thread: Option<JoinHandle<()>>,
     temporary: Option<TemporaryDirectory>,
+    supervised: bool,
 }
 
-type Order = Sender<io::Result<RunThread>>;
+/// A run thread is asked for by sending where it should go, and its half of the supervision.
+struct Order {
+    reply: Sender<io::Result<RunThread>>,
+    supervised: Option<Supervised>,
+}
 
 impl Launcher {
     /// Starts a launcher thread and returns when it has restricted itself.
@@ -65,12 +73,14 @@ impl Launcher {
         let pool = Arc::new(Pool::default());
         let (orders, orders_end) = channel();
         let (ready, is_ready) = channel();
+        let supervised = restrictions.supervised;
         let their_pool = Arc::clone(&pool);
         let thread = Builder::new()
             .name("claw-launcher".into())
             .spawn(move || launch(restrictions, &orders_end, &their_pool, &ready))
             .map_err(|error| thread_error(&error))?;
-        let launcher = Self { pool, orders: Mutex::new(Some(orders)), thread: Some(thread), temporary };
+        let launcher =
+            Self { pool, orders: Mutex::new(Some(orders)), thread: Some(thread), temporary, supervised };
         is_ready.recv().map_err(|_| SpawnError::LauncherEnded)?.map_err(SpawnError::Restrict)?;
         Ok(launcher)
     }
@@ -97,8 +107,13 @@ impl Launcher {
 
     fn order_thread(&self) -> Result<RunThread, SpawnError> {
         let (reply, answer) = channel();
+        // From here, because what the launcher makes is restricted.
+        let supervised = self.supervised.then(supervise).transpose().map_err(|error| thread_error(&error))?;
         let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        orders.as_ref().and_then(|orders| orders.send(reply).ok()).ok_or(SpawnError::LauncherEnded)?;
+        orders
+            .as_ref()
+            .and_then(|orders| orders.send(Order { reply, supervised }).ok())
+            .ok_or(SpawnError::LauncherEnded)?;
         drop(orders);
         answer.recv().map_err(|_| SpawnError::LauncherEnded)?.map_err(|error| thread_error(&error))
     }
@@ -113,6 +128,13 @@ impl Drop for Launcher {
             let _ = thread.join();
         }
     }
+}
+
+fn supervise() -> io::Result<Supervised> {
+    let desk = Arc::new(Desk::default());
+    let (listener, listener_end) = channel();
+    supervisor::start(Arc::clone(&desk), listener_end)?;
+    Ok(Supervised { desk, listener })
 }
 
 fn thread_error(error: &io::Error) -> SpawnError {
@@ -168,9 +190,10 @@ fn launch(
     }
     let mut threads: Vec<JoinHandle<()>> = Vec::new();
     let mut stack = Stack::new();
-    while let Ok(reply) = orders.recv() {
+    while let Ok(Order { reply, supervised }) = orders.recv() {
         threads.retain(|thread| !thread.is_finished());
-        let made = make_run_thread(restrictions.scope.clone(), table.clone(), Arc::clone(pool), &mut stack);
+        let scope = restrictions.scope.clone();
+        let made = make_run_thread(scope, table.clone(), Arc::clone(pool), supervised, &mut stack);
         let _ = reply.send(made.map(|(thread, handle)| {
             threads.push(handle);
             thread
@@ -185,6 +208,7 @@ fn make_run_thread(
     scope: Option<Scope>,
     table: Option<Arc<ProcessTable>>,
     pool: Arc<Pool>,
+    supervised: Option<Supervised>,
     stack: &mut Stack,
 ) -> io::Result<(RunThread, JoinHandle<()>)> {
     let (jobs, jobs_end) = channel();
@@ -192,7 +216,8 @@ fn make_run_thread(
     let (sentinel, probe) = sentinel::pair()?;
     let thread = Builder::new().name("claw-run".into()).spawn(move || {
         let scope = scope.and_then(|scope| scoped(&scope, probe));
-        run_thread::serve(&jobs_end, &pool, &Sweeper::new(scope, table.as_deref()));
+        let supervised = supervised.map(Supervised::begin);
+        run_thread::serve(&jobs_end, &pool, &Sweeper::new(scope, table.as_deref()), supervised.as_ref());
     })?;
     sentinel.stand(stack);
     Ok((RunThread { jobs, bell }, thread))

@@ -39,6 +39,7 @@ mod limits;
 mod load;
 mod observe;
 mod outcome;
+mod overseer;
 mod pipeline;
 mod plan;
 pub mod policy_file;
@@ -50,6 +51,7 @@ mod run_thread;
 mod sandbox;
 mod seccomp;
 mod spawn;
+mod supervisor;
 mod sweep;
 mod sys;
 mod temporary;
@@ -76,6 +78,7 @@ pub use plan::{LaunchPlan, PrepareError};
 pub use request::{CommandLine, DEFAULT_SHELL, ExecInput};
 pub use sandbox::{Sandbox, SandboxBuilder};
 pub use spawn::{SpawnError, StdioPlan, StreamPlan};
+pub use supervisor::{Denials, DeniedCall};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

@@ -4,6 +4,7 @@
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use crate::supervisor::Denials;
 pub use crate::sys::pidfd::Usage;
 
 /// Everything that is known about a run after its end.
@@ -25,6 +26,8 @@ pub struct Outcome {
     pub stderr: Option<u64>,
     /// What happened to the rest of the run.
     pub sweep: Sweep,
+    /// What its processes asked for and were denied.
+    pub denials: Denials,
 }
 
 /// Why a run ended.

@@ -4,10 +4,11 @@
 
 use std::process::ExitStatus;
 use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use claw_policy::{Decision, Denial, ExecGrant, Grant, Request};
 
+use crate::overseer::{self, Overseer};
 use crate::record::{Recorder, Ticket};
 use crate::request::ExecInput;
 use crate::sandbox::Parts;
@@ -18,7 +19,7 @@ pub(crate) fn launch(parts: &Parts, input: &ExecInput, io: StdioPlan) -> Result<
     let decided = decide(parts, input);
     let ticket = parts.recorder.decision(input, decided.as_ref())?;
     let grant = decided?;
-    let started = start(parts, input, &grant, io);
+    let started = start(parts, input, &grant, io, &ticket);
     match started {
         Ok((running, enforcement)) => Ok(Launched {
             running,
@@ -52,10 +53,17 @@ fn start(
     input: &ExecInput,
     grant: &ExecGrant,
     io: StdioPlan,
+    ticket: &Ticket,
 ) -> Result<(Running, Enforcement), Error> {
     let mut plan = LaunchPlan::prepare(grant, io, &parts.kernel)?;
     if let Some(timeout) = input.timeout {
         plan.limit_time(timeout);
+    }
+    if let Ok(program) = grant.program() {
+        plan.watch(overseer::role_of(program), || {
+            let (judge, recorder) = (Arc::clone(&parts.judge), parts.recorder.clone());
+            Arc::new(Overseer::new(judge, recorder, ticket.id().into(), Arc::clone(grant.confinement())))
+        });
     }
     let enforcement = plan.enforcement().clone();
     Ok((plan.spawn(&parts.launchers)?, enforcement))

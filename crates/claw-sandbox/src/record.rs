@@ -9,6 +9,7 @@ use claw_policy::{Decision, Denial, ExecGrant, FileRequest, Logging};
 
 use crate::audit::{self, AuditError, AuditLog, Fields};
 use crate::request::ExecInput;
+use crate::supervisor::ExecAttempt;
 use crate::{Enforcement, Error, Outcome};
 
 /// Writes events, or nothing when there is no log.
@@ -40,6 +41,13 @@ pub(crate) struct Ticket {
     id: String,
 }
 
+impl Ticket {
+    /// The id of the decision; empty when nothing is recorded.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 impl Recorder {
     /// A recorder of files as the caller asks, and of commands if `commands`.
     pub(crate) fn new(sink: Sink, commands: bool, logging: &Logging) -> Self {
@@ -67,6 +75,21 @@ impl Recorder {
     pub(crate) fn file(&self, request: &FileRequest, decision: &Decision) -> Result<(), Error> {
         let id = self.id()?;
         self.append("file.decision", || audit::file_decision(&self.actor, &id, request, decision))
+    }
+
+    /// Records a decision about a program that a process of a run is about to execute.
+    pub(crate) fn descendant(
+        &self,
+        run: &str,
+        attempt: &ExecAttempt<'_>,
+        judged: Result<(), &Denial>,
+    ) -> Result<(), Error> {
+        self.append_command("exec.descendant", || audit::descendant(&self.actor, run, attempt, judged))
+    }
+
+    /// Records that an allowed exec was ended because it was another one by then.
+    pub(crate) fn lost_race(&self, run: &str, attempt: &ExecAttempt<'_>) -> Result<(), Error> {
+        self.append_command("exec.descendant", || audit::lost_race(&self.actor, run, attempt))
     }
 
     /// Records that a granted run did not start.

@@ -20,6 +20,7 @@ use crate::observe::{Failed, Phase, Request, RunState};
 use crate::outcome::{Ending, Outcome, Stream, Sweep, SweepMethod, Usage};
 use crate::pump::{Progress, Pump};
 use crate::spawn::{ChildSpec, SpawnError, Streams, Supervision, resources};
+use crate::supervisor::{Denials, Desk};
 use crate::sweep::Sweeper;
 use crate::sys::child::{self, Child, Image, Stack};
 use crate::sys::fd::Bell;
@@ -49,13 +50,21 @@ pub(crate) struct Job {
 }
 
 /// Serves jobs until every handle of the thread is gone.
-pub(crate) fn serve(jobs: &Receiver<Job>, pool: &Pool, sweeper: &Sweeper<'_>) {
+///
+/// `desk` is where the runs are laid before the supervisor, if there is one.
+pub(crate) fn serve(
+    jobs: &Receiver<Job>,
+    pool: &Pool,
+    sweeper: &Sweeper<'_>,
+    desk: Option<&io::Result<Arc<Desk>>>,
+) {
     let mut stack = Stack::new();
     while let Ok(Job { spec, state, thread }) = jobs.recv() {
         let started = Instant::now();
-        let (child, pumps) = match start(&spec, &mut stack) {
+        let (child, pumps) = match start(&spec, &mut stack, desk) {
             Ok(started) => started,
             Err(error) => {
+                close(desk);
                 pool.put_back(thread);
                 state.enter(Phase::Failed(Box::new(Failed { error, spec })));
                 continue;
@@ -69,7 +78,8 @@ pub(crate) fn serve(jobs: &Receiver<Job>, pool: &Pool, sweeper: &Sweeper<'_>) {
         let bell = Arc::clone(&thread.bell);
         let run =
             Run { child, pumps, supervision, started, ending: None, state: &state, bell: &bell, sweeper };
-        let outcome = run.observe();
+        let mut outcome = run.observe();
+        outcome.denials = close(desk);
         // Back in the pool first: who waits for the end may start the next run at once.
         if outcome.sweep.method == SweepMethod::Detached {
             drop(thread);
@@ -80,7 +90,25 @@ pub(crate) fn serve(jobs: &Receiver<Job>, pool: &Pool, sweeper: &Sweeper<'_>) {
     }
 }
 
-fn start(spec: &ChildSpec, stack: &mut Stack) -> Result<(Child, Vec<Pump>), SpawnError> {
+fn close(desk: Option<&io::Result<Arc<Desk>>>) -> Denials {
+    desk.and_then(|desk| desk.as_ref().ok()).map(|desk| desk.close()).unwrap_or_default()
+}
+
+// Lays the run before the supervisor.
+fn open(desk: &io::Result<Arc<Desk>>, spec: &ChildSpec, stderr: &OwnedFd) -> Result<(), SpawnError> {
+    let desk = desk.as_ref().map_err(|error| {
+        SpawnError::Restrict(format!("the supervisor's filter cannot be installed: {error}"))
+    })?;
+    let watch = spec.watch.clone().ok_or(SpawnError::LauncherEnded)?;
+    desk.open(watch, stderr.try_clone().ok());
+    Ok(())
+}
+
+fn start(
+    spec: &ChildSpec,
+    stack: &mut Stack,
+    desk: Option<&io::Result<Arc<Desk>>>,
+) -> Result<(Child, Vec<Pump>), SpawnError> {
     let Streams { stdin, stdout, stderr } = &spec.streams;
     let mut pumps = Vec::new();
     let mut count = |stream, destination: &OwnedFd| match spec.supervision.output {
@@ -95,6 +123,9 @@ fn start(spec: &ChildSpec, stack: &mut Stack) -> Result<(Child, Vec<Pump>), Spaw
         count(Stream::Stdout, stdout).map_err(|error| resources("count the output", &error))?;
     let counted_stderr =
         count(Stream::Stderr, stderr).map_err(|error| resources("count the output", &error))?;
+    if let Some(desk) = desk {
+        open(desk, spec, counted_stderr.as_ref().unwrap_or(stderr))?;
+    }
     let argv: Vec<&CStr> = spec.argv.iter().map(AsRef::as_ref).collect();
     let environment: Vec<&CStr> = spec.environment.iter().map(AsRef::as_ref).collect();
     let image = Image {
@@ -179,6 +210,7 @@ impl Run<'_> {
             stdout: forwarded(Stream::Stdout),
             stderr: forwarded(Stream::Stderr),
             sweep,
+            denials: Denials::default(),
         }
     }
 

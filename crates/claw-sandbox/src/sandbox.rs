@@ -25,7 +25,7 @@ pub struct Sandbox {
 /// What the pipeline works with.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    pub(crate) judge: Judge,
+    pub(crate) judge: Arc<Judge>,
     pub(crate) kernel: KernelFeatures,
     pub(crate) launchers: LauncherCache,
     pub(crate) recorder: Recorder,
@@ -174,7 +174,7 @@ impl SandboxBuilder {
         check_sources(policy)?;
         let kernel = self.kernel.unwrap_or_else(KernelFeatures::probe);
         let recorder = recorder(policy, self.log)?;
-        let judge = self.judge;
+        let judge = Arc::new(self.judge);
         let parts = Parts { judge, kernel, launchers: LauncherCache::new(), recorder };
         Ok(Sandbox { parts: Arc::new(parts) })
     }

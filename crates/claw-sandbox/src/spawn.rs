@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
+use crate::supervisor::Watch;
 use crate::sys::child::{Failure, Step};
 use crate::sys::rlimit::ResourceLimit;
 
@@ -46,6 +47,7 @@ pub(crate) struct ChildSpec {
     pub(crate) streams: Streams,
     pub(crate) rlimits: Vec<ResourceLimit>,
     pub(crate) supervision: Supervision,
+    pub(crate) watch: Option<Watch>,
 }
 
 /// What the run thread watches while the child runs.

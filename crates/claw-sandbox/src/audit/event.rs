@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::redact::Redactor;
 use super::seal::{Fields, hexadecimal};
 use crate::request::{CommandLine, ExecInput};
+use crate::supervisor::ExecAttempt;
 use crate::{Ending, Enforcement, Outcome, State, Stream};
 
 /// A longer word or line is cut: the log is no store for data that travels in arguments.
@@ -91,6 +92,45 @@ pub(crate) fn file_decision(actor: &str, id: &str, request: &FileRequest, decisi
     fields
 }
 
+/// The decision about a program that a process of a run is about to execute. `run` is the id of the decision that
+/// allowed the run.
+pub(crate) fn descendant(
+    actor: &str,
+    run: &str,
+    attempt: &ExecAttempt<'_>,
+    judged: Result<(), &Denial>,
+) -> Fields {
+    let mut redactor = Redactor::default();
+    let mut fields = of_attempt(actor, run, attempt, &mut redactor);
+    fields.push(("decision", json!(if judged.is_ok() { "allow" } else { "deny" })));
+    if let Err(denial) = judged {
+        fields.extend(why(&redactor, &denial.reasons));
+    }
+    fields
+}
+
+/// An allowed exec that was ended before it ran, because program or arguments had changed by then.
+pub(crate) fn lost_race(actor: &str, run: &str, attempt: &ExecAttempt<'_>) -> Fields {
+    let mut fields = of_attempt(actor, run, attempt, &mut Redactor::default());
+    fields.push(("decision", json!("deny")));
+    fields.push(("code", json!("exec.changed")));
+    fields
+}
+
+fn of_attempt(actor: &str, run: &str, attempt: &ExecAttempt<'_>, redactor: &mut Redactor) -> Fields {
+    let argv = redactor.argv(attempt.argv);
+    vec![
+        ("id", json!(run)),
+        ("actor", json!(actor)),
+        ("message", json!(format!("exec: {}", String::from_utf8_lossy(cut(&argv.join(&b' ')))))),
+        ("process", json!(attempt.caller.as_raw())),
+        ("caller", json!(&**attempt.role)),
+        ("program", text(attempt.program.real.as_os_str().as_bytes())),
+        ("argv", list(&argv, &mut { FIELD_BYTES })),
+        ("cwd", text(attempt.cwd.as_os_str().as_bytes())),
+    ]
+}
+
 /// The end of a run.
 pub(crate) fn outcome(actor: &str, id: &str, outcome: &Outcome, enforcement: &Enforcement) -> Fields {
     let status = outcome.status;
@@ -118,6 +158,7 @@ pub(crate) fn outcome(actor: &str, id: &str, outcome: &Outcome, enforcement: &En
         ("stderrBytes", json!(outcome.stderr)),
         ("swept", json!(outcome.sweep.swept)),
         ("sweepComplete", json!(outcome.sweep.complete)),
+        ("denials", json!(outcome.denials.count())),
         ("enforced", Value::Object(guarantees.collect())),
     ]
 }

@@ -15,6 +15,11 @@ use claw_policy::{FactError, Facts, FileId, Policy, Query};
 
 pub use users::own_home;
 
+/// The program that an absolute path names, as [`Query::ProgramPath`] is answered.
+pub(crate) fn program_at(path: &Path) -> Result<claw_policy::ProgramFact, FactError> {
+    program::at(path, &mut path::Passed::default())
+}
+
 /// The most entries of a tree that are looked at one by one.
 const TREE_LIMIT: usize = 100_000;
 

@@ -3,6 +3,7 @@
 use claw_policy::{Confinement, Guarantee, NetworkRule, Protocol};
 
 use super::State;
+use super::has_exec_stop;
 use crate::KernelFeatures;
 use crate::domain::has_signal_scope;
 
@@ -17,7 +18,7 @@ pub(super) fn state(guarantee: Guarantee, confinement: &Confinement, kernel: &Ke
             "",
             "chmod, chown, timestamps and attributes of readable files, which Landlock does not cover,",
         ),
-        Guarantee::ExecArguments => later("", "argument rules for the programs that a command starts"),
+        Guarantee::ExecArguments => exec_arguments(kernel),
         Guarantee::Exec => exec(kernel),
         Guarantee::Network => network(confinement, kernel),
         Guarantee::Signals => signals(kernel),
@@ -53,6 +54,19 @@ fn exec(kernel: &KernelFeatures) -> State {
             ),
         ),
     }
+}
+
+fn exec_arguments(kernel: &KernelFeatures) -> State {
+    if !kernel.user_notification() {
+        return missing("the kernel has no seccomp notification", "use Linux 5.19 or later");
+    }
+    if !has_exec_stop(kernel) {
+        return missing(
+            format!("Yama's ptrace_scope is {}: no exec can be held and checked", kernel.ptrace_scope),
+            "set kernel.yama.ptrace_scope to 1",
+        );
+    }
+    enforced("seccomp notification of every exec, checked again in the exec stop (ptrace)")
 }
 
 fn network(confinement: &Confinement, kernel: &KernelFeatures) -> State {

@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn start() -> Result<Launcher, SpawnError> {
-        Launcher::start(Restrictions { domain: Box::new(|| Ok(())), scope: None }, None)
+        Launcher::start(Restrictions { domain: Box::new(|| Ok(())), scope: None, supervised: false }, None)
     }
 
     #[test]

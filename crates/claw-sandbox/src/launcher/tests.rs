@@ -51,6 +51,7 @@ fn restrictions() -> Restrictions {
     Restrictions {
         domain: Box::new(|| domain.restrict_current_thread().map_err(|error| error.to_string())),
         scope: Some(Arc::new(|| scope_signals_current_thread().map_err(|error| error.to_string()))),
+        supervised: false,
     }
 }
 
@@ -59,7 +60,10 @@ fn launcher() -> Arc<Launcher> {
 }
 
 fn unscoped_launcher() -> Arc<Launcher> {
-    Arc::new(Launcher::start(Restrictions { domain: Box::new(|| Ok(())), scope: None }, None).unwrap())
+    Arc::new(
+        Launcher::start(Restrictions { domain: Box::new(|| Ok(())), scope: None, supervised: false }, None)
+            .unwrap(),
+    )
 }
 
 fn c(text: &str) -> CString {
@@ -80,6 +84,7 @@ fn spec(argv: &[&str]) -> ChildSpec {
         .unwrap(),
         rlimits: resource_limits(&Limits::default()).unwrap(),
         supervision: Supervision::default(),
+        watch: None,
     }
 }
 
@@ -255,7 +260,8 @@ fn without_a_scope_the_session_is_swept_and_the_outcome_says_so() {
 
 #[test]
 fn a_scope_that_does_not_hold_is_not_believed() {
-    let restrictions = Restrictions { domain: Box::new(|| Ok(())), scope: Some(Arc::new(|| Ok(()))) };
+    let restrictions =
+        Restrictions { domain: Box::new(|| Ok(())), scope: Some(Arc::new(|| Ok(()))), supervised: false };
     let launcher = Arc::new(Launcher::start(restrictions, None).unwrap());
     let outcome = launcher.spawn(sh("exit 0")).unwrap().wait();
     assert_eq!(outcome.sweep.method, SweepMethod::Session);
@@ -263,7 +269,8 @@ fn a_scope_that_does_not_hold_is_not_believed() {
 
 #[test]
 fn a_launcher_that_cannot_be_restricted_does_not_start() {
-    let restrictions = Restrictions { domain: Box::new(|| Err("no such right".into())), scope: None };
+    let restrictions =
+        Restrictions { domain: Box::new(|| Err("no such right".into())), scope: None, supervised: false };
     let error = Launcher::start(restrictions, None).unwrap_err();
     assert_eq!(error, SpawnError::Restrict("no such right".into()));
 }

@@ -17,9 +17,11 @@ use claw_policy::{Confinement, ExecGrant, Reason};
 use nix::errno::Errno;
 
 use crate::domain::{DomainError, PreparedDomain, has_signal_scope, scope_signals_current_thread};
+use crate::enforcement::{has_exec_stop, is_supervised};
 use crate::launcher::{Launcher, LauncherCache, Restrictions, Scope};
 use crate::limits::{ProcessBound, resource_limits};
 use crate::spawn::{ChildSpec, SpawnError, StdioPlan, Streams, Supervision, resources};
+use crate::supervisor::{Oversight, Role, Watch};
 use crate::temporary::TemporaryDirectory;
 use crate::{Enforcement, KernelFeatures, Missing, Running, assess};
 
@@ -54,6 +56,7 @@ impl LaunchPlan {
             streams: Streams::open(io).map_err(PrepareError::Streams)?,
             rlimits: resource_limits(&confinement.limits).map_err(PrepareError::Limits)?,
             supervision: supervision(confinement),
+            watch: None,
         };
         Ok(Self { spec, confinement: Arc::clone(confinement), kernel: kernel.clone(), enforcement })
     }
@@ -70,12 +73,21 @@ impl LaunchPlan {
         *time = Some(time.map_or(timeout, |limit| limit.min(timeout)));
     }
 
+    /// States who judges what the run's processes execute, if that is needed and can be had.
+    pub(crate) fn watch<O: Oversight + 'static>(&mut self, role: Role, oversight: impl FnOnce() -> Arc<O>) {
+        if is_supervised(&self.confinement, &self.kernel) {
+            let verify = has_exec_stop(&self.kernel);
+            self.spec.watch = Some(Watch { oversight: oversight(), role, verify });
+        }
+    }
+
     /// Starts the run.
     ///
     /// The first run under a confinement makes its launcher; the others are as cheap as a plain spawn.
     pub fn spawn(self, launchers: &LauncherCache) -> Result<Running, SpawnError> {
         let Self { mut spec, confinement, kernel, .. } = self;
-        let start = || start_launcher(&confinement, &kernel);
+        let supervised = spec.watch.is_some();
+        let start = || start_launcher(&confinement, &kernel, supervised);
         let found = launchers.get(&confinement, start)?;
         prepare::set_temporary(&mut spec.environment, &confinement, &found.launcher);
         let mut failed = match found.launcher.spawn(spec) {
@@ -95,7 +107,11 @@ impl LaunchPlan {
 }
 
 // Makes the private temporary directory and a thread that has restricted itself.
-fn start_launcher(confinement: &Confinement, kernel: &KernelFeatures) -> Result<Launcher, SpawnError> {
+fn start_launcher(
+    confinement: &Confinement,
+    kernel: &KernelFeatures,
+    supervised: bool,
+) -> Result<Launcher, SpawnError> {
     let restrict = |error: DomainError| SpawnError::Restrict(error.to_string());
     let temporary = TemporaryDirectory::create(&std::env::temp_dir())
         .map_err(|error| resources("make a temporary directory", &error))?;
@@ -105,6 +121,7 @@ fn start_launcher(confinement: &Confinement, kernel: &KernelFeatures) -> Result<
     let restrictions = Restrictions {
         domain: Box::new(|| domain.restrict_current_thread().map_err(|error| error.to_string())),
         scope,
+        supervised,
     };
     Launcher::start(restrictions, Some(temporary))
 }

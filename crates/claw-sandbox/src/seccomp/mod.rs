@@ -8,6 +8,7 @@
 mod dispatch;
 #[cfg(test)]
 mod emulator;
+pub(crate) mod notify;
 #[cfg(test)]
 mod specification;
 mod table;
@@ -51,6 +52,8 @@ impl From<Verdict> for u32 {
 pub(crate) struct SeccompSpec {
     /// Whether AF_UNIX sockets may connect: only where Landlock rules on their paths (ABI 9).
     pub(crate) unix_connect: bool,
+    /// Whether the threads that have the program install a listener: then the listener's own program refuses others.
+    pub(crate) supervised: bool,
 }
 
 /// The programs could not be made. A bug of ours, found by the tests.
@@ -68,25 +71,33 @@ impl SeccompSpec {
     /// The program for a confinement.
     ///
     /// Network rules are not enforced by port or host yet, so every confinement has no network.
-    pub(crate) fn of(_confinement: &Confinement, kernel: &KernelFeatures) -> Self {
-        Self { unix_connect: kernel.used_abi() >= 9 }
+    pub(crate) fn of(confinement: &Confinement, kernel: &KernelFeatures) -> Self {
+        Self {
+            unix_connect: kernel.used_abi() >= 9,
+            supervised: crate::enforcement::is_supervised(confinement, kernel),
+        }
     }
 
     /// The programs, to be installed in any order: each call gets the strictest answer of them.
     pub(crate) fn compile(self) -> Result<[BpfProgram; 2], CompileError> {
         let architecture = table::AUDIT_ARCHITECTURE.ok_or(CompileError::Architecture)?;
-        Ok([dispatch::compile(self, architecture)?, Self::compile_argument_rules()?])
+        Ok([dispatch::compile(self, architecture)?, self.compile_argument_rules()?])
     }
 
-    fn compile_argument_rules() -> Result<BpfProgram, CompileError> {
+    fn compile_argument_rules(self) -> Result<BpfProgram, CompileError> {
         let target = TargetArch::try_from(std::env::consts::ARCH).map_err(|_| CompileError::Architecture)?;
         let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-        for rule in table::ARGUMENTS {
+        for rule in self.argument_rules() {
             rules.entry(rule.call.number.into()).or_default().push(rule.compile()?);
         }
         let deny = SeccompAction::Errno(table::EPERM);
         let filter = SeccompFilter::new(rules, SeccompAction::Allow, deny, target)?;
         Ok(filter.try_into()?)
+    }
+
+    fn argument_rules(self) -> impl Iterator<Item = &'static ArgumentRule> {
+        let refuses_listeners = |rule: &&ArgumentRule| i64::from(rule.call.number) == libc::SYS_seccomp;
+        table::ARGUMENTS.iter().filter(move |rule| !(self.supervised && refuses_listeners(rule)))
     }
 
     // Calls that are denied whatever their arguments.

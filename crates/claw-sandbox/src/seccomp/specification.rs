@@ -14,7 +14,7 @@ impl SeccompSpec {
         if let Some((group, _)) = self.denied().find(|(_, call)| call.number == number) {
             return Verdict::Errno(group.errno);
         }
-        let mut rules = table::ARGUMENTS.iter().filter(|rule| rule.call.number == number);
+        let mut rules = self.argument_rules().filter(|rule| rule.call.number == number);
         if rules.any(|rule| rule.matches(arguments)) { Verdict::Errno(table::EPERM) } else { Verdict::Allow }
     }
 }

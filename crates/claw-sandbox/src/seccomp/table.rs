@@ -206,6 +206,8 @@ const UNIX: u32 = libc::AF_UNIX as u32;
 const TIOCSTI: u32 = 0x5412;
 const TIOCLINUX: u32 = 0x541C;
 const PTRACER: u32 = libc::PR_SET_PTRACER as u32;
+const MEMORY_MAP: u32 = libc::PR_SET_MM as u32;
+const DUMPABLE: u32 = libc::PR_SET_DUMPABLE as u32;
 const EMPTY_PATH: u32 = libc::AT_EMPTY_PATH as u32;
 const NEW_LISTENER: u32 = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER as u32;
 const NOEXEC_SEAL: u32 = libc::MFD_NOEXEC_SEAL;
@@ -245,6 +247,8 @@ pub(super) const ARGUMENTS: &[ArgumentRule] = rules![
     SYS_ioctl [equal(1, TIOCSTI)] TERMINAL;
     SYS_ioctl [equal(1, TIOCLINUX)] TERMINAL;
     SYS_prctl [equal(0, PTRACER)] "lets a process outside reach in";
+    SYS_prctl [equal(0, MEMORY_MAP)] "changes what the kernel says of a process, by which the supervisor knows it";
+    SYS_prctl [equal(0, DUMPABLE), equal(1, 0)] "hides a process from its supervisor, which then denies what it does";
     SYS_memfd_create [lacks(1, NOEXEC_SEAL)] "a file in memory could be executed past the allowlist";
     SYS_execveat [has(4, EMPTY_PATH)] "executes a descriptor, past the path that rules are about";
     SYS_seccomp [has(1, NEW_LISTENER)] "a listener could answer the calls of other processes";

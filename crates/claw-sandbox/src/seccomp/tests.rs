@@ -6,7 +6,11 @@ use super::emulator::{self, Data};
 use super::{SeccompSpec, Verdict, table};
 use crate::sys::{attempt, caps};
 
-const SPECS: [SeccompSpec; 2] = [SeccompSpec { unix_connect: false }, SeccompSpec { unix_connect: true }];
+const SPECS: [SeccompSpec; 3] = [
+    SeccompSpec { unix_connect: false, supervised: false },
+    SeccompSpec { unix_connect: true, supervised: false },
+    SeccompSpec { unix_connect: false, supervised: true },
+];
 
 fn native() -> u32 {
     table::AUDIT_ARCHITECTURE.expect("the tests run on an architecture with a table")

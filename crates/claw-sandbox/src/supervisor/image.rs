@@ -1,0 +1,185 @@
+//! What an `execve` would run.
+#![forbid(unsafe_code)]
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use claw_policy::{FileId, ProgramFact};
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::{SFlag, fstat};
+
+use super::process::{Process, path_of};
+use super::script::{HEAD_BYTES, Shebang};
+use crate::sys::notify::Notification;
+
+// The kernel gives up after so many interpreters that are scripts themselves (fs/exec.c).
+const INTERPRETERS: usize = 5;
+
+/// An `execve` as the caller asks for it.
+#[derive(Debug)]
+pub(crate) struct ExecCall {
+    /// The directory that a relative path begins at.
+    pub(crate) base: Base,
+    /// The path as written.
+    pub(crate) path: Vec<u8>,
+    /// The argument vector.
+    pub(crate) argv: Vec<Vec<u8>>,
+    /// Whether a link in the last component is refused.
+    pub(crate) no_follow: bool,
+}
+
+/// Where a relative path begins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Base {
+    /// The working directory.
+    Cwd,
+    /// A directory of the caller's.
+    Descriptor(i32),
+}
+
+/// The file that would run, opened, and what the kernel will have made of it when it does.
+#[derive(Debug)]
+pub(crate) struct Image {
+    /// The program, links followed; for a script the script.
+    pub(crate) program: ProgramFact,
+    /// The caller's working directory.
+    pub(crate) cwd: PathBuf,
+    /// What the process will execute: the program, or the last interpreter of a script.
+    pub(crate) executable: FileId,
+    /// The argument vector that the kernel will commit, as [`Process::committed_arguments`] gives it.
+    pub(crate) committed: Vec<u8>,
+}
+
+impl ExecCall {
+    /// Reads the call from its caller's memory.
+    pub(crate) fn read(notification: &Notification, process: Process<'_>) -> nix::Result<Self> {
+        let [first, second, third, _, flags, _] = notification.arguments;
+        if notification.call == libc::SYS_execve {
+            let (path, argv) = (process.path(first)?, process.strings(second)?);
+            return Ok(Self { base: Base::Cwd, path, argv, no_follow: false });
+        }
+        // The kernel takes the low half of an `int`.
+        let directory = first as u32 as i32;
+        let base = if directory == libc::AT_FDCWD { Base::Cwd } else { Base::Descriptor(directory) };
+        let no_follow = flags & AtFlags::AT_SYMLINK_NOFOLLOW.bits() as u64 != 0;
+        Ok(Self { base, path: process.path(second)?, argv: process.strings(third)?, no_follow })
+    }
+
+    /// Finds the file.
+    pub(crate) fn resolve(&self, process: Process<'_>) -> nix::Result<Image> {
+        if self.path.is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        let cwd = process.directory()?;
+        let cwd_path = path_of(&cwd).ok_or(Errno::ENOENT)?;
+        let file = self.open(process, &cwd)?;
+        let status = fstat(&file)?;
+        if SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits()) != SFlag::S_IFREG {
+            return Err(Errno::EACCES);
+        }
+        let id = FileId { device: status.st_dev, inode: status.st_ino };
+        let program = self.program(&cwd_path, &file, id)?;
+        let (executable, argv) = self.commit(&file, id, &cwd)?;
+        let committed = argv.iter().flat_map(|word| word.iter().copied().chain([0])).collect();
+        Ok(Image { program, cwd: cwd_path, executable, committed })
+    }
+
+    fn open(&self, process: Process<'_>, cwd: &OwnedFd) -> nix::Result<OwnedFd> {
+        if let Some(link) = own_link(&self.path, process) {
+            return process.open_link(&link);
+        }
+        let resolve = ResolveFlag::RESOLVE_NO_MAGICLINKS;
+        let base;
+        let directory = match self.base {
+            Base::Cwd => cwd.as_fd(),
+            Base::Descriptor(_) if self.path.starts_with(b"/") => AT_FDCWD,
+            Base::Descriptor(descriptor) => {
+                base = process.descriptor(descriptor)?;
+                base.as_fd()
+            }
+        };
+        open_beneath(directory, &self.path, resolve, self.no_follow)
+    }
+
+    // The fact is looked up by path, so it is compared with the opened file.
+    fn program(&self, cwd: &Path, file: &OwnedFd, id: FileId) -> nix::Result<ProgramFact> {
+        let spelled = match self.base {
+            Base::Cwd => cwd.join(OsStr::from_bytes(&self.path)),
+            Base::Descriptor(_) => PathBuf::new(),
+        };
+        let real = path_of(file).ok_or(Errno::EACCES)?;
+        let facts = [spelled, real].into_iter().filter(|path| path.is_absolute());
+        let mut facts = facts.filter_map(|path| crate::edge::program_at(&path).ok());
+        let fact = facts.find(|fact| fact.id == id).ok_or(Errno::EACCES)?;
+        if fact.executable { Ok(fact) } else { Err(Errno::EACCES) }
+    }
+
+    // Follows the interpreters as the kernel does.
+    fn commit(&self, file: &OwnedFd, id: FileId, cwd: &OwnedFd) -> nix::Result<(FileId, Vec<Vec<u8>>)> {
+        let mut argv = if self.argv.is_empty() { vec![Vec::new()] } else { self.argv.clone() };
+        let mut name = self.script_name();
+        let (mut executable, mut next) = (id, read_shebang(file));
+        for _ in 0..=INTERPRETERS {
+            let Some(Shebang { interpreter, argument }) = next else {
+                return Ok((executable, argv));
+            };
+            let before = [interpreter.clone()].into_iter().chain(argument).chain([name]);
+            argv = before.chain(argv.into_iter().skip(1)).collect();
+            let file = open_beneath(cwd.as_fd(), &interpreter, ResolveFlag::RESOLVE_NO_MAGICLINKS, false)?;
+            let status = fstat(&file)?;
+            executable = FileId { device: status.st_dev, inode: status.st_ino };
+            name = interpreter;
+            next = read_shebang(&file);
+        }
+        Err(Errno::ELOOP)
+    }
+
+    // The name under which an interpreter finds the script.
+    fn script_name(&self) -> Vec<u8> {
+        match self.base {
+            Base::Descriptor(descriptor) if !self.path.starts_with(b"/") => {
+                [format!("/dev/fd/{descriptor}/").as_bytes(), &self.path].concat()
+            }
+            _ => self.path.clone(),
+        }
+    }
+}
+
+fn open_beneath(
+    directory: BorrowedFd<'_>,
+    path: &[u8],
+    resolve: ResolveFlag,
+    no_follow: bool,
+) -> nix::Result<OwnedFd> {
+    let mut flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+    if no_follow {
+        flags |= OFlag::O_NOFOLLOW;
+    }
+    openat2(directory, OsStr::from_bytes(path), OpenHow::new().flags(flags).resolve(resolve))
+}
+
+// `/proc/self` and what leads there mean the caller, not us. Returns the name below `/proc/ID`.
+fn own_link(path: &[u8], process: Process<'_>) -> Option<String> {
+    let own = format!("/proc/{}/", process.id());
+    let begins: [&[u8]; 3] = [b"/proc/self/", b"/proc/thread-self/", own.as_bytes()];
+    let name = begins.iter().find_map(|begin| path.strip_prefix(*begin));
+    if name == Some(b"exe") {
+        return Some(String::from("exe"));
+    }
+    let number =
+        name.and_then(|name| name.strip_prefix(b"fd/")).or_else(|| path.strip_prefix(b"/dev/fd/"))?;
+    let number: u32 = std::str::from_utf8(number).ok()?.parse().ok()?;
+    Some(format!("fd/{number}"))
+}
+
+fn read_shebang(file: &OwnedFd) -> Option<Shebang> {
+    let readable = File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    readable.take(HEAD_BYTES as u64).read_to_end(&mut head).ok()?;
+    Shebang::of(&head)
+}

@@ -1,0 +1,44 @@
+//! Who decides for the processes of a run.
+#![forbid(unsafe_code)]
+
+use std::fmt::Debug;
+use std::path::Path;
+
+use claw_policy::ProgramFact;
+use nix::unistd::Pid;
+
+use super::Role;
+
+/// A program that a process of a run is about to execute.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ExecAttempt<'a> {
+    /// The thread that asks.
+    pub(crate) caller: Pid,
+    /// What its process is.
+    pub(crate) role: &'a Role,
+    /// The program.
+    pub(crate) program: &'a ProgramFact,
+    /// Its arguments.
+    pub(crate) argv: &'a [Vec<u8>],
+    /// The caller's working directory.
+    pub(crate) cwd: &'a Path,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict {
+    /// It may run, and is this from then on.
+    Allow(Role),
+    /// It may not. What is said about it, as one line.
+    Deny(String),
+}
+
+/// Judges what the processes of a run ask for. It is called on the run's own supervisor thread, and the caller waits
+/// for the answer.
+pub(crate) trait Oversight: Debug + Send + Sync {
+    /// Judges a program that is about to be executed, and records the decision.
+    fn exec(&self, attempt: &ExecAttempt<'_>) -> Verdict;
+
+    /// Records that an allowed exec turned out to be another one and was ended before it ran.
+    fn lost_race(&self, attempt: &ExecAttempt<'_>);
+}

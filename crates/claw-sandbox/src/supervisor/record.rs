@@ -1,0 +1,48 @@
+//! What was denied to the processes of a run.
+#![forbid(unsafe_code)]
+
+/// How many denials are kept in words.
+const KEPT: usize = 64;
+
+/// What was denied during a run.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Denials {
+    first: Vec<DeniedCall>,
+    count: u64,
+}
+
+/// A request of a run's process that was denied.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct DeniedCall {
+    /// The process that asked.
+    pub process: u32,
+    /// What it asked for, why it was denied and by which rule, as one line.
+    pub message: String,
+}
+
+impl Denials {
+    /// The first ones, at most 64.
+    #[must_use]
+    pub fn first(&self) -> &[DeniedCall] {
+        &self.first
+    }
+
+    /// How many there were in all.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Adds one. `true` when it is news: kept in words, and not the last one again, as when a shell looks for a program
+    /// along its PATH.
+    pub(crate) fn add(&mut self, process: u32, message: &str) -> bool {
+        self.count += 1;
+        let again = self.first.last().is_some_and(|last| last.process == process && last.message == message);
+        let is_kept = self.first.len() < KEPT && !again;
+        if is_kept {
+            self.first.push(DeniedCall { process, message: message.to_owned() });
+        }
+        is_kept
+    }
+}

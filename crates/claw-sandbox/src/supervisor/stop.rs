@@ -1,0 +1,93 @@
+//! The exec stop: a process is held after its exec's point of no return and before the first instruction of the
+//! new program.
+//!
+//! Until then another thread, or a `vfork` child that shares memory, can change path and arguments after they
+//! were judged. In the stop the kernel has committed both, and nothing but the kernel has run.
+//!
+//! The thread is seized while its `execve` waits for our answer, and asked to stop. So after the answer it makes
+//! exactly one first stop: at the exec's event, or, when the exec failed, on its way back. Afterwards it is let go,
+//! so nothing else that a run does costs a stop.
+#![forbid(unsafe_code)]
+
+use nix::errno::Errno;
+use nix::sys::ptrace::{self, Options};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+/// A thread that this thread will hold at its exec.
+#[derive(Debug)]
+#[must_use = "the thread would be held for ever"]
+pub(crate) struct Seized(());
+
+/// Where a seized thread arrived.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    /// The program is committed; the process is held.
+    Committed(Held),
+    /// The exec failed, and the caller goes on.
+    Failed,
+    /// The process is gone.
+    Gone,
+}
+
+/// A process that is held in the exec stop.
+#[derive(Debug)]
+#[must_use = "the process would be held for ever"]
+pub(crate) struct Held(Pid);
+
+/// Seizes a thread whose call waits for an answer.
+pub(crate) fn seize(thread: Pid) -> nix::Result<Seized> {
+    ptrace::seize(thread, Options::PTRACE_O_TRACEEXEC | Options::PTRACE_O_EXITKILL)?;
+    // Pending until the call has been answered: it only waits for deadly signals.
+    ptrace::interrupt(thread)?;
+    Ok(Seized(()))
+}
+
+impl Seized {
+    /// Waits until the thread arrives. To be called after its `execve` was answered.
+    ///
+    /// The id may be another one then: a thread that executes becomes its process's first thread. This thread holds
+    /// nothing else, so whatever arrives is it.
+    pub(crate) fn arrive(self) -> Arrival {
+        loop {
+            // Without the other threads' children, or we would take their events.
+            match waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)) {
+                Ok(WaitStatus::PtraceEvent(id, _, event))
+                    if event == ptrace::Event::PTRACE_EVENT_EXEC as i32 =>
+                {
+                    return Arrival::Committed(Held(id));
+                }
+                Ok(WaitStatus::PtraceEvent(id, _, _)) => {
+                    let _ = ptrace::detach(id, None);
+                    return Arrival::Failed;
+                }
+                Ok(WaitStatus::Stopped(id, signal)) => {
+                    let _ = ptrace::detach(id, signal);
+                    return Arrival::Failed;
+                }
+                Err(Errno::EINTR) => {}
+                Ok(_) | Err(_) => return Arrival::Gone,
+            }
+        }
+    }
+}
+
+impl Held {
+    /// The process's id.
+    pub(crate) const fn id(&self) -> Pid {
+        self.0
+    }
+
+    /// Lets the program run. `false` when the process was killed meanwhile.
+    pub(crate) fn release(self) -> bool {
+        ptrace::detach(self.0, None).is_ok()
+    }
+
+    /// Ends the process before it has run an instruction.
+    pub(crate) fn kill(self) {
+        let _ = kill(self.0, Signal::SIGKILL);
+        // A zombie is its tracer's until the tracer has waited for it.
+        let _ = waitpid(self.0, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD));
+    }
+}

@@ -1,0 +1,235 @@
+//! Real runs under a supervisor, judged by tables in place of a policy.
+//!
+//! The same tests run as root and as an unprivileged user. What a command may do is shown by what it leaves in a
+//! file or writes to its output, and each attack is first shown to succeed where everything is allowed.
+
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::pipe2;
+
+use super::*;
+use crate::launcher::{Launcher, Restrictions};
+use crate::outcome::Outcome;
+use crate::spawn::{ChildSpec, StdioPlan, StreamPlan, Streams, Supervision};
+
+type Rule = fn(&ExecAttempt<'_>) -> bool;
+
+struct Table {
+    rule: Rule,
+    seen: Mutex<Vec<String>>,
+    lost: Mutex<u32>,
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Table")
+    }
+}
+
+impl Oversight for Table {
+    fn exec(&self, attempt: &ExecAttempt<'_>) -> Verdict {
+        let argv: Vec<_> = attempt.argv.iter().map(|word| String::from_utf8_lossy(word)).collect();
+        self.seen.lock().unwrap().push(format!("{} > {}", attempt.role, argv.join(" ")));
+        if (self.rule)(attempt) {
+            let name = attempt.program.real.file_name().unwrap().to_string_lossy();
+            Verdict::Allow(format!("{}/{name}", attempt.role).into())
+        } else {
+            Verdict::Deny(format!("denied: `{}`", argv.join(" ")))
+        }
+    }
+
+    fn lost_race(&self, _attempt: &ExecAttempt<'_>) {
+        *self.lost.lock().unwrap() += 1;
+    }
+}
+
+struct Ran {
+    outcome: Outcome,
+    output: String,
+    seen: Vec<String>,
+    lost: u32,
+}
+
+fn c(text: &str) -> CString {
+    CString::new(text).unwrap()
+}
+
+fn pipe() -> (File, OwnedFd) {
+    let (read, write) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
+    (read.into(), write)
+}
+
+fn run_in(directory: &Path, argv: &[&str], verify: bool, rule: Rule) -> Ran {
+    let restrict = || crate::sys::caps::set_no_new_privileges().map_err(|errno| errno.to_string());
+    let restrictions = Restrictions { domain: Box::new(restrict), scope: None, supervised: true };
+    let launcher = Arc::new(Launcher::start(restrictions, None).unwrap());
+    let table = Arc::new(Table { rule, seen: Mutex::default(), lost: Mutex::default() });
+    let (mut read, write) = pipe();
+    let stderr = write.try_clone().unwrap();
+    let spec = ChildSpec {
+        program: c(argv[0]),
+        argv: argv.iter().copied().map(c).collect(),
+        environment: vec![c("PATH=/usr/bin:/bin")],
+        directory: File::open(directory).unwrap().into(),
+        streams: Streams::open(StdioPlan {
+            stdin: StreamPlan::Null,
+            stdout: StreamPlan::Descriptor(write),
+            stderr: StreamPlan::Descriptor(stderr),
+        })
+        .unwrap(),
+        rlimits: Vec::new(),
+        supervision: Supervision::default(),
+        watch: Some(Watch {
+            oversight: Arc::clone(&table) as Arc<dyn Oversight>,
+            role: "agent".into(),
+            verify,
+        }),
+    };
+    let running = launcher.spawn(spec).unwrap();
+    let mut output = String::new();
+    read.read_to_string(&mut output).unwrap();
+    let outcome = running.wait();
+    let (seen, lost) = (table.seen.lock().unwrap().clone(), *table.lost.lock().unwrap());
+    Ran { outcome, output, seen, lost }
+}
+
+fn run(argv: &[&str], rule: Rule) -> Ran {
+    run_in(Path::new("/"), argv, true, rule)
+}
+
+fn name(attempt: &ExecAttempt<'_>) -> String {
+    attempt.program.real.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+fn is_shell(attempt: &ExecAttempt<'_>) -> bool {
+    ["sh", "dash", "bash"].contains(&&*name(attempt))
+}
+
+// A directory that an unprivileged test can use too.
+fn scene() -> (tempfile::TempDir, PathBuf) {
+    let scene = tempfile::tempdir().unwrap();
+    let path = scene.path().canonicalize().unwrap();
+    (scene, path)
+}
+
+fn copy_program(from: &str, to: &Path) {
+    fs::copy(from, to).unwrap();
+    fs::set_permissions(to, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn every_exec_of_the_tree_is_asked_about_with_its_callers_role() {
+    let ran =
+        run(&["/bin/sh", "-c", "/bin/sh -c '/usr/bin/env /bin/echo deep; :'; /bin/echo shallow"], |_| true);
+    assert_eq!(ran.output, "deep\nshallow\n");
+    assert_eq!(ran.outcome.denials.count(), 0);
+    let shell = fs::canonicalize("/bin/sh").unwrap().file_name().unwrap().to_string_lossy().into_owned();
+    assert_eq!(
+        ran.seen,
+        [
+            "agent > /bin/sh -c /usr/bin/env /bin/echo deep; :".to_owned(),
+            format!("agent/{shell} > /usr/bin/env /bin/echo deep"),
+            format!("agent/{shell}/env > /bin/echo deep"),
+            "agent > /bin/echo shallow".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn a_denied_exec_fails_with_eacces_and_says_so() {
+    let ran = run(&["/bin/sh", "-c", "/bin/echo no; echo $?"], is_shell);
+    assert!(ran.output.contains("claw-sandbox: denied: `/bin/echo no`\n"), "{}", ran.output);
+    assert!(ran.output.contains("126\n") && !ran.output.contains("\nno\n"), "{}", ran.output);
+    let denials = ran.outcome.denials;
+    assert_eq!((denials.count(), &*denials.first()[0].message), (1, "denied: `/bin/echo no`"));
+}
+
+#[test]
+fn a_missing_program_is_not_found_as_usual() {
+    let ran = run(&["/bin/sh", "-c", "/nowhere/program; echo $?; exec /etc"], |_| true);
+    assert!(ran.output.contains("127\n"), "{}", ran.output);
+    assert_eq!(ran.outcome.denials.count(), 0);
+}
+
+#[test]
+fn a_copied_renamed_or_linked_program_is_what_it_is() {
+    let (_keep, path) = scene();
+    copy_program("/bin/echo", &path.join("copied"));
+    symlink("/bin/echo", path.join("linked")).unwrap();
+    for allowed in [true, false] {
+        let rule: Rule =
+            if allowed { |_| true } else { |attempt| is_shell(attempt) || name(attempt) == "cat" };
+        let script = "./copied one; ./linked two; exec -a cat /bin/echo three";
+        let ran = run_in(&path, &["/bin/bash", "-c", script], true, rule);
+        assert_eq!(ran.output.contains("one\n"), allowed, "{}", ran.output);
+        assert_eq!(ran.output.contains("two\n"), allowed, "{}", ran.output);
+        assert_eq!(ran.output.contains("three\n"), allowed, "{}", ran.output);
+    }
+}
+
+#[test]
+fn a_script_runs_with_the_interpreter_that_was_judged() {
+    let (_keep, path) = scene();
+    fs::write(path.join("inner"), "#!/bin/sh -u\necho inner \"$0\" \"$@\"\n").unwrap();
+    fs::write(path.join("script"), "#! ./inner with spaces \necho never\n").unwrap();
+    for script in ["inner", "script"] {
+        fs::set_permissions(path.join(script), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let ran = run_in(&path, &["/bin/sh", "-c", "./inner a; ./script b c"], true, |_| true);
+    assert_eq!(ran.output, "inner ./inner a\ninner ./inner with spaces ./script b c\n");
+    assert_eq!(ran.lost, 0);
+}
+
+#[test]
+fn programs_without_a_name_are_denied() {
+    // Python runs a copy of `echo` from a file in memory, and from one that has been removed.
+    let script = "\
+import os, shutil, sys, tempfile
+def child(run):
+    if os.fork() == 0:
+        try: run()
+        except OSError as error: print('failed', error.errno, flush=True)
+        os._exit(0)
+    os.wait()
+memory = os.memfd_create('x', 0)
+os.write(memory, open('/bin/echo', 'rb').read())
+child(lambda: os.execve('/proc/self/fd/%d' % memory, ['echo', 'memory'], {}))
+path = tempfile.mktemp()
+shutil.copy('/bin/echo', path)
+gone = os.open(path, os.O_RDONLY)
+os.unlink(path)
+child(lambda: os.execve('/dev/fd/%d' % gone, ['echo', 'gone'], {}))
+";
+    let plain = std::process::Command::new("/usr/bin/python3").args(["-c", script]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&plain.stdout), "memory\ngone\n", "the control");
+    let ran = run(&["/usr/bin/python3", "-c", script], |_| true);
+    assert_eq!(ran.output.matches("failed 13").count(), 2, "{}", ran.output);
+}
+
+#[test]
+fn the_own_executable_may_be_named_by_its_link() {
+    let ran = run(&["/bin/bash", "-c", "exec /proc/self/exe -c 'echo again'"], is_shell);
+    assert_eq!(ran.output, "again\n");
+}
+
+#[test]
+fn without_the_exec_stop_roles_go_by_the_program() {
+    let rule: Rule = |attempt| is_shell(attempt) || name(attempt) == "env";
+    let ran = run_in(Path::new("/"), &["/bin/bash", "-c", "/usr/bin/env /bin/echo no"], false, rule);
+    assert_eq!(ran.seen.last().unwrap(), "agent/env > /bin/echo no");
+    assert!(!ran.output.starts_with("no"), "{}", ran.output);
+}
+
+#[test]
+fn a_thread_that_is_not_the_first_may_execute() {
+    let script = "import os, threading\n\
+        threading.Thread(target=lambda: os.execv('/bin/echo', ['echo', 'from', 'a', 'thread'])).start()\n\
+        import time\ntime.sleep(60)";
+    let ran = run(&["/usr/bin/python3", "-c", script], |_| true);
+    assert_eq!(ran.output, "from a thread\n");
+}
