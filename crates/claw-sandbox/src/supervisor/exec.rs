@@ -13,6 +13,7 @@ use super::stop::{self, Arrival};
 use super::{Role, Supervisor, Watch};
 use crate::sys::notify::{Answer, Notification};
 
+const LOST: &str = "killed: what a process executed was not what had been allowed: program or arguments had changed in between";
 // How long a line for a full standard error waits for its reader.
 const PATIENCE_MS: u8 = 100;
 
@@ -102,21 +103,25 @@ impl Supervisor<'_> {
         self.listener.answer(notification, Answer::Continue);
         let Arrival::Committed(held) = seized.arrive() else { return Ok(()) };
         let held_process = self.files.thread(held.id());
-        let is_as_judged = held_process.executable() == Ok(image.executable)
-            && held_process.committed_arguments().as_ref() == Ok(&image.committed);
-        match held_process.mark() {
-            Ok(mark) if is_as_judged => {
+        let found = held_process.executable().and_then(|executable| {
+            Ok((executable, held_process.committed_arguments()?, held_process.mark()?))
+        });
+        match found {
+            Ok((executable, arguments, mark))
+                if executable == image.executable && arguments == image.committed =>
+            {
                 if let Some(case) = self.desk.lock().as_mut() {
                     case.roles.note(mark, role);
                 }
                 held.release();
             }
-            _ => {
+            Ok(_) => {
                 held.kill();
                 lost();
-                let message = "killed: what it executed was not what had been allowed: the program or its arguments changed in between";
-                self.report(process, message);
+                self.report(process, LOST);
             }
+            // It is being killed by somebody else, or shows nothing of itself.
+            Err(_) => held.kill(),
         }
         Ok(())
     }

@@ -59,11 +59,11 @@ impl Seized {
                     return Arrival::Committed(Held(id));
                 }
                 Ok(WaitStatus::PtraceEvent(id, _, _)) => {
-                    let _ = ptrace::detach(id, None);
+                    let_go(id, None);
                     return Arrival::Failed;
                 }
                 Ok(WaitStatus::Stopped(id, signal)) => {
-                    let _ = ptrace::detach(id, signal);
+                    let_go(id, Some(signal));
                     return Arrival::Failed;
                 }
                 Err(Errno::EINTR) => {}
@@ -79,15 +79,26 @@ impl Held {
         self.0
     }
 
-    /// Lets the program run. `false` when the process was killed meanwhile.
-    pub(crate) fn release(self) -> bool {
-        ptrace::detach(self.0, None).is_ok()
+    /// Lets the program run.
+    pub(crate) fn release(self) {
+        let_go(self.0, None);
     }
 
     /// Ends the process before it has run an instruction.
     pub(crate) fn kill(self) {
         let _ = kill(self.0, Signal::SIGKILL);
-        // A zombie is its tracer's until the tracer has waited for it.
-        let _ = waitpid(self.0, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD));
+        bury(self.0);
     }
+}
+
+fn let_go(id: Pid, signal: Option<Signal>) {
+    if ptrace::detach(id, signal).is_err() {
+        // Something deadly took it out of its stop.
+        bury(id);
+    }
+}
+
+// A dead process is its tracer's until the tracer has waited for it; only then its parent learns of the end.
+fn bury(id: Pid) {
+    while waitpid(id, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)) == Err(Errno::EINTR) {}
 }
