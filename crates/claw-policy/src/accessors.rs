@@ -24,6 +24,12 @@ impl Policy {
         &self.trusted_dirs
     }
 
+    /// Whether executions are checked again at the exec stop (`exec.verify`).
+    #[must_use]
+    pub const fn exec_verify(&self) -> bool {
+        self.verify
+    }
+
     /// The workspace, as written after expansion.
     #[must_use]
     pub fn workspace(&self) -> Option<&Path> {

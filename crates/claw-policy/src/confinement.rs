@@ -151,6 +151,15 @@ pub struct Confinement {
     pub protected: Vec<String>,
     /// Whether argument rules exist, so that `exec-arguments` is needed for descendants.
     pub argument_rules: bool,
+    /// Whether every execution of a run's processes has to be decided (`crate::Request::Descendant`): not when any
+    /// program may run with any arguments.
+    pub supervise: bool,
+    /// Whether what was decided is checked again at the exec stop (`exec.verify`).
+    pub verify: bool,
+    /// Files, and directories for everything beneath, that may be executed beside `executables` only while every
+    /// execution is supervised: what a bundle needs where files can change, and programs that run other programs.
+    /// Canonical, sorted.
+    pub execute_supervised: Vec<PathBuf>,
     /// Outbound connections that are allowed; empty is no network at all.
     pub network: Vec<NetworkRule>,
     /// Bounds.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::{Confinement, Environment, FileAction, ProgramFact, Query, ResolvedPath};
+use crate::{Confinement, Environment, FileAction, ProgramFact, Query, ResolvedPath, Role};
 use claw_shell::Span;
 
 /// The answer to a request.
@@ -37,6 +37,8 @@ pub enum Grant {
     Environment(EnvironmentGrant),
     /// An address may be reached.
     Network(NetworkGrant),
+    /// A process of a run may execute a program.
+    Descendant(DescendantGrant),
 }
 
 impl Grant {
@@ -48,6 +50,7 @@ impl Grant {
             Self::File(grant) => &grant.reasons,
             Self::Environment(grant) => &grant.reasons,
             Self::Network(grant) => &grant.reasons,
+            Self::Descendant(grant) => &grant.reasons,
         }
     }
 }
@@ -109,6 +112,32 @@ impl ExecGrant {
     #[must_use]
     pub fn commands(&self) -> &[Vec<Vec<u8>>] {
         &self.commands
+    }
+    /// The role of the run's first process.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        Role::of_command(self.program.as_ref().ok(), &self.argv)
+    }
+}
+
+/// A program that a process of a run may execute.
+#[derive(Clone, Debug)]
+#[must_use = "a grant does nothing until it is used"]
+pub struct DescendantGrant {
+    pub(crate) role: Role,
+    pub(crate) reasons: Vec<Reason>,
+}
+
+impl DescendantGrant {
+    /// The role of the process once it runs the program.
+    #[must_use]
+    pub const fn role(&self) -> &Role {
+        &self.role
+    }
+    /// The rules that allowed it.
+    #[must_use]
+    pub fn reasons(&self) -> &[Reason] {
+        &self.reasons
     }
 }
 
@@ -288,6 +317,10 @@ codes! {
     ExecFull = "exec.full",
     /// A plain builtin.
     ExecBuiltin = "exec.builtin",
+    /// A part of what the calling process does.
+    ExecPart = "exec.part",
+    /// `exec.descendants: system`.
+    ExecSystem = "exec.system",
     /// A wrapper or shell whose inner commands are all judged.
     ExecTransparent = "exec.transparent",
     /// No allowlist entry matched.

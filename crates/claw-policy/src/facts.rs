@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::confinement::BaseConfinement;
-use crate::decide::Ground;
+use crate::decide::{Ground, Known};
 use crate::pattern::Patterns;
 
 /// Something about the world that a decision depends on.
@@ -74,6 +74,8 @@ pub struct Facts {
     pub(crate) ground: OnceLock<Arc<Ground>>,
     /// The same policy's confinement.
     pub(crate) confinement: OnceLock<(Arc<Patterns>, Arc<BaseConfinement>)>,
+    /// What the same policy's names of programs mean.
+    pub(crate) known: OnceLock<(Arc<Patterns>, Arc<Known>)>,
 }
 
 /// An answer to a [`Query::Tree`]: the canonical path of every entry beneath the directory, links not
@@ -181,6 +183,7 @@ impl Facts {
             base: Some(Arc::clone(base)),
             ground: base.ground.clone(),
             confinement: base.confinement.clone(),
+            known: base.known.clone(),
             ..Self::default()
         }
     }
@@ -229,6 +232,7 @@ impl Facts {
         if replaced {
             self.ground = OnceLock::new();
             self.confinement = OnceLock::new();
+            self.known = OnceLock::new();
         }
     }
 

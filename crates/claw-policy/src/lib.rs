@@ -27,14 +27,15 @@ mod pattern;
 mod policy;
 mod profile;
 mod request;
+mod role;
 mod schema;
 mod source;
 
 pub use confinement::{Access, Confinement, Floor, Guarantee, NetworkRule, Protocol, Root};
 pub use decide::{decide, queries};
 pub use decision::{
-    Code, Decision, Denial, EnvironmentGrant, ExecGrant, FileGrant, Grant, MissingFacts, NetworkGrant,
-    Question, Reason, RuleRef,
+    Code, Decision, Denial, DescendantGrant, EnvironmentGrant, ExecGrant, FileGrant, Grant, MissingFacts,
+    NetworkGrant, Question, Reason, RuleRef,
 };
 pub use diagnostic::{Diagnostic, Severity};
 pub use expand::Expansion;
@@ -45,6 +46,9 @@ pub use limits::Limits;
 pub use lint::lint;
 pub use policy::{FrontDoor, LogLevel, Logging, Policy};
 pub use profile::built_in;
-pub use request::{Environment, ExecRequest, FileAction, FileRequest, NetworkRequest, Origin, Request};
+pub use request::{
+    DescendantRequest, Environment, ExecRequest, FileAction, FileRequest, NetworkRequest, Origin, Request,
+};
+pub use role::Role;
 pub use schema::schema;
 pub use source::{Format, LineColumn, Source, SourceSpan};

@@ -1,8 +1,10 @@
 //! What can be asked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use claw_shell::Script;
+
+use crate::{ProgramFact, Role};
 
 /// A question to the policy.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +17,8 @@ pub enum Request<'a> {
     Environment(&'a [u8]),
     /// May this address be reached?
     Network(&'a NetworkRequest),
+    /// May this process of a run execute this program?
+    Descendant(&'a DescendantRequest<'a>),
 }
 
 /// Name and value pairs, bytes as the kernel takes them.
@@ -34,6 +38,20 @@ pub struct ExecRequest<'a> {
     pub cwd: PathBuf,
     /// The variables that the caller asks to pass.
     pub environment: Environment,
+}
+
+/// A program that a process of a run is about to execute.
+#[derive(Clone, Debug)]
+pub struct DescendantRequest<'a> {
+    /// The file that would run, resolved: its real path, its identity, and the interpreters that the kernel opens
+    /// for it.
+    pub program: &'a ProgramFact,
+    /// Its argument vector as the caller passes it.
+    pub argv: &'a [Vec<u8>],
+    /// The caller's working directory.
+    pub cwd: &'a Path,
+    /// What the calling process is.
+    pub caller: &'a Role,
 }
 
 /// What is done to a file.

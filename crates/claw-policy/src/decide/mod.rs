@@ -12,7 +12,7 @@ mod world;
 
 use crate::{Decision, Facts, MissingFacts, Policy, Query, Request};
 pub(crate) use environment::set_for_every_run as environment_of_every_run;
-pub(crate) use exec::Index as ExecIndex;
+pub(crate) use exec::{Index as ExecIndex, Known};
 pub(crate) use ground::Ground;
 use world::World;
 
@@ -31,6 +31,7 @@ pub fn decide(policy: &Policy, facts: &Facts, request: Request<'_>) -> Result<De
         Request::File(request) => file::decide(policy, &world, request),
         Request::Environment(name) => environment::decide(policy, name),
         Request::Network(request) => network::decide(policy, request),
+        Request::Descendant(request) => exec::decide_descendant(policy, &world, request),
     };
     world.finish(decision)
 }

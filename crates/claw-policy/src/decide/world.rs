@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::Known;
 use super::ground::Ground;
 use crate::confinement::BaseConfinement;
 use crate::{
@@ -117,6 +118,22 @@ impl<'a> World<'a> {
         }
         let _ = self.facts.confinement.set((Arc::clone(policy.patterns()), Arc::clone(&confinement)));
         Some(confinement)
+    }
+
+    /// What the policy's names of programs mean; remembered in the facts. `None` while a fact for it is missing.
+    pub(super) fn known(&self, policy: &Policy) -> Option<Arc<Known>> {
+        if let Some((of, known)) = self.facts.known.get()
+            && Arc::ptr_eq(of, policy.patterns())
+        {
+            return Some(Arc::clone(known));
+        }
+        let before = self.unanswered();
+        let known = Arc::new(Known::new(policy, self));
+        if self.unanswered() != before {
+            return None;
+        }
+        let _ = self.facts.known.set((Arc::clone(policy.patterns()), Arc::clone(&known)));
+        Some(known)
     }
 
     /// Every query that was not answered, for the caller to answer.

@@ -79,26 +79,11 @@ impl LauncherCache {
 
 #[cfg(test)]
 mod tests {
-    use claw_policy::{Floor, Limits};
-
     use super::super::Restrictions;
     use super::*;
 
     fn confinement(name: &str) -> Arc<Confinement> {
-        Arc::new(Confinement {
-            roots: Vec::new(),
-            executables: vec![name.into()],
-            execute_any: false,
-            nested: Vec::new(),
-            protected: Vec::new(),
-            argument_rules: false,
-            network: Vec::new(),
-            limits: Limits::default(),
-            floor: Floor::default(),
-            set_environment: Vec::new(),
-            search_path: Vec::new(),
-            detach: false,
-        })
+        Arc::new(Confinement { executables: vec![name.into()], ..Confinement::default() })
     }
 
     fn start() -> Result<Launcher, SpawnError> {

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use claw_policy::{Access, Confinement, Floor, Limits, Root};
+use claw_policy::{Access, Confinement, Limits, Root};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, pipe2};
 
@@ -32,17 +32,8 @@ fn open_confinement() -> Confinement {
             required: true,
             except: Vec::new(),
         }],
-        executables: Vec::new(),
         execute_any: true,
-        nested: Vec::new(),
-        protected: Vec::new(),
-        argument_rules: false,
-        network: Vec::new(),
-        limits: Limits::default(),
-        floor: Floor::default(),
-        set_environment: Vec::new(),
-        search_path: Vec::new(),
-        detach: false,
+        ..Confinement::default()
     }
 }
 

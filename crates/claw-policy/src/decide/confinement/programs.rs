@@ -23,6 +23,11 @@ pub(super) fn has_argument_rules(policy: &Policy) -> bool {
     })
 }
 
+/// Whether any program could be refused to a run's processes.
+pub(super) fn is_bounded(policy: &Policy) -> bool {
+    !is_any(policy) || !policy.exec_deny.is_empty() || has_argument_rules(policy)
+}
+
 /// Adds what every layer allows and no `exec.deny` names, with interpreters and bundles.
 pub(super) fn add(policy: &Policy, world: &World<'_>, confinement: &mut Confinement) {
     let lists: Vec<Option<Vec<&ProgramFact>>> =

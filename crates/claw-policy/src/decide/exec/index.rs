@@ -25,6 +25,11 @@ impl Index {
         self.allowlists.get(layer).map_or(&[], |list| list.by_name.get(name).unwrap_or(&list.by_path))
     }
 
+    /// The places of those that mean paths.
+    pub(super) fn by_path(&self, layer: usize) -> &[usize] {
+        self.allowlists.get(layer).map_or(&[], |list| &list.by_path)
+    }
+
     /// Whether a name without `/` could be the last one of something that `policy`, whose index this is, hides.
     pub(super) fn may_be_hidden(&self, policy: &Policy, name: &[u8]) -> bool {
         self.hidden.get_or_init(|| HiddenNames::new(policy)).may_be(name)

@@ -10,6 +10,7 @@ mod assignment;
 mod carried;
 mod carrier;
 mod command;
+mod descendant;
 mod directories;
 mod findings;
 mod glob;
@@ -29,6 +30,8 @@ use std::path::PathBuf;
 
 use claw_shell::{Opaque, OpaqueKind, Script, Span};
 
+pub(crate) use self::descendant::Known;
+pub(super) use self::descendant::decide as decide_descendant;
 use self::directories::Directories;
 use self::findings::Findings;
 pub(crate) use self::index::Index;
@@ -72,6 +75,13 @@ impl Scope<'_> {
 }
 
 impl<'a> Judge<'a> {
+    /// Whether nothing stands against the request.
+    fn allows(policy: &'a Policy, world: &'a World<'a>, request: &'a ExecRequest<'a>) -> bool {
+        let mut judge = Self { policy, world, request, findings: Findings::default(), programs: Vec::new() };
+        judge.request();
+        judge.findings.refused.is_empty() && judge.findings.missed.is_empty()
+    }
+
     fn request(&mut self) {
         let script = self.request.script;
         if let Some(layer) = self.policy.exec.iter().find(|layer| layer.security.value == Security::Deny) {

@@ -187,7 +187,12 @@ fn is_at(pattern: &str, program: &Program<'_, '_>) -> bool {
 
 /// Whether the program has to be listed by name and the pattern does not name it.
 fn needs_a_name(pattern: &str, program: &Program<'_, '_>) -> bool {
-    let last = base_name(pattern.as_bytes());
     let names = [Some(program.name()), program.real().map(base_name)];
-    names.into_iter().flatten().any(|name| NEVER_BY_PATTERN.contains(&name) && last != name)
+    needs_a_name_of(pattern, names.into_iter().flatten())
+}
+
+/// Whether a program of these names has to be listed by name and the pattern does not name it.
+pub(super) fn needs_a_name_of<'n>(pattern: &str, names: impl IntoIterator<Item = &'n [u8]>) -> bool {
+    let last = base_name(pattern.as_bytes());
+    names.into_iter().any(|name| NEVER_BY_PATTERN.contains(&name) && last != name)
 }

@@ -15,7 +15,7 @@ use crate::policy::{ArgumentRule, Ask, Entry, Policy, ProgramMatcher, Ruled, Sec
 use crate::{Decision, ExecRequest, FactError, Facts, FileId, ProgramFact, Query, Request};
 
 /// A machine: a file system in which every file of `/usr/bin`, `/opt` and the workspace is a program.
-fn machine() -> Tree {
+pub(super) fn machine() -> Tree {
     let mut tree = Tree::new(&["/w"]);
     for name in PROGRAMS {
         tree.file(&format!("/usr/bin/{name}"));
@@ -35,7 +35,7 @@ const PROGRAMS: &[&str] = &[
     "mytool", "ruby", "chmod", "zip", "tcpdump", "sqlite3", "ln", "gawk",
 ];
 
-fn answer(tree: &Tree, query: &Query, facts: &mut Facts) {
+pub(super) fn answer(tree: &Tree, query: &Query, facts: &mut Facts) {
     match query {
         Query::Program { name } => {
             let path = Path::new("/usr/bin").join(String::from_utf8_lossy(name).as_ref());
@@ -46,7 +46,7 @@ fn answer(tree: &Tree, query: &Query, facts: &mut Facts) {
     }
 }
 
-fn program(tree: &Tree, path: &Path) -> Result<ProgramFact, FactError> {
+pub(super) fn program(tree: &Tree, path: &Path) -> Result<ProgramFact, FactError> {
     let real = tree.resolve(path, true)?.real;
     let parent = path.parent().map(|parent| tree.resolve(parent, true)).transpose()?;
     let name = path.file_name().ok_or(FactError::IsDirectory)?;
@@ -145,7 +145,7 @@ fn with_rules(name: &str, allow: &[&str], deny: &[&str]) -> Ruled<Entry> {
 }
 
 /// A policy with that allowlist, the workspace `/w`, hidden `.env` and `~/.ssh`.
-fn allowing(entries: &[&str]) -> Policy {
+pub(super) fn allowing(entries: &[&str]) -> Policy {
     let mut policy = policy("/w", &[], &[".env", "/home/me/.ssh"]);
     policy.exec[0].allowlist = entries.iter().map(|text| entry(text)).collect();
     policy
