@@ -1,4 +1,4 @@
-//! What the sandbox costs a running program: opens and stats inside it, against the same program bare and
+//! What the sandbox costs a running program: opens, stats, and spawns of `/bin/true` inside it, against the same program bare and
 //! against the floor (a process under ten Landlock rules and a filter of 60 instructions).
 //!
 //! The program is this benchmark itself, started again with a mode as its argument. Prints ratios; never fails.
@@ -16,6 +16,7 @@ use std::time::Instant;
 use claw_sandbox::{Sandbox, policy_from_yaml};
 
 const CALLS: u32 = 20_000;
+const SPAWNS: u32 = 1_000;
 const ROUNDS: usize = 15;
 
 fn main() {
@@ -38,7 +39,9 @@ fn main() {
     let program = std::env::current_exe().unwrap();
     let sandbox =
         Sandbox::new(policy_from_yaml(&policy(tree.path(), &program), tree.path()).unwrap()).unwrap();
-    for (operation, floor_aim, bare_aim) in [("open", Some(1.10), None), ("stat", None, Some(1.05))] {
+    for (operation, floor_aim, bare_aim) in
+        [("open", Some(1.10), None), ("stat", None, Some(1.05)), ("spawn", None, Some(1.30))]
+    {
         let mut inside = Vec::new();
         let mut floors = Vec::new();
         let mut bare = Vec::new();
@@ -64,18 +67,24 @@ fn main() {
 }
 
 fn policy(tree: &Path, program: &Path) -> String {
-    format!("workspace: {}\nexec:\n  allowlist: [{{path: {}}}]\n", tree.display(), program.display())
+    format!(
+        "workspace: {}\nexec:\n  allowlist: [{{path: {}}}, \"true\"]\n",
+        tree.display(),
+        program.display()
+    )
 }
 
 fn work(operation: &str, file: &str) {
+    let calls = if operation == "spawn" { SPAWNS } else { CALLS };
     let start = Instant::now();
-    for _ in 0..CALLS {
+    for _ in 0..calls {
         match operation {
             "open" => drop(std::fs::File::open(file).unwrap()),
-            _ => drop(std::fs::metadata(file).unwrap()),
+            "stat" => drop(std::fs::metadata(file).unwrap()),
+            _ => assert!(Command::new("/bin/true").status().unwrap().success()),
         }
     }
-    println!("{}", start.elapsed().as_nanos() / u128::from(CALLS));
+    println!("{}", start.elapsed().as_nanos() / u128::from(calls));
 }
 
 /// Ten rules and 60 instructions on this process, by the crates directly.

@@ -14,15 +14,9 @@ use super::{Role, Supervisor, Watch};
 use crate::sys::notify::{Answer, Notification};
 
 const LOST: &str = "killed: what a process executed was not what had been allowed: program or arguments had changed in between";
+const UNKNOWN: &str = "denied: a process executes a program, and it is not known which command it belongs to";
 // How long a line for a full standard error waits for its reader.
 const PATIENCE_MS: u8 = 100;
-
-// Who makes an `execve`.
-enum Caller {
-    // The child that becomes the run's first process: it runs our code until then.
-    Ours,
-    Process(Role),
-}
 
 impl Supervisor<'_> {
     pub(super) fn answer_exec(&self, notification: &Notification) {
@@ -34,28 +28,24 @@ impl Supervisor<'_> {
 
     // An error is the caller's answer.
     fn exec(&self, notification: &Notification, process: Process<'_>) -> nix::Result<()> {
-        let (watch, caller) = self.caller(process)?;
+        let Some((watch, role)) = self.caller(process)? else {
+            self.listener.answer(notification, Answer::Continue);
+            return Ok(());
+        };
         let call = ExecCall::read(notification, process)?;
         let image = call.resolve(process)?;
         // What was read was the caller's only if it still waits: its id could be another's by now.
         if !self.listener.is_waiting(notification) {
             return Ok(());
         }
-        let (role, is_first) = match &caller {
-            Caller::Ours => (&watch.role, true),
-            Caller::Process(role) => (role, false),
-        };
         let attempt = ExecAttempt {
             caller: process.id(),
-            role,
+            role: &role,
             program: &image.program,
             argv: &call.argv,
             cwd: &image.cwd,
         };
-        // The first program was decided and recorded before the run began.
-        let verdict =
-            if is_first { Verdict::Allow(Role::clone(role)) } else { watch.oversight.exec(&attempt) };
-        match verdict {
+        match watch.oversight.exec(&attempt) {
             Verdict::Deny(message) => {
                 self.report(process, &message);
                 Err(Errno::EACCES)
@@ -73,19 +63,30 @@ impl Supervisor<'_> {
         }
     }
 
-    fn caller(&self, process: Process<'_>) -> nix::Result<(Watch, Caller)> {
+    // Who judges, and what the caller is. `None` for the child that becomes the run's first process: it runs our
+    // code until then, in our memory, and its program was decided and recorded before.
+    fn caller(&self, process: Process<'_>) -> nix::Result<Option<(Watch, Role)>> {
         let mark = process.mark()?;
-        let case = self.desk.lock();
-        let case = case.as_ref().ok_or(Errno::EACCES)?;
+        let mut desk = self.desk.lock();
+        let case = desk.as_mut().ok_or(Errno::EACCES)?;
         if mark == self.own {
-            return Ok((case.watch.clone(), Caller::Ours));
+            return Ok(None);
+        }
+        // Before the first call of a run there is one execution only, the first program's: who calls is it, or was
+        // forked from it.
+        if case.roles.is_empty() {
+            case.roles.note(mark.clone(), Role::clone(&case.watch.role));
         }
         let role = match case.roles.of(&mark) {
             None if !case.watch.verify => case.roles.of_program(process.executable()?),
             role => role,
         };
-        let caller = role.map(|role| Caller::Process(Role::clone(role)));
-        caller.map(|caller| (case.watch.clone(), caller)).ok_or(Errno::EACCES)
+        if let Some(role) = role {
+            return Ok(Some((case.watch.clone(), Role::clone(role))));
+        }
+        drop(desk);
+        self.report(process, UNKNOWN);
+        Err(Errno::EACCES)
     }
 
     fn run_verified(

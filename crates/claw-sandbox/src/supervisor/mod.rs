@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::SigSet;
+use nix::unistd::Pid;
 
 use crate::seccomp::notify::{Notified, When, compile};
 use crate::sys::notify::{Answer, Listener, Notification};
@@ -102,7 +103,7 @@ impl Supervised {
 /// It ends when nothing is left that has the filter.
 pub(crate) fn start(desk: Arc<Desk>, listener: Receiver<Listener>) -> io::Result<()> {
     let files = ProcessFiles::open()?;
-    let own = files.thread(nix::unistd::Pid::this()).mark()?;
+    let own = files.thread(Pid::this()).mark()?;
     std::thread::Builder::new().name("claw-supervisor".into()).spawn(move || {
         // Handlers of this program must not run on our threads.
         if SigSet::all().thread_block().is_ok()

@@ -37,6 +37,11 @@ impl Roles {
         }
     }
 
+    /// Whether nothing has been noted yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_mark.is_empty()
+    }
+
     /// The role that was last given to a process that executes this file.
     pub(crate) fn of_program(&self, program: FileId) -> Option<&Role> {
         self.by_program.get(&program)
