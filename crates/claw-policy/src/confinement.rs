@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::{Limits, ProgramFact};
 
@@ -180,28 +180,52 @@ pub(crate) struct BaseConfinement {
     pub(crate) confinement: Arc<Confinement>,
     /// The same executables, to be looked up for every command of a line.
     executables: HashSet<OsString>,
+    /// The first confinement with files beside them. Nearly always these are the shell that reads the lines, so
+    /// that all lines share it.
+    extended: OnceLock<(Vec<PathBuf>, Arc<Confinement>)>,
 }
 
 impl BaseConfinement {
     pub(crate) fn new(confinement: Confinement) -> Self {
         let executables = confinement.executables.iter().map(|file| file.clone().into_os_string()).collect();
-        Self { confinement: Arc::new(confinement), executables }
+        Self { confinement: Arc::new(confinement), executables, extended: OnceLock::new() }
     }
 
-    /// Whether the program and what the kernel opens to run it may be executed.
-    pub(crate) fn has_program(&self, program: &ProgramFact) -> bool {
-        let mut files = std::iter::once(&program.real).chain(&program.interpreters);
-        files.all(|file| self.executables.contains(file.as_os_str()))
+    /// The confinement in which `programs` may be executed too.
+    pub(crate) fn with<'p>(&self, programs: impl IntoIterator<Item = &'p ProgramFact>) -> Arc<Confinement> {
+        let files = programs.into_iter().flat_map(executed);
+        let mut more: Vec<&PathBuf> =
+            files.filter(|file| !self.executables.contains(file.as_os_str())).collect();
+        if self.confinement.execute_any || more.is_empty() {
+            return Arc::clone(&self.confinement);
+        }
+        more.sort_unstable();
+        more.dedup();
+        let made = || {
+            let mut confinement = Confinement::clone(&self.confinement);
+            more.iter().for_each(|file| confinement.add_executable(file));
+            Arc::new(confinement)
+        };
+        let (known, extended) =
+            self.extended.get_or_init(|| (more.iter().copied().cloned().collect(), made()));
+        if known.iter().eq(more.iter().copied()) { Arc::clone(extended) } else { made() }
     }
+}
+
+/// The program and what the kernel opens to run it.
+fn executed(program: &ProgramFact) -> impl Iterator<Item = &PathBuf> {
+    std::iter::once(&program.real).chain(&program.interpreters)
 }
 
 impl Confinement {
     /// Adds a program and what the kernel opens to run it. The list stays sorted.
     pub(crate) fn add_program(&mut self, program: &ProgramFact) {
-        for file in std::iter::once(&program.real).chain(&program.interpreters) {
-            if let Err(place) = self.executables.binary_search(file) {
-                self.executables.insert(place, file.clone());
-            }
+        executed(program).for_each(|file| self.add_executable(file));
+    }
+
+    fn add_executable(&mut self, file: &PathBuf) {
+        if let Err(place) = self.executables.binary_search(file) {
+            self.executables.insert(place, file.clone());
         }
     }
 }

@@ -23,6 +23,7 @@ mod facts;
 mod layer;
 mod limits;
 mod lint;
+mod normal;
 mod pattern;
 mod policy;
 mod profile;

@@ -11,7 +11,7 @@ use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::Environment;
 use crate::decide::ExecIndex;
-use crate::expand::normal;
+use crate::normal::{self, normal};
 use crate::policy::{PathPattern, Policy, Ruled};
 
 /// What a policy amounts to by itself; also its identity, for what is remembered about it elsewhere.
@@ -127,13 +127,10 @@ impl PatternSet {
         if self.names.is_empty() && self.name_globs.patterns.is_empty() {
             return;
         }
-        let beneath = path.strip_prefix(root).unwrap_or(Path::new(""));
-        for (depth, component) in beneath.components().enumerate() {
-            let name = component.as_os_str();
+        for (to_name, name) in normal::names(path, root) {
             let plain = self.names.iter().filter(|(known, _)| name == known.as_str()).map(|(_, rule)| *rule);
             let rules = in_order(plain, self.name_globs.matches(Path::new(name)));
-            let matched = || root.join(beneath.components().take(depth + 1).collect::<PathBuf>());
-            found.extend(rules.into_iter().map(|rule| (rule, matched())));
+            found.extend(rules.into_iter().map(|rule| (rule, to_name.to_owned())));
         }
     }
 }
@@ -159,10 +156,10 @@ impl GlobGroup {
 
     /// Rules that match `path` or an ancestor of it beneath `base` (a spelling of the group's own).
     pub(crate) fn match_beneath(&self, path: &Path, base: &Path, found: &mut Matches) {
-        let Ok(rest) = path.strip_prefix(base) else { return };
-        for ancestor in rest.ancestors().filter(|ancestor| !ancestor.as_os_str().is_empty()) {
-            let ends = self.ends.iter().filter(|(end, _)| ancestor.ends_with(end)).map(|(_, rule)| *rule);
-            let rules = in_order(ends, self.rests.matches(ancestor));
+        let Some(rest) = normal::below(path, base) else { return };
+        for ancestor in normal::ancestors(rest) {
+            let ends = self.ends.iter().filter(|(end, _)| normal::ends_with(ancestor, end));
+            let rules = in_order(ends.map(|(_, rule)| *rule), self.rests.matches(ancestor));
             found.extend(rules.into_iter().map(|rule| (rule, base.join(ancestor))));
         }
     }

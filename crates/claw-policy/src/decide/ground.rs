@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::world::World;
-use crate::expand::normal;
+use crate::normal::{self, is_strictly_beneath, is_within, normal};
 use crate::pattern::{Matches, PatternSet, Patterns};
 use crate::policy::{FileLayer, PathPattern, Policy, RootRule, Ruled};
 use crate::{Access, Code, FileId, FileKind, ResolvedPath, RuleRef};
@@ -378,7 +378,7 @@ impl GroundPatterns {
 
     fn matches_literally(&self, path: &Path, id: Option<FileId>) -> Matches {
         let mut found: Matches = self.set.broken().map(|rule| (rule, path.to_owned())).into_iter().collect();
-        for ancestor in path.ancestors().filter(|_| !self.by_name.is_empty()) {
+        for ancestor in normal::ancestors(path).filter(|_| !self.by_name.is_empty()) {
             let place = self.by_name.get(ancestor.as_os_str());
             if let Some(literal) = place.and_then(|place| self.literals.get(*place)) {
                 found.push((literal.rule, ancestor.to_owned()));
@@ -417,40 +417,4 @@ fn resolve<'w>(world: &World<'w>, path: &Path) -> Option<Resolved<'w>> {
     let object =
         if entry.kind == FileKind::Link { world.path(path, true)?.as_ref().ok() } else { Some(entry) };
     Some((Some(&*entry.real), object))
-}
-
-/// Whether `path` lies below `directory` and is not it.
-pub(super) fn is_strictly_beneath(path: &Path, directory: &Path) -> bool {
-    below(path, directory).is_some_and(|rest| rest.len() > 1)
-}
-
-/// Whether `path` is `directory` or lies below it.
-pub(super) fn is_within(path: &Path, directory: &Path) -> bool {
-    below(path, directory).is_some()
-}
-
-/// What follows `directory` in `path`: nothing, or `/` and names. Both are normal, so their bytes tell; this is
-/// asked for every pair of a root and a hidden place.
-fn below<'p>(path: &'p Path, directory: &Path) -> Option<&'p [u8]> {
-    let directory = directory.as_os_str().as_encoded_bytes();
-    let directory = directory.strip_suffix(b"/").unwrap_or(directory);
-    let rest = path.as_os_str().as_encoded_bytes().strip_prefix(directory)?;
-    (rest.is_empty() || rest.starts_with(b"/")).then_some(rest)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn below_is_told_by_whole_names() {
-        let paths = ["/", "/a", "/a/b", "/a/bc", "/ab", "/a/b/c"];
-        for path in paths.map(Path::new) {
-            for directory in paths.map(Path::new) {
-                assert_eq!(is_within(path, directory), path.starts_with(directory), "{path:?} {directory:?}");
-                let strictly = path != directory && path.starts_with(directory);
-                assert_eq!(is_strictly_beneath(path, directory), strictly, "{path:?} {directory:?}");
-            }
-        }
-    }
 }

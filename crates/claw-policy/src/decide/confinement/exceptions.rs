@@ -6,7 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::ground::{Ground, Place, is_strictly_beneath};
+use super::super::ground::{Ground, Place};
+use crate::normal::is_strictly_beneath;
 use crate::{Access, Root};
 
 /// Drops hidden roots, notes the exceptions of readable ones, and returns what stays inexpressible.

@@ -42,15 +42,9 @@ pub(super) fn of_one<'p>(
 pub(super) fn build<'p>(
     policy: &Policy,
     world: &World<'_>,
-    programs: impl IntoIterator<Item = &'p ProgramFact> + Clone,
+    programs: impl IntoIterator<Item = &'p ProgramFact>,
 ) -> Option<Arc<Confinement>> {
-    let base = world.confinement(policy, || base(policy, world))?;
-    if base.confinement.execute_any || programs.clone().into_iter().all(|program| base.has_program(program)) {
-        return Some(Arc::clone(&base.confinement));
-    }
-    let mut confinement = Confinement::clone(&base.confinement);
-    programs.into_iter().for_each(|program| confinement.add_program(program));
-    Some(Arc::new(confinement))
+    Some(world.confinement(policy, || base(policy, world))?.with(programs))
 }
 
 fn base(policy: &Policy, world: &World<'_>) -> Confinement {

@@ -73,24 +73,25 @@ impl<'a> Judge<'a> {
 
     /// Whether an allowed program is there is no question of the policy: the run says so, or its shell does.
     fn present(&mut self, program: &Program<'_, '_>, span: claw_shell::Span) {
-        let name = display(&program.invoked);
+        let name = || display(&program.invoked);
         match program.fact {
             Ok(fact) if fact.executable => {}
             Ok(_) => {
-                let message = format!("`{name}` is not executable");
+                let message = format!("`{}` is not executable", name());
                 self.findings.absent(Reason::new(Code::ExecNotExecutable, message).at(span));
             }
             Err(FactError::IsDirectory) => {
-                let message = format!("`{name}` is a directory");
+                let message = format!("`{}` is a directory", name());
                 self.findings.absent(Reason::new(Code::ExecNotExecutable, message).at(span));
             }
             Err(_) => {
                 let message = if program.is_bare() {
                     format!(
-                        "`{name}` was not found in the trusted directories; `exec.trustedDirs` lists them"
+                        "`{}` was not found in the trusted directories; `exec.trustedDirs` lists them",
+                        name()
                     )
                 } else {
-                    format!("`{name}` was not found")
+                    format!("`{}` was not found", name())
                 };
                 self.findings.absent(Reason::new(Code::ExecNotFound, message).at(span));
             }

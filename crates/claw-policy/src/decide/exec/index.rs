@@ -68,6 +68,8 @@ impl Allowlist {
 struct HiddenNames {
     /// Names without pattern characters, and every end of the literal paths' last names.
     plain: HashSet<Vec<u8>>,
+    /// What follows the only star of a pattern that begins with it, as most do (`*.pem`).
+    ends: Vec<Vec<u8>>,
     patterns: Vec<Vec<u8>>,
 }
 
@@ -88,14 +90,22 @@ impl HiddenNames {
     }
 
     fn add(&mut self, pattern: &[u8]) {
-        if pattern.iter().any(|byte| b"*?[]{}\\".contains(byte)) {
-            self.patterns.push(pattern.to_vec());
-        } else {
-            self.plain.insert(pattern.to_vec());
+        match pattern {
+            [b'*', end @ ..] if !is_magic(end) => self.ends.push(end.to_vec()),
+            pattern if is_magic(pattern) => self.patterns.push(pattern.to_vec()),
+            pattern => {
+                self.plain.insert(pattern.to_vec());
+            }
         }
     }
 
     fn may_be(&self, name: &[u8]) -> bool {
-        self.plain.contains(name) || self.patterns.iter().any(|pattern| glob::matches(pattern, name))
+        self.ends.iter().any(|end| name.ends_with(end))
+            || self.plain.contains(name)
+            || self.patterns.iter().any(|pattern| glob::matches(pattern, name))
     }
+}
+
+fn is_magic(pattern: &[u8]) -> bool {
+    pattern.iter().any(|byte| b"*?[]{}\\".contains(byte))
 }

@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 pub(super) use self::judge::PLAIN_DEVICES;
 use self::judge::{Allowed, Judge};
 use self::spelling::Spelling;
-use super::ground;
 use super::world::World;
+use crate::normal::is_within;
 use crate::{
     Code, Decision, Denial, FactError, FileAction, FileGrant, FileKind, FileRequest, Grant, Origin, Policy,
     Reason, ResolvedPath, RuleRef,
@@ -219,7 +219,7 @@ impl<'a, 's> Names<'a, 's> {
     /// the object's own name stands for them.
     fn reached_by(&self) -> impl Iterator<Item = &Path> {
         let visited = self.objects().flat_map(|object| &object.visited).map(PathBuf::as_path);
-        let is_other = |name: &&Path| !self.objects().any(|object| ground::is_within(&object.real, name));
+        let is_other = |name: &&Path| !self.objects().any(|object| is_within(&object.real, name));
         self.spelled.as_deref().into_iter().chain(visited).filter(is_other)
     }
 }

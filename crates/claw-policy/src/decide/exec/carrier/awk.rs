@@ -9,12 +9,12 @@ impl Case<'_, '_, '_> {
     pub(super) fn awk(&mut self, parsed: &Parsed<'_>) {
         self.refuse_unknown_options(parsed);
         // Only gawk has it.
-        if self.name == "gawk" && self.begins_with(&["-S", "--sandbox"]) {
+        if self.name == b"gawk" && self.begins_with(&["-S", "--sandbox"]) {
             return;
         }
         let has_file = parsed.has("-f") || parsed.has("-E");
         let sources = parsed.options.iter().filter(|(option, ..)| option.names.contains(&"-e"));
-        if self.name != "gawk" {
+        if self.name != b"gawk" {
             self.awk_without_gnu(parsed);
         }
         let mut texts = Vec::new();

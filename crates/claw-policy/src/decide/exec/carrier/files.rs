@@ -275,7 +275,7 @@ impl Case<'_, '_, '_> {
         let is =
             |word: &Word, text: &str| word.as_literal().is_some_and(|literal| *literal == *text.as_bytes());
         let Some((_, forms)) =
-            super::special::RUNNING_SUBCOMMANDS.iter().find(|(name, _)| *name == self.name)
+            super::special::RUNNING_SUBCOMMANDS.iter().find(|(name, _)| name.as_bytes() == self.name)
         else {
             return;
         };
@@ -284,7 +284,7 @@ impl Case<'_, '_, '_> {
             // The later words may be options (`go env -w`).
             let matches = is(word, first)
                 && form.iter().skip(1).all(|wanted| self.words.iter().any(|word| is(word, wanted)));
-            if matches && !self.judge.is_form_listed(self.name.as_bytes(), first.as_bytes()) {
+            if matches && !self.judge.is_form_listed(self.name, first.as_bytes()) {
                 self.refuse(word, &format!("`{}` runs a command or code", form.join(" ")));
             }
         }

@@ -118,14 +118,14 @@ pub(super) fn judge(judge: &mut Judge<'_>, scope: &Scope<'_>, command: &Command,
     let Some(family) = names.into_iter().flatten().find_map(family) else { return };
     let name = names.into_iter().flatten().next().unwrap_or_default();
     let words = command.words.get(1..).unwrap_or_default();
-    Case { judge, scope, command, name: display(name), words, within: Some(PathBuf::new()) }.judge(family);
+    Case { judge, scope, command, name, words, within: Some(PathBuf::new()) }.judge(family);
 }
 
 /// Judges the files that a wrapper itself writes (`flock FILE`, `time -o FILE`).
 pub(super) fn judge_wrapper(judge: &mut Judge<'_>, scope: &Scope<'_>, command: &Command, name: &[u8]) {
     let words = command.words.get(1..).unwrap_or_default();
     let within = Some(PathBuf::new());
-    let mut case = Case { judge, scope, command, name: display(name), words, within };
+    let mut case = Case { judge, scope, command, name, words, within };
     if let Some(wrapper) =
         table::WRAPPERS.iter().find(|family| family.names.iter().any(|it| it.as_bytes() == name))
     {
@@ -138,7 +138,7 @@ struct Case<'c, 'j, 's> {
     judge: &'c mut Judge<'j>,
     scope: &'c Scope<'s>,
     command: &'c Command,
-    name: String,
+    name: &'c [u8],
     words: &'c [Word],
     /// The directory that the program changes to first, under its own; `None` is one that is not known.
     within: Option<PathBuf>,
@@ -160,6 +160,11 @@ impl Parsed<'_> {
 }
 
 impl<'c> Case<'c, '_, '_> {
+    /// The program's name for people.
+    fn shown(&self) -> String {
+        display(self.name)
+    }
+
     fn judge(&mut self, family: &'static Family) {
         match family.operands {
             Operands::Git => return self.git(&family.syntax),
@@ -199,7 +204,8 @@ impl<'c> Case<'c, '_, '_> {
             None if self.command.more_arguments && !ends => self.command.span,
             None => return,
         };
-        let message = format!("this could add options to `{}` that run programs or write files", self.name);
+        let message =
+            format!("this could add options to `{}` that run programs or write files", self.shown());
         self.judge.unknown(self.scope, span, message);
     }
 
@@ -215,7 +221,7 @@ impl<'c> Case<'c, '_, '_> {
             (_, Text::None) => return,
             (_, Text::Dynamic) => {
                 let message =
-                    format!("the value of `{} {shown}` is only known when the line runs", self.name);
+                    format!("the value of `{} {shown}` is only known when the line runs", self.shown());
                 return self.judge.unknown(self.scope, word.span, message);
             }
             (_, Text::Known(text)) => text,
@@ -239,13 +245,13 @@ impl<'c> Case<'c, '_, '_> {
 
     /// The program runs something that cannot be judged.
     fn refuse(&mut self, word: &Word, what: &str) {
-        let message = format!("`{}` could run another program: {what}", self.name);
+        let message = format!("`{}` could run another program: {what}", self.shown());
         self.judge.carrier(self.scope, word.span, message);
     }
 
     /// The program writes something that cannot be judged.
     fn refuse_write(&mut self, word: &Word, what: &str) {
-        let message = format!("`{}` could write files that the line does not name: {what}", self.name);
+        let message = format!("`{}` could write files that the line does not name: {what}", self.shown());
         self.judge.carrier(self.scope, word.span, message);
     }
 
@@ -278,7 +284,7 @@ impl<'c> Case<'c, '_, '_> {
                 Some(text) => argv.push(text.into_owned()),
                 None => {
                     let message =
-                        format!("the command that `{}` runs is only known when the line runs", self.name);
+                        format!("the command that `{}` runs is only known when the line runs", self.shown());
                     return self.judge.unknown(self.scope, word.span, message);
                 }
             }
