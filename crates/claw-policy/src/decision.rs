@@ -62,7 +62,7 @@ pub struct ExecGrant {
     pub(crate) program: Result<ProgramFact, Reason>,
     pub(crate) argv: Vec<Vec<u8>>,
     pub(crate) cwd: PathBuf,
-    pub(crate) environment: Environment,
+    pub(crate) environment: Arc<Environment>,
     pub(crate) stripped: Vec<Vec<u8>>,
     pub(crate) confinement: Arc<Confinement>,
     pub(crate) reasons: Vec<Reason>,

@@ -22,7 +22,7 @@ pub(crate) struct Patterns {
     pub(crate) protected: Arc<PatternSet>,
     pub(crate) exec: ExecIndex,
     /// The variables of every run.
-    pub(crate) environment: Environment,
+    pub(crate) environment: Arc<Environment>,
 }
 
 /// Compiled on first use. A policy that is changed after its first use needs a new one: see [`Policy::edited`].
@@ -37,7 +37,7 @@ impl Policy {
                 hidden_by_default: Arc::new(PatternSet::new(&self.hidden_by_default)),
                 protected: Arc::new(PatternSet::new(&self.protected)),
                 exec: ExecIndex::new(self),
-                environment: crate::decide::environment_of_every_run(self),
+                environment: Arc::new(crate::decide::environment_of_every_run(self)),
             })
         })
     }

@@ -92,11 +92,11 @@ impl Parser<'_, '_> {
             b"" => input && prefix.variable.is_none(),
             digits => digits.iter().all(|digit| *digit == b'0'),
         };
-        if matches!(operator.as_slice(), b"&>" | b"&>>" | b"<<<") {
+        if matches!(operator, b"&>" | b"&>>" | b"<<<") {
             let span = self.span_from(start);
             self.bash_only(span);
         }
-        let (kind, target) = match operator.as_slice() {
+        let (kind, target) = match operator {
             b"<<" | b"<<-" => {
                 let index = self.announce_heredoc(operator.len() == 3)?;
                 (RedirectKind::Heredoc, Target::Heredoc(index))
@@ -131,19 +131,18 @@ impl Parser<'_, '_> {
     }
 
     /// The longest operator at the current position.
-    fn redirect_operator(&mut self) -> Parsed<Vec<u8>> {
-        const OPERATORS: [&[u8]; 12] =
-            [b"<", b"<<", b"<<<", b"<<-", b"<&", b"<>", b">", b">>", b">&", b">|", b"&>", b"&>>"];
-        let mut operator = Vec::new();
+    fn redirect_operator(&mut self) -> Parsed<&'static [u8]> {
+        // `&` only begins one.
+        const OPERATORS: [&[u8]; 13] =
+            [b"<", b"<<", b"<<<", b"<<-", b"<&", b"<>", b">", b">>", b">&", b">|", b"&", b"&>", b"&>>"];
+        let mut operator: &[u8] = b"";
         while let Some(byte) = self.current() {
-            operator.push(byte);
-            if !OPERATORS.contains(&operator.as_slice()) && operator != b"&" {
-                operator.pop();
-                break;
-            }
+            let longer = OPERATORS.iter().find(|known| known.split_last() == Some((&byte, operator)));
+            let Some(longer) = longer else { break };
+            operator = longer;
             self.advance();
         }
-        if OPERATORS.contains(&operator.as_slice()) { Ok(operator) } else { Err(self.unexpected()) }
+        if matches!(operator, b"" | b"&") { Err(self.unexpected()) } else { Ok(operator) }
     }
 }
 

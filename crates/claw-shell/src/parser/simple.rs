@@ -1,6 +1,7 @@
 //! Simple commands: assignments, words and redirections, and the `name()` form of functions.
 
 use super::Parser;
+use super::cursor::is_name;
 use super::word::{Mode, WordBuilder};
 use crate::bounds::{Parsed, syntax};
 use crate::script::{Piece, Span, Word};
@@ -74,7 +75,7 @@ impl Parser<'_, '_> {
             .and_then(Lexeme::plain_text)
             .is_some_and(|name| DECLARATIONS.contains(&name));
         let mut word = WordBuilder::default();
-        if self.at_name() {
+        if self.may_be_assignment() {
             let name = self.name();
             let assigned = self.assignment_operator(&name, &mut word, prefix && first)?;
             if let Some(append) = assigned {
@@ -87,6 +88,16 @@ impl Parser<'_, '_> {
         }
         self.word_into(&mut word, Mode::Argument)?;
         self.push_words(simple, start, word)
+    }
+
+    /// Whether a name begins here with something after it that is not simply the rest of a word.
+    fn may_be_assignment(&mut self) -> bool {
+        if !self.at_name() {
+            return false;
+        }
+        let rest = self.slice(self.position, self.end);
+        let after = rest.iter().find(|byte| !is_name(**byte));
+        matches!(after, Some(b'=' | b'+' | b'[' | b'~' | b'\\'))
     }
 
     /// Passes `=`, `+=` or `[...]=` after a name, and returns whether it appends. Without an

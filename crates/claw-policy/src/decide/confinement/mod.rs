@@ -74,7 +74,7 @@ fn frame(policy: &Policy, world: &World<'_>) -> Confinement {
         network: network::rules(policy),
         limits: policy.limits.clone(),
         floor: policy.floor.clone(),
-        set_environment: policy.patterns().environment.clone(),
+        set_environment: policy.patterns().environment.to_vec(),
         search_path: policy.trusted_dirs.clone(),
         detach: policy.detach,
     }

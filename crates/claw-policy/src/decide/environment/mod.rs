@@ -10,6 +10,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
+use std::sync::Arc;
 
 pub(crate) use self::names::{OURS, is_hook, is_secret};
 use crate::{Code, Decision, Denial, Environment, EnvironmentGrant, Grant, Policy, Reason, RuleRef};
@@ -98,8 +99,11 @@ fn is_name(name: &[u8]) -> bool {
 
 /// The whole environment of a run, made from what the caller asks to pass, and the names that were
 /// stripped. Sorted by name; of a name that comes twice the last value counts.
-pub(super) fn build(policy: &Policy, caller: &Environment) -> (Environment, Vec<Vec<u8>>) {
+pub(super) fn build(policy: &Policy, caller: &Environment) -> (Arc<Environment>, Vec<Vec<u8>>) {
     let ours = &policy.patterns().environment;
+    if caller.is_empty() {
+        return (Arc::clone(ours), Vec::new());
+    }
     let mut passed: Vec<(&[u8], &[u8])> = Vec::with_capacity(caller.len() + ours.len());
     let mut stripped = Vec::new();
     let mut bytes = 0;
@@ -113,7 +117,7 @@ pub(super) fn build(policy: &Policy, caller: &Environment) -> (Environment, Vec<
         }
     }
     passed.extend(ours.iter().map(|(name, value)| (name.as_slice(), value.as_slice())));
-    (last_of_each(passed), stripped)
+    (Arc::new(last_of_each(passed)), stripped)
 }
 
 fn last_of_each(mut variables: Vec<(&[u8], &[u8])>) -> Environment {
@@ -135,7 +139,7 @@ fn is_value(name: &[u8], value: &[u8]) -> bool {
 }
 
 /// What every run gets, whatever the caller passes: the policy's own variables, but none that would
-/// make programs run other code, then ours.
+/// make programs run other code, then ours. Sorted by name.
 pub(crate) fn set_for_every_run(policy: &Policy) -> Environment {
     let mut all: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for rule in &policy.environment.set {

@@ -329,7 +329,7 @@ impl Case<'_> {
             shell: None,
             line: None,
             cwd: self.request.cwd.to_owned(),
-            environment: Vec::new(),
+            environment: Default::default(),
         };
         Judge::allows(self.policy, self.world, &request)
     }
