@@ -121,7 +121,7 @@ fn is_needed(guarantee: Guarantee, confinement: &Confinement) -> bool {
 
 /// Whether each exec of a run is judged: unless everything may be executed anyhow.
 pub(crate) fn is_supervised(confinement: &Confinement, kernel: &KernelFeatures) -> bool {
-    kernel.user_notification() && (!confinement.execute_any || confinement.argument_rules)
+    kernel.user_notification() && confinement.supervise
 }
 
 /// Whether a supervisor may hold the processes of its runs.

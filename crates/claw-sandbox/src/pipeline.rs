@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use claw_policy::{Decision, Denial, ExecGrant, Grant, Request};
 
-use crate::overseer::{self, Overseer};
+use crate::overseer::Overseer;
 use crate::record::{Recorder, Ticket};
 use crate::request::ExecInput;
 use crate::sandbox::Parts;
@@ -59,12 +59,10 @@ fn start(
     if let Some(timeout) = input.timeout {
         plan.limit_time(timeout);
     }
-    if let Ok(program) = grant.program() {
-        plan.watch(overseer::role_of(program), || {
-            let (judge, recorder) = (Arc::clone(&parts.judge), parts.recorder.clone());
-            Arc::new(Overseer::new(judge, recorder, ticket.id().into(), Arc::clone(grant.confinement())))
-        });
-    }
+    plan.watch(grant.role(), || {
+        let (judge, recorder) = (Arc::clone(&parts.judge), parts.recorder.clone());
+        Arc::new(Overseer::new(judge, recorder, ticket.id().into()))
+    });
     let enforcement = plan.enforcement().clone();
     Ok((plan.spawn(&parts.launchers)?, enforcement))
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use claw_policy::{Decision, Denial, ExecGrant, FileRequest, Logging};
+use claw_policy::{Decision, Denial, DescendantGrant, ExecGrant, FileRequest, Logging};
 
 use crate::audit::{self, AuditError, AuditLog, Fields};
 use crate::request::ExecInput;
@@ -82,7 +82,7 @@ impl Recorder {
         &self,
         run: &str,
         attempt: &ExecAttempt<'_>,
-        judged: Result<(), &Denial>,
+        judged: Result<&DescendantGrant, &Denial>,
     ) -> Result<(), Error> {
         self.append_command("exec.descendant", || audit::descendant(&self.actor, run, attempt, judged))
     }

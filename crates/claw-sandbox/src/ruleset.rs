@@ -9,6 +9,7 @@ use claw_policy::{Access, Confinement, Root};
 use landlock::{ABI, Access as _, AccessFs, AccessNet, BitFlags, Scope, make_bitflags};
 
 use crate::KernelFeatures;
+use crate::enforcement::is_supervised;
 
 // Terminals want their settings asked and changed by ioctl. What types into one is denied by seccomp.
 const TERMINAL: &str = "/dev/tty";
@@ -55,7 +56,10 @@ impl RulesetPlan {
         let abi = known_abi(kernel)?;
         let files = AccessFs::from_all(abi);
         let roots = confinement.roots.iter().map(|root| root_rule(root, confinement.execute_any));
-        let programs = confinement.executables.iter().map(|path| optional(path, program_access()));
+        // Where each execution is judged, the kernel's first layer may be wider.
+        let supervised = is_supervised(confinement, kernel).then_some(&confinement.execute_supervised);
+        let programs = confinement.executables.iter().chain(supervised.into_iter().flatten());
+        let programs = programs.map(|path| optional(path, program_access()));
         let temporary = temporary.map(|path| RulePlan { required: true, ..optional(path, write_access()) });
         let mut rules: Vec<_> = roots.chain(programs).chain(temporary).collect();
         for rule in &mut rules {

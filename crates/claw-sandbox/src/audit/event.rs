@@ -4,7 +4,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 
-use claw_policy::{Decision, Denial, ExecGrant, FileRequest, Reason};
+use claw_policy::{Decision, Denial, DescendantGrant, ExecGrant, FileRequest, Reason};
 use serde_json::{Value, json};
 
 use super::redact::Redactor;
@@ -98,14 +98,13 @@ pub(crate) fn descendant(
     actor: &str,
     run: &str,
     attempt: &ExecAttempt<'_>,
-    judged: Result<(), &Denial>,
+    judged: Result<&DescendantGrant, &Denial>,
 ) -> Fields {
     let mut redactor = Redactor::default();
     let mut fields = of_attempt(actor, run, attempt, &mut redactor);
     fields.push(("decision", json!(if judged.is_ok() { "allow" } else { "deny" })));
-    if let Err(denial) = judged {
-        fields.extend(why(&redactor, &denial.reasons));
-    }
+    let reasons = judged.map_or_else(|denial| denial.reasons.as_slice(), DescendantGrant::reasons);
+    fields.extend(why(&redactor, reasons));
     fields
 }
 
@@ -124,7 +123,7 @@ fn of_attempt(actor: &str, run: &str, attempt: &ExecAttempt<'_>, redactor: &mut 
         ("actor", json!(actor)),
         ("message", json!(format!("exec: {}", String::from_utf8_lossy(cut(&argv.join(&b' ')))))),
         ("process", json!(attempt.caller.as_raw())),
-        ("caller", json!(&**attempt.role)),
+        ("caller", json!(attempt.role.name())),
         ("program", text(attempt.program.real.as_os_str().as_bytes())),
         ("argv", list(&argv, &mut { FIELD_BYTES })),
         ("cwd", text(attempt.cwd.as_os_str().as_bytes())),

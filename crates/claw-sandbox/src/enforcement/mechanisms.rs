@@ -3,7 +3,7 @@
 use claw_policy::{Confinement, Guarantee, NetworkRule, Protocol};
 
 use super::State;
-use super::has_exec_stop;
+use super::{has_exec_stop, is_supervised};
 use crate::KernelFeatures;
 use crate::domain::has_signal_scope;
 
@@ -18,8 +18,8 @@ pub(super) fn state(guarantee: Guarantee, confinement: &Confinement, kernel: &Ke
             "",
             "chmod, chown, timestamps and attributes of readable files, which Landlock does not cover,",
         ),
-        Guarantee::ExecArguments => exec_arguments(kernel),
-        Guarantee::Exec => exec(kernel),
+        Guarantee::ExecArguments => exec_arguments(confinement, kernel),
+        Guarantee::Exec => exec(confinement, kernel),
         Guarantee::Network => network(confinement, kernel),
         Guarantee::Signals => signals(kernel),
         Guarantee::Syscalls => {
@@ -41,29 +41,35 @@ fn files(kernel: &KernelFeatures) -> State {
     }
 }
 
-// A loader that may be executed runs what it may read. The kernel cannot tell its two uses apart
-// without looking at each exec.
-fn exec(kernel: &KernelFeatures) -> State {
-    match kernel.used_abi() {
-        0 => no_landlock(kernel),
-        abi => with_filter(
-            kernel,
-            &format!(
-                "Landlock ABI {abi}: EXECUTE on the allowed files only; seccomp: no executable memory files. \
-                 Not covered: code that an allowed interpreter or the dynamic loader reads"
-            ),
-        ),
-    }
+// A loader that may be executed runs what it may read. Landlock cannot tell its two uses apart; a look at each exec
+// can.
+fn exec(confinement: &Confinement, kernel: &KernelFeatures) -> State {
+    let abi = match kernel.used_abi() {
+        0 => return no_landlock(kernel),
+        abi => abi,
+    };
+    let supervisor = if is_supervised(confinement, kernel) {
+        "; every exec of the tree is judged (seccomp notification). Not covered: code that an allowed interpreter reads"
+    } else {
+        ". Not covered: code that an allowed interpreter or the dynamic loader reads"
+    };
+    let layers = "EXECUTE on the allowed files only; seccomp: no executable memory files";
+    with_filter(kernel, &format!("Landlock ABI {abi}: {layers}{supervisor}"))
 }
 
-fn exec_arguments(kernel: &KernelFeatures) -> State {
+fn exec_arguments(confinement: &Confinement, kernel: &KernelFeatures) -> State {
     if !kernel.user_notification() {
         return missing("the kernel has no seccomp notification", "use Linux 5.19 or later");
+    }
+    if !confinement.verify {
+        return enforced(
+            "seccomp notification of every exec; without the exec stop (`exec.verify: false`) a race can win",
+        );
     }
     if !has_exec_stop(kernel) {
         return missing(
             format!("Yama's ptrace_scope is {}: no exec can be held and checked", kernel.ptrace_scope),
-            "set kernel.yama.ptrace_scope to 1",
+            "set kernel.yama.ptrace_scope to 1, or give the exec stop up with `exec: { verify: false }`",
         );
     }
     enforced("seccomp notification of every exec, checked again in the exec stop (ptrace)")

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use claw_policy::{Confinement, ExecGrant, Reason};
+use claw_policy::{Confinement, ExecGrant, Reason, Role};
 use nix::errno::Errno;
 
 use crate::domain::{DomainError, PreparedDomain, has_signal_scope, scope_signals_current_thread};
@@ -21,7 +21,7 @@ use crate::enforcement::{has_exec_stop, is_supervised};
 use crate::launcher::{Launcher, LauncherCache, Restrictions, Scope};
 use crate::limits::{ProcessBound, resource_limits};
 use crate::spawn::{ChildSpec, SpawnError, StdioPlan, Streams, Supervision, resources};
-use crate::supervisor::{Oversight, Role, Watch};
+use crate::supervisor::{Oversight, Watch};
 use crate::temporary::TemporaryDirectory;
 use crate::{Enforcement, KernelFeatures, Missing, Running, assess};
 
@@ -76,7 +76,7 @@ impl LaunchPlan {
     /// States who judges what the run's processes execute, if that is needed and can be had.
     pub(crate) fn watch<O: Oversight + 'static>(&mut self, role: Role, oversight: impl FnOnce() -> Arc<O>) {
         if is_supervised(&self.confinement, &self.kernel) {
-            let verify = has_exec_stop(&self.kernel);
+            let verify = self.confinement.verify && has_exec_stop(&self.kernel);
             self.spec.watch = Some(Watch { oversight: oversight(), role, verify });
         }
     }

@@ -3,6 +3,7 @@
 
 use std::os::fd::{AsFd as _, OwnedFd};
 
+use claw_policy::Role;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -10,7 +11,7 @@ use super::image::{ExecCall, Image};
 use super::oversight::{ExecAttempt, Verdict};
 use super::process::Process;
 use super::stop::{self, Arrival};
-use super::{Role, Supervisor, Watch};
+use super::{Supervisor, Watch};
 use crate::sys::notify::{Answer, Notification};
 
 const LOST: &str = "killed: what a process executed was not what had been allowed: program or arguments had changed in between";

@@ -19,6 +19,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use claw_policy::Role;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::SigSet;
@@ -31,9 +32,6 @@ use roles::Roles;
 
 pub(crate) use oversight::{ExecAttempt, Oversight, Verdict};
 pub use record::{Denials, DeniedCall};
-
-/// What a process of a run is.
-pub(crate) type Role = Arc<str>;
 
 /// The calls that are asked about.
 pub(crate) const CALLS: &[Notified] = &[

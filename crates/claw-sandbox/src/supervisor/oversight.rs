@@ -4,10 +4,8 @@
 use std::fmt::Debug;
 use std::path::Path;
 
-use claw_policy::ProgramFact;
+use claw_policy::{ProgramFact, Role};
 use nix::unistd::Pid;
-
-use super::Role;
 
 /// A program that a process of a run is about to execute.
 #[derive(Clone, Copy, Debug)]

@@ -4,9 +4,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use claw_policy::FileId;
+use claw_policy::{FileId, Role};
 
-use super::Role;
 use super::process::Mark;
 
 /// The roles of a run by the marks of its processes.
@@ -30,10 +29,9 @@ impl Roles {
             Entry::Vacant(entry) => {
                 entry.insert(Some(role));
             }
-            Entry::Occupied(mut entry) if entry.get().as_ref() != Some(&role) => {
+            Entry::Occupied(mut entry) => {
                 entry.insert(None);
             }
-            Entry::Occupied(_) => {}
         }
     }
 

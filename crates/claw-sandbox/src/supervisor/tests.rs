@@ -10,17 +10,22 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
+use claw_policy::{Decision, DescendantRequest, Grant, Request};
 use nix::unistd::pipe2;
 
 use super::*;
+use crate::Judge;
 use crate::launcher::{Launcher, Restrictions};
 use crate::outcome::Outcome;
+use crate::request::{CommandLine, ExecInput};
 use crate::spawn::{ChildSpec, StdioPlan, StreamPlan, Streams, Supervision};
 
 type Rule = fn(&ExecAttempt<'_>) -> bool;
 
 struct Table {
     rule: Rule,
+    // Gives the roles: a policy that has nothing against anything.
+    judge: Judge,
     seen: Mutex<Vec<String>>,
     lost: Mutex<u32>,
 }
@@ -35,16 +40,37 @@ impl Oversight for Table {
     fn exec(&self, attempt: &ExecAttempt<'_>) -> Verdict {
         let argv: Vec<_> = attempt.argv.iter().map(|word| String::from_utf8_lossy(word)).collect();
         self.seen.lock().unwrap().push(format!("{} > {}", attempt.role, argv.join(" ")));
-        if (self.rule)(attempt) {
-            let name = attempt.program.real.file_name().unwrap().to_string_lossy();
-            Verdict::Allow(format!("{}/{name}", attempt.role).into())
-        } else {
-            Verdict::Deny(format!("denied: `{}`", argv.join(" ")))
+        if !(self.rule)(attempt) {
+            return Verdict::Deny(format!("denied: `{}`", argv.join(" ")));
+        }
+        let ExecAttempt { role: caller, program, argv, cwd, .. } = *attempt;
+        match self.judge.decide(Request::Descendant(&DescendantRequest { program, argv, cwd, caller })) {
+            Some(Decision::Allow(Grant::Descendant(grant))) => Verdict::Allow(grant.role().clone()),
+            other => panic!("{other:?}"),
         }
     }
 
     fn lost_race(&self, _attempt: &ExecAttempt<'_>) {
         *self.lost.lock().unwrap() += 1;
+    }
+}
+
+fn judge() -> Judge {
+    Judge::new(crate::policy_from_yaml("exec: { security: full }\n", Path::new("/")).unwrap())
+}
+
+fn first_role(judge: &Judge, argv: &[&str]) -> Role {
+    let argv: Vec<Vec<u8>> = argv.iter().map(|word| word.as_bytes().to_vec()).collect();
+    let input = ExecInput {
+        command: CommandLine::Argv(argv),
+        cwd: "/".into(),
+        environment: Vec::new(),
+        timeout: None,
+    };
+    let script = input.parse().unwrap();
+    match judge.decide(Request::Exec(&input.request(&script))) {
+        Some(Decision::Allow(Grant::Exec(grant))) => grant.role(),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -68,7 +94,9 @@ fn run_in(directory: &Path, argv: &[&str], verify: bool, rule: Rule) -> Ran {
     let restrict = || crate::sys::caps::set_no_new_privileges().map_err(|errno| errno.to_string());
     let restrictions = Restrictions { domain: Box::new(restrict), scope: None, supervised: true };
     let launcher = Arc::new(Launcher::start(restrictions, None).unwrap());
-    let table = Arc::new(Table { rule, seen: Mutex::default(), lost: Mutex::default() });
+    let judge = judge();
+    let role = first_role(&judge, &["/bin/true"]);
+    let table = Arc::new(Table { rule, judge, seen: Mutex::default(), lost: Mutex::default() });
     let (mut read, write) = pipe();
     let stderr = write.try_clone().unwrap();
     let spec = ChildSpec {
@@ -84,11 +112,7 @@ fn run_in(directory: &Path, argv: &[&str], verify: bool, rule: Rule) -> Ran {
         .unwrap(),
         rlimits: Vec::new(),
         supervision: Supervision::default(),
-        watch: Some(Watch {
-            oversight: Arc::clone(&table) as Arc<dyn Oversight>,
-            role: "agent".into(),
-            verify,
-        }),
+        watch: Some(Watch { oversight: Arc::clone(&table) as Arc<dyn Oversight>, role, verify }),
     };
     let running = launcher.spawn(spec).unwrap();
     let mut output = String::new();
@@ -129,13 +153,15 @@ fn every_exec_of_the_tree_is_asked_about_with_its_callers_role() {
     assert_eq!(ran.output, "deep\nshallow\n");
     assert_eq!(ran.outcome.denials.count(), 0);
     let shell = fs::canonicalize("/bin/sh").unwrap().file_name().unwrap().to_string_lossy().into_owned();
+    let agent = "`true` (the command)";
+    let seen: Vec<String> = ran.seen.iter().map(|line| line.replace(&format!("`{shell}`"), "`sh`")).collect();
     assert_eq!(
-        ran.seen,
+        seen,
         [
-            "agent > /bin/sh -c /usr/bin/env /bin/echo deep; :".to_owned(),
-            format!("agent/{shell} > /usr/bin/env /bin/echo deep"),
-            format!("agent/{shell}/env > /bin/echo deep"),
-            "agent > /bin/echo shallow".to_owned(),
+            format!("{agent} > /bin/sh -c /usr/bin/env /bin/echo deep; :"),
+            "`sh` (started by `true`) > /usr/bin/env /bin/echo deep".to_owned(),
+            "`env` (started by `sh`) > /bin/echo deep".to_owned(),
+            format!("{agent} > /bin/echo shallow"),
         ]
     );
 }
@@ -221,7 +247,7 @@ fn the_own_executable_may_be_named_by_its_link() {
 fn without_the_exec_stop_roles_go_by_the_program() {
     let rule: Rule = |attempt| is_shell(attempt) || name(attempt) == "env";
     let ran = run_in(Path::new("/"), &["/bin/bash", "-c", "/usr/bin/env /bin/echo no"], false, rule);
-    assert_eq!(ran.seen.last().unwrap(), "agent/env > /bin/echo no");
+    assert!(ran.seen.last().unwrap().starts_with("`env` (started by"), "{:?}", ran.seen);
     assert!(!ran.output.starts_with("no"), "{}", ran.output);
 }
 

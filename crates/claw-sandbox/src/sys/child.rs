@@ -7,6 +7,7 @@
 //! What the child does, in this order, each a single system call:
 //!  1. `setsid`: its own session and process group
 //!  2. `prctl(PR_SET_PDEATHSIG, SIGKILL)`, `getppid`: it ends with the thread that started it
+//!     `personality`: the randomised addresses that our own caller may have switched off
 //!  3. `rt_sigaction` for all signals: default dispositions, so no handler of ours runs in it
 //!  4. `fchdir` to the opened working directory
 //!  5. `dup3` of the three streams onto 0, 1 and 2
@@ -182,6 +183,8 @@ fn isolate(shared: &Shared) -> Result<(), c_int> {
     if call(libc::SYS_getppid, [0; 4])? != word(shared.parent.as_raw()) {
         return Err(libc::ESRCH);
     }
+    // PER_LINUX.
+    call(libc::SYS_personality, [0; 4])?;
     reset_dispositions()
 }
 
