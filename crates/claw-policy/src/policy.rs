@@ -29,8 +29,10 @@ pub struct Policy {
     pub(crate) exec_deny: Vec<Ruled<ProgramMatcher>>,
     /// Trusted directories in search order, canonical spelling as written.
     pub(crate) trusted_dirs: Vec<PathBuf>,
-    /// What allowlisted programs need beside themselves; the built-in profile's knowledge.
+    /// What allowlisted programs need beside themselves; of a program that occurs twice the last holds.
     pub(crate) bundles: Vec<Bundle>,
+    /// What a run's processes may start.
+    pub(crate) descendants: Descendants,
     /// `exec.verify`.
     pub(crate) verify: bool,
     /// Each must allow a file.
@@ -95,13 +97,52 @@ pub(crate) struct Entry {
     pub(crate) deny: Vec<Ruled<ArgumentRule>>,
 }
 
-/// Program files that an allowlisted program runs as parts of itself (`git` and its `git-core`).
+/// What an allowlisted program runs as parts of itself (`git` and its `git-core`).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Bundle {
     /// The program's bare name.
     pub(crate) program: Vec<u8>,
-    /// Absolute files, or directories for everything beneath; those that do not exist are skipped.
-    pub(crate) parts: Vec<PathBuf>,
+    /// Those that do not exist are skipped.
+    pub(crate) parts: Vec<Part>,
+}
+
+/// A part of a bundle.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Part {
+    /// The trusted program of this name. With leading arguments it is meant in this form also where entries
+    /// of the allowlist name other forms only.
+    Command { name: Vec<u8>, arguments: Vec<Vec<u8>> },
+    /// An absolute file, or a directory for everything beneath.
+    Path(PathBuf),
+    /// An absolute glob on the file.
+    Glob(String),
+    /// A glob on the file beneath the workspace.
+    Workspace(String),
+}
+
+impl Part {
+    /// What a text means that is expanded and holds no quotes.
+    pub(crate) fn of_text(text: &str) -> Self {
+        match text.starts_with('/') {
+            true if crate::pattern::is_magic(text) => Self::Glob(text.to_owned()),
+            true => Self::Path(text.into()),
+            false if text.contains('/') => Self::Workspace(text.trim_start_matches("./").to_owned()),
+            false => {
+                let mut words = text.split_ascii_whitespace().map(|word| word.as_bytes().to_vec());
+                Self::Command { name: words.next().unwrap_or_default(), arguments: words.collect() }
+            }
+        }
+    }
+}
+
+/// `exec.descendants`, from the strictest.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Descendants {
+    /// What the agent may ask for, and the parts of what they work for.
+    #[default]
+    Strict,
+    /// Beside that every program of the trusted directories.
+    System,
 }
 
 /// Which program a rule is about.
@@ -207,6 +248,8 @@ pub(crate) struct Places {
     /// By dotted key (`exec.verify`), in the document whose statement holds.
     pub(crate) keys: BTreeMap<String, RuleRef>,
     pub(crate) trusted_dirs: Vec<Ruled<PathBuf>>,
+    /// Of `exec.bundles`.
+    pub(crate) parts: Vec<Ruled<Part>>,
     pub(crate) degrade: Vec<Ruled<Guarantee>>,
 }
 

@@ -12,7 +12,15 @@ use crate::ProgramFact;
 #[derive(Clone, Debug)]
 pub struct Role(Arc<Part>);
 
-#[derive(Debug)]
+impl PartialEq for Role {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Eq for Role {}
+
+#[derive(Debug, Eq, PartialEq)]
 struct Part {
     /// The program, as people call it.
     name: String,
@@ -24,7 +32,7 @@ struct Part {
 }
 
 /// Whose parts a process may start.
-#[derive(Debug)]
+#[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Held {
     /// Those of this program; which bundles that are is told when it starts something.
     Command { program: Box<ProgramFact>, argv: Vec<Vec<u8>> },

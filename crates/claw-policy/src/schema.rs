@@ -73,6 +73,11 @@ fn of(kind: Kind) -> Map<String, Value> {
             "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
             "additionalProperties": { "type": ["string", "number", "boolean"] },
         }),
+        Kind::Bundles => json!({
+            "type": ["object", "null"],
+            "propertyNames": { "pattern": "^[^/~\\s][^/\\s]*$" },
+            "additionalProperties": { "type": ["array", "null"], "items": { "type": "string", "minLength": 1 } },
+        }),
         Kind::Allowlist => {
             json!({ "type": ["array", "null"], "items": { "anyOf": [{ "type": "string", "minLength": 1 }, object(ENTRY)] } })
         }

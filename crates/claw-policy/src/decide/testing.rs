@@ -5,8 +5,8 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::policy::{
-    Ask, EnvironmentRules, ExecLayer, FileLayer, FrontDoor, Logging, PathPattern, Policy, RootRule, Ruled,
-    Security,
+    Ask, Descendants, EnvironmentRules, ExecLayer, FileLayer, FrontDoor, Logging, PathPattern, Policy,
+    RootRule, Ruled, Security,
 };
 use crate::{
     Access, Decision, FactError, Facts, FileId, FileKind, Floor, Limits, PathFact, ProgramFact, Query,
@@ -237,6 +237,7 @@ pub(crate) fn policy(workspace: &str, roots: &[(&str, Access)], hidden: &[&str])
         exec_deny: Vec::new(),
         trusted_dirs: vec!["/usr/bin".into()],
         bundles: Vec::new(),
+        descendants: Descendants::default(),
         verify: true,
         files: vec![layer],
         system: Vec::new(),

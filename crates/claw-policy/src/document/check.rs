@@ -128,6 +128,7 @@ impl Checker<'_> {
             Kind::Size if text_of(node).and_then(size).is_some() => {}
             Kind::Size => self.wrong(node, what, "a size such as `512KiB`, `1MiB` or `2GiB`"),
             Kind::VariableMap => self.variable_map(node, what),
+            Kind::Bundles => self.bundles(node, what),
             Kind::Allowlist => self.list(node, what, Self::entry),
             Kind::ArgumentRules => self.list(node, what, Self::argument_rule),
         }
@@ -235,6 +236,21 @@ impl Checker<'_> {
             if text_of(&entry.value).is_none() && !matches!(entry.value.value, Value::Bool(_)) {
                 self.wrong(&entry.value, &format!("`{}`", shorten(&entry.key)), "a text");
             }
+        }
+    }
+
+    fn bundles(&mut self, node: &Node, what: &str) {
+        let entries = match &node.value {
+            Value::Map(entries) => entries,
+            Value::Null => return,
+            _ => return self.wrong(node, what, "a mapping"),
+        };
+        for entry in entries.iter() {
+            if !names::is_program(&entry.key) {
+                let message = format!("`{}` is not a bare program name", shorten(&entry.key));
+                self.error("policy.command", entry.key_span, message, None);
+            }
+            self.list(&entry.value, &format!("`{}`", shorten(&entry.key)), Self::item);
         }
     }
 

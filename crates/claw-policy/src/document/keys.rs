@@ -49,6 +49,8 @@ pub(crate) enum Kind {
     Map(&'static [Key]),
     /// A mapping of variables' names to texts.
     VariableMap,
+    /// A mapping of programs' bare names to lists of their parts.
+    Bundles,
     /// The list of allowed commands.
     Allowlist,
     /// Lists of arguments, or mappings with `subcommand` and `anyFlag`.
@@ -120,6 +122,8 @@ const EXEC: &[Key] = &[
     key("inlineEval", Kind::Word(&["allow", "deny"]), "Whether interpreters may run program text"),
     key("safeBins", Kind::Names, "Filters that may run on standard input only"),
     key("trustedDirs", Kind::Paths, "Where bare names are looked up, in order"),
+    key("descendants", Kind::Word(&["strict", "system"]), "What the processes of a run may start"),
+    key("bundles", Kind::Bundles, "What programs start as parts of themselves"),
     key("verify", Kind::Bool, "Whether executions are verified at the exec stop"),
 ];
 

@@ -91,6 +91,9 @@ fn value(kind: Kind) -> BoxedStrategy<Json> {
         Kind::VariableMap => prop::collection::btree_map("[A-Z_]{1,3}", any_text(), 0..3)
             .prop_map(|map| Json::Object(map.into_iter().collect()))
             .boxed(),
+        Kind::Bundles => prop::collection::btree_map("[a-z]{1,3}", list(any_text()), 0..3)
+            .prop_map(|map| Json::Object(map.into_iter().collect()))
+            .boxed(),
         Kind::Allowlist => {
             let entry = |(name, program, (allow, deny)): (&str, Json, (Json, Json))| json!({ name: program, "allow": allow, "deny": deny });
             let rules = || value(Kind::ArgumentRules);

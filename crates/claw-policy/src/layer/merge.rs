@@ -8,8 +8,8 @@ use super::LayerKind;
 use super::state::Stated;
 use crate::expand::Expansion;
 use crate::policy::{
-    Ask, EnvironmentRules, ExecLayer, FileLayer, FrontDoor, Logging, NetworkLayer, Places, Policy, Ruled,
-    Security,
+    Ask, Descendants, EnvironmentRules, ExecLayer, FileLayer, FrontDoor, Logging, NetworkLayer, Places,
+    Policy, Ruled, Security,
 };
 use crate::{Floor, Limits, RuleRef, profile};
 
@@ -47,7 +47,8 @@ fn ground(stated: &[Stated], expansion: &Expansion) -> Policy {
         }],
         exec_deny: Vec::new(),
         trusted_dirs: profile::trusted_dirs(),
-        bundles: profile::bundles(),
+        bundles: profile::bundles(expansion),
+        descendants: Descendants::default(),
         verify: true,
         files: vec![FileLayer::default()],
         system: if built_in { profile::system(expansion) } else { Vec::new() },

@@ -219,3 +219,38 @@ fn a_project_does_not_say_who_owns_the_assistant() {
     let both = layered(&[(LayerKind::User, owner), (LayerKind::Project, "ownerNumbers: ['99999']\n")]);
     assert_eq!(both.front_door.sections["ownerNumbers"], serde_json::json!(["12345"]));
 }
+
+#[test]
+fn bundles_are_a_named_policys_and_strictness_everybodys() {
+    use crate::policy::{Descendants, Part};
+    let of = |policy: &Policy, program: &str| {
+        let bundle = policy.bundles.iter().find(|bundle| bundle.program == program.as_bytes());
+        bundle.map(|bundle| bundle.parts.clone()).unwrap_or_default()
+    };
+    let text =
+        "exec: { descendants: system, bundles: { npm: [default, tools/x], tar: [git gc], new: [~/x/*] } }";
+    let named = layered(&[(LayerKind::Named, text)]);
+    let before = of(&layered(&[]), "npm");
+    assert!(before.len() > 3 && of(&named, "npm").starts_with(&before));
+    assert_eq!(of(&named, "npm").last(), Some(&Part::Workspace("tools/x".into())));
+    assert_eq!(of(&named, "tar"), [Part::of_text("git gc")]);
+    assert_eq!(of(&named, "new"), [Part::Glob("/home/me/x/*".into())]);
+    assert_eq!(named.descendants, Descendants::System);
+
+    let loosened = layered(&[(LayerKind::Project, "exec: { descendants: system, verify: false }")]);
+    assert!(loosened.descendants == Descendants::Strict && loosened.exec_verify());
+    let strict = layered(&[(LayerKind::Named, text), (LayerKind::Project, "exec: { descendants: strict }")]);
+    assert_eq!(strict.descendants, Descendants::Strict);
+
+    let expansion = Expansion { home: Some("/home/me".into()), cwd: "/w".into(), ..Expansion::default() };
+    let refused = |kind, text: &str| {
+        let source = Source::new("x.yaml", text, Format::Yaml);
+        compile(&[Layer { source, kind }], &expansion).unwrap_err()[0].code
+    };
+    assert_eq!(refused(LayerKind::Project, "exec: { bundles: { npm: [sh] } }"), "policy.layer");
+    assert_eq!(refused(LayerKind::Named, "exec: { bundles: { npm: [../x] } }"), "policy.path");
+    assert_eq!(refused(LayerKind::Named, "exec: { bundles: { npm: ['**/*'] } }"), "policy.path");
+    assert_eq!(refused(LayerKind::Named, "exec: { bundles: { npm: ['a; b'] } }"), "policy.command");
+    assert_eq!(refused(LayerKind::Named, "exec: { bundles: { /x: [sh] } }"), "policy.command");
+    assert_eq!(refused(LayerKind::Named, "exec: { descendants: sytem }"), "policy.type");
+}

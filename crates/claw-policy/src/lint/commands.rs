@@ -1,9 +1,13 @@
 //! Traps in `exec`.
 
+use std::path::{Path, PathBuf};
+
 use super::Linter;
 use super::programs::{Trap, trap};
 use crate::RuleRef;
-use crate::policy::{ArgumentRule, Ask, Entry, ExecLayer, ProgramMatcher, Ruled, Security};
+use crate::policy::{
+    ArgumentRule, Ask, Descendants, Entry, ExecLayer, Part, ProgramMatcher, Ruled, Security,
+};
 
 impl Linter<'_> {
     pub(super) fn commands(&mut self) {
@@ -16,6 +20,7 @@ impl Linter<'_> {
             }
         }
         self.trusted_dirs();
+        self.descendants();
         if let Some(rule) = self.place("exec.verify").filter(|_| !self.policy.verify) {
             let message = "`verify: false` lets a race run other arguments than the judged ones".to_owned();
             self.warn("lint.verify", &rule, message, "remove it");
@@ -31,6 +36,43 @@ impl Linter<'_> {
                 "remove `workspaceExec: true` if nothing needs it",
             );
         }
+    }
+
+    fn descendants(&mut self) {
+        if self.policy.descendants == Descendants::System
+            && let Some(rule) = self.place("exec.descendants")
+        {
+            let directories =
+                self.policy.trusted_dirs.iter().map(|directory| directory.display().to_string());
+            let directories = directories.collect::<Vec<_>>().join(", ");
+            let message = format!(
+                "every process may start every program of {directories}: shells, interpreters and network tools that \
+                 are in no allowlist, unless `deny` or an argument rule names them"
+            );
+            let help = "remove it, and add what is missing to `exec.bundles`";
+            self.warn("lint.descendants", &rule, message, help);
+        }
+        for part in &self.policy.places.parts {
+            let open = match &part.value {
+                Part::Workspace(_) => true,
+                Part::Path(path) => self.is_broad(path),
+                Part::Glob(pattern) => self.is_broad(Path::new(pattern)),
+                Part::Command { .. } => false,
+            };
+            if open {
+                let message = format!("`{}` lets what comes there later be started too", part.rule.text);
+                self.note("lint.bundle", &part.rule, message, "name the files that are needed");
+            }
+        }
+    }
+
+    /// Whether commands can write there, or it is a whole trusted directory.
+    fn is_broad(&self, path: &Path) -> bool {
+        let fixed: PathBuf = path
+            .components()
+            .take_while(|name| !name.as_os_str().to_string_lossy().contains(['*', '?', '[']))
+            .collect();
+        self.is_writable(&fixed) || self.policy.trusted_dirs.contains(&fixed)
     }
 
     fn security(&mut self, layer: &ExecLayer) {
@@ -90,7 +132,7 @@ impl Linter<'_> {
                     self.warn("lint.wildcard", rule, message, "list the programs by name");
                 }
                 let fixed = path.split(['*', '?', '[']).next().unwrap_or(path);
-                if self.is_writable(std::path::Path::new(fixed)) {
+                if self.is_writable(Path::new(fixed)) {
                     let message =
                         format!("`{path}` lies where commands can write: they can replace the program");
                     self.warn("lint.writable-program", rule, message, "move it out of the writable trees");

@@ -1,5 +1,6 @@
 //! The built-in profile: what holds when no policy says otherwise. Each table has its one home here.
 
+mod bundles;
 mod read_ahead;
 
 use std::borrow::Cow;
@@ -7,9 +8,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::expand::Expansion;
-use crate::policy::{Bundle, PathPattern, RootRule, Ruled};
+use crate::policy::{PathPattern, RootRule, Ruled};
 use crate::{Access, Format, RuleRef, Source};
 
+pub(crate) use self::bundles::bundles;
 pub(crate) use self::read_ahead::read_ahead;
 
 const TEXT: &str = include_str!("built-in.yaml");
@@ -207,48 +209,6 @@ pub(crate) fn protected(rule: &RuleRef) -> Vec<Ruled<PathPattern>> {
     names.chain(globs).collect()
 }
 
-/// Programs and what they execute as parts of themselves.
-const BUNDLES: &[(&[&str], &[&str])] = &[
-    (
-        &["git"],
-        &[
-            "/usr/lib/git-core",
-            "/usr/libexec/git-core",
-            "/usr/local/libexec/git-core",
-            "/usr/local/lib/git-core",
-            // Some of its commands are scripts.
-            "/bin/sh",
-        ],
-    ),
-    (
-        &["npm", "npx", "pnpm", "yarn", "node"],
-        &["/usr/bin/env", "/usr/bin/node", "/usr/local/bin/node", "/bin/sh"],
-    ),
-    (&["make", "cmake", "ninja"], &["/bin/sh"]),
-    // `system` and pipes of awk, `e` of sed: the commands in them are judged, the shell reads them.
-    (&["awk", "gawk", "mawk", "sed"], &["/bin/sh"]),
-    (
-        &["gcc", "g++", "cc", "c++", "clang", "clang++", "cargo", "rustc", "go", "make"],
-        &[
-            "/usr/lib/gcc",
-            "/usr/libexec/gcc",
-            "/usr/bin/as",
-            "/usr/bin/ld",
-            "/usr/bin/ld.bfd",
-            "/usr/bin/ld.gold",
-            "/usr/bin/ld.lld",
-            "/usr/bin/cc",
-            "/usr/bin/gcc",
-            "/usr/bin/ar",
-        ],
-    ),
-    (&["cargo"], &["/usr/bin/rustc", "/usr/local/bin/rustc"]),
-    (&["tar"], &["/usr/bin/gzip", "/usr/bin/bzip2", "/usr/bin/xz", "/usr/bin/zstd"]),
-    (&["gunzip", "zcat", "egrep", "fgrep"], &["/bin/sh", "/usr/bin/gzip", "/usr/bin/grep"]),
-    (&["go"], &["/usr/lib/go", "/usr/local/go"]),
-    (&["java", "javac"], &["/usr/lib/jvm"]),
-];
-
 /// Programs that start no others but the parts of their own bundle. What they can be made to start by their
 /// arguments (`sort --compress-program`, `tar -I`) is judged as a command of its own.
 const ALONE: &[&str] = &[
@@ -362,17 +322,6 @@ pub(crate) fn starts_no_others<'w>(
     let may_be_script =
         |argument: Option<Cow<'_, [u8]>>| argument.is_none_or(|text| GIT_SCRIPTS.contains(&&*text));
     is_known && !(name == b"git" && arguments.any(may_be_script))
-}
-
-/// The bundles, one for each program.
-pub(crate) fn bundles() -> Vec<Bundle> {
-    let each =
-        BUNDLES.iter().flat_map(|(programs, parts)| programs.iter().map(move |program| (*program, *parts)));
-    each.map(|(program, parts)| Bundle {
-        program: program.as_bytes().to_vec(),
-        parts: parts.iter().map(PathBuf::from).collect(),
-    })
-    .collect()
 }
 
 #[cfg(test)]

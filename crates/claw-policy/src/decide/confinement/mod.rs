@@ -50,6 +50,7 @@ pub(super) fn build<'p>(
 fn base(policy: &Policy, world: &World<'_>) -> Confinement {
     let mut confinement = frame(policy, world);
     programs::add(policy, world, &mut confinement);
+    programs::add_supervised(policy, world, &mut confinement);
     confinement
 }
 

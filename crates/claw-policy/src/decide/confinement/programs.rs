@@ -1,9 +1,10 @@
 //! The program files that a run may execute.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
+use super::super::exec;
 use super::super::world::World;
-use crate::policy::{ExecLayer, ProgramMatcher, Security};
+use crate::policy::{Descendants, ExecLayer, Part, ProgramMatcher, Security};
 use crate::{Confinement, FileId, FileKind, Policy, ProgramFact};
 
 /// Whether every layer lets any readable program run.
@@ -88,12 +89,65 @@ pub(super) fn add_bundles(
         if !by_name(&bundle.program, world).is_some_and(|known| known.id == program.id) {
             continue;
         }
-        let parts = bundle.parts.iter().filter_map(|part| world.path(part, true)?.as_ref().ok());
-        let existing = parts.filter(|part| part.kind != FileKind::Missing);
-        for part in existing.map(|part| &part.real).collect::<Vec<&PathBuf>>() {
-            if let Err(place) = confinement.executables.binary_search(part) {
-                confinement.executables.insert(place, part.clone());
+        bundle.parts.iter().for_each(|part| add_part(policy, world, part, confinement));
+    }
+}
+
+fn add_part(policy: &Policy, world: &World<'_>, part: &Part, confinement: &mut Confinement) {
+    match part {
+        Part::Command { name, .. } => {
+            if let Some(fact) = by_name(name, world) {
+                confinement.add_program(fact);
             }
         }
+        Part::Path(path) => {
+            if let Some(real) = existing(path, world) {
+                insert(&mut confinement.executables, real);
+            }
+        }
+        // Which files match can change during the run.
+        Part::Glob(pattern) => {
+            let fixed: PathBuf = Path::new(pattern).components().take_while(is_plain).collect();
+            if let Some(real) = existing(&fixed, world) {
+                insert(&mut confinement.execute_supervised, real);
+            }
+        }
+        Part::Workspace(_) => {
+            if let Some(real) = exec::workspace(policy, world) {
+                insert(&mut confinement.execute_supervised, &real);
+            }
+        }
+    }
+}
+
+/// Adds what the kernel lets through because every execution is judged by itself.
+pub(super) fn add_supervised(policy: &Policy, world: &World<'_>, confinement: &mut Confinement) {
+    if !confinement.supervise || confinement.execute_any {
+        return;
+    }
+    for program in exec::SUPERVISED.into_iter().filter_map(|name| by_name(name, world)) {
+        for file in std::iter::once(&program.real).chain(&program.interpreters) {
+            insert(&mut confinement.execute_supervised, file);
+        }
+    }
+    if policy.descendants == Descendants::System {
+        for directory in policy.trusted_dirs.iter().filter_map(|directory| existing(directory, world)) {
+            insert(&mut confinement.execute_supervised, directory);
+        }
+    }
+}
+
+fn existing<'w>(path: &Path, world: &World<'w>) -> Option<&'w PathBuf> {
+    let known = world.path(path, true)?.as_ref().ok()?;
+    (known.kind != FileKind::Missing).then_some(&known.real)
+}
+
+fn is_plain(component: &Component<'_>) -> bool {
+    component.as_os_str().to_str().is_some_and(|name| !crate::pattern::is_magic(name))
+}
+
+fn insert(list: &mut Vec<PathBuf>, file: &PathBuf) {
+    if let Err(place) = list.binary_search(file) {
+        list.insert(place, file.clone());
     }
 }

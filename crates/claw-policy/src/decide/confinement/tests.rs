@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::*;
 use crate::decide::testing::{Tree, pattern, policy, root, ruled};
-use crate::policy::{Bundle, Entry, ProgramMatcher, Security};
+use crate::policy::{Bundle, Entry, Part, ProgramMatcher, Security};
 use crate::{Access, Facts, FileId, Root};
 
 fn program(path: &str, inode: u64) -> ProgramFact {
@@ -122,7 +122,7 @@ fn programs_are_those_of_every_layer_without_the_denied() {
     policy.exec_deny = vec![ruled("rm", ProgramMatcher::Name(b"rm".to_vec()))];
     policy.bundles = vec![Bundle {
         program: b"git".to_vec(),
-        parts: vec!["/usr/lib/git-core".into(), "/usr/libexec/git-core".into()],
+        parts: ["/usr/lib/git-core", "/usr/libexec/git-core"].map(Part::of_text).into(),
     }];
     let confinement = confine(&tree(), &policy);
     let files: Vec<_> = confinement.executables.iter().map(|path| path.to_str().expect("text")).collect();

@@ -6,7 +6,7 @@ use super::replace;
 use crate::expand::Expansion;
 use crate::layer::LayerKind;
 use crate::layer::state::{Protected, Stated};
-use crate::policy::{FileLayer, PathPattern, Policy, RootRule, Ruled, Security};
+use crate::policy::{Bundle, FileLayer, Part, PathPattern, Policy, RootRule, Ruled, Security};
 use crate::{Access, Limits, RuleRef, profile};
 
 /// What the built-in and the named documents state of files, the later replacing the earlier.
@@ -39,6 +39,11 @@ impl Base {
             policy.places.trusted_dirs = dirs;
         }
         replace(&mut policy.verify, document.verify);
+        replace(&mut policy.descendants, document.descendants);
+        for (program, parts) in document.bundles {
+            add_bundle(&mut policy.bundles, program, &parts);
+            policy.places.parts.extend(parts);
+        }
         replace(&mut policy.detach, document.detach);
         if let Some(layer) = policy.network.first_mut() {
             replace(&mut layer.default_allow, document.network_default_allow);
@@ -147,6 +152,21 @@ fn set_aside(policy: &mut Policy, named: &Stated) {
     if named.network_default_allow.is_some() || named.network_allow.is_some() {
         policy.network.truncate(1);
     }
+}
+
+/// A program's parts replace those that it had; the word `default` among them stands for these.
+fn add_bundle(bundles: &mut Vec<Bundle>, program: Vec<u8>, stated: &[Ruled<Part>]) {
+    let default = Part::of_text("default");
+    let known = bundles.iter().position(|known| known.program == program);
+    let before = known.map_or_else(Vec::new, |place| bundles.swap_remove(place).parts);
+    let mut parts = Vec::new();
+    for part in stated {
+        match &part.value {
+            part if *part == default => parts.extend_from_slice(&before),
+            part => parts.push(part.clone()),
+        }
+    }
+    bundles.push(Bundle { program, parts });
 }
 
 /// `over` where it states something, else `under`.

@@ -2,7 +2,7 @@
 
 use crate::layer::LayerKind;
 use crate::layer::state::{Protected, Stated};
-use crate::policy::{ExecLayer, FileLayer, NetworkLayer, Policy, RootRule, Ruled, Security};
+use crate::policy::{Descendants, ExecLayer, FileLayer, NetworkLayer, Policy, RootRule, Ruled, Security};
 use crate::{Access, Limits, profile};
 
 /// A document that only restricts becomes a layer of its own.
@@ -21,6 +21,9 @@ pub(super) fn restrict(policy: &mut Policy, document: Stated) {
         policy.floor.degrade.retain(|given_up| degrade.iter().any(|stated| stated.value == *given_up));
     }
     policy.verify |= document.verify == Some(true);
+    if let Some(Descendants::Strict) = document.descendants {
+        policy.descendants = Descendants::Strict;
+    }
     policy.detach &= document.detach != Some(false);
     // More is logged, never less.
     policy.logging.level = policy.logging.level.max(document.log_level);

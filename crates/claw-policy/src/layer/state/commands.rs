@@ -1,12 +1,12 @@
 //! `exec`: entries, matchers and argument rules.
 
 use super::reader::Reader;
-use super::tree::{flag, items, items_of, member, text};
+use super::tree::{flag, items, items_of, member, pairs, text};
 use super::{Stated, words};
 use std::path::PathBuf;
 
-use crate::document::{Node, Value};
-use crate::policy::{ArgumentRule, Ask, Entry, ProgramMatcher, Ruled, Security};
+use crate::document::{Entry as Pair, Node, Value};
+use crate::policy::{ArgumentRule, Ask, Descendants, Entry, Part, ProgramMatcher, Ruled, Security};
 
 impl Reader<'_> {
     pub(super) fn exec(&mut self, stated: &mut Stated, exec: Option<&Node>) {
@@ -42,6 +42,57 @@ impl Reader<'_> {
         stated.trusted_dirs = member(exec, "trustedDirs")
             .map(|node| items(node).iter().filter_map(|item| self.trusted_dir(item)).collect());
         stated.verify = flag(exec, "verify");
+        stated.descendants = member(exec, "descendants").map(|node| match text(node) {
+            "system" => Descendants::System,
+            _ => Descendants::Strict,
+        });
+        if let Some(node) = member(exec, "bundles") {
+            stated.bundles = self.bundles(node);
+        }
+    }
+
+    fn bundles(&mut self, node: &Node) -> Vec<(Vec<u8>, Vec<Ruled<Part>>)> {
+        if self.restricts() && !pairs(node).is_empty() {
+            let help = "state bundles in a policy that is named with --policy".to_owned();
+            let message = "a user's or project's policy only restricts: it cannot state bundles".to_owned();
+            self.error("policy.layer", node.span, message, Some(help));
+        }
+        let ruled = |reader: &mut Self, node: &Node| reader.part(node).map(|part| reader.ruled(node, part));
+        let mut bundle = |pair: &Pair| {
+            let parts = items(&pair.value).iter().filter_map(|item| ruled(self, item)).collect();
+            (pair.key.as_bytes().to_vec(), parts)
+        };
+        pairs(node).iter().map(&mut bundle).collect()
+    }
+
+    fn part(&mut self, node: &Node) -> Option<Part> {
+        let written = text(node).trim_end_matches('/');
+        if !written.contains('/') && !written.starts_with('~') {
+            let mut words = self.plain(node, words::split(written))?.into_iter().map(String::into_bytes);
+            return Some(Part::Command { name: words.next()?, arguments: words.collect() });
+        }
+        let is_relative = !written.starts_with(['/', '~', '$']);
+        if written.trim_matches(['*', '/', '.']).is_empty() {
+            let help = "name a directory below it".to_owned();
+            self.error("policy.path", node.span, format!("`{}` would be everything", text(node)), Some(help));
+            return None;
+        }
+        if is_relative {
+            if written.split('/').any(|name| name == "..") {
+                let help = "write the directory that is meant".to_owned();
+                let message = format!("`{}` leads out of the workspace", text(node));
+                self.error("policy.path", node.span, message, Some(help));
+                return None;
+            }
+            self.check_glob(node, written)?;
+            return Some(Part::of_text(written));
+        }
+        if crate::pattern::is_magic(written) {
+            let glob = self.expanded_glob(node, written)?;
+            self.check_glob(node, &glob)?;
+            return Some(Part::Glob(glob));
+        }
+        self.path(node, None).map(|path| Part::Path(path.value))
     }
 
     fn trusted_dir(&mut self, node: &Node) -> Option<Ruled<PathBuf>> {

@@ -14,7 +14,7 @@ use self::reader::Reader;
 use super::LayerKind;
 use crate::document::Node;
 use crate::expand::Expansion;
-use crate::policy::{Ask, Entry, PathPattern, ProgramMatcher, Ruled, Security};
+use crate::policy::{Ask, Descendants, Entry, Part, PathPattern, ProgramMatcher, Ruled, Security};
 use crate::{Diagnostic, Guarantee, Limits, LogLevel, NetworkRule, RuleRef, Source};
 
 /// One document's statements; `None` and empty are "not stated".
@@ -34,6 +34,9 @@ pub(super) struct Stated {
     pub(super) safe_bins: Option<Vec<Ruled<Vec<u8>>>>,
     pub(super) trusted_dirs: Option<Vec<Ruled<PathBuf>>>,
     pub(super) verify: Option<bool>,
+    pub(super) descendants: Option<Descendants>,
+    /// Programs with their parts.
+    pub(super) bundles: Vec<(Vec<u8>, Vec<Ruled<Part>>)>,
     pub(super) read_only: Option<Vec<Ruled<PathBuf>>>,
     pub(super) writable: Option<Vec<Ruled<PathBuf>>>,
     pub(super) hidden: Vec<Ruled<PathPattern>>,
@@ -97,6 +100,8 @@ impl Stated {
             safe_bins: None,
             trusted_dirs: None,
             verify: None,
+            descendants: None,
+            bundles: Vec::new(),
             read_only: None,
             writable: None,
             hidden: Vec::new(),

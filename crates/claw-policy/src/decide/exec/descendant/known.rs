@@ -1,13 +1,14 @@
 //! What the names of a policy mean on this machine: the files behind them, by identity.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::applet::Called;
+use super::parts::{Form, Parts};
 use crate::decide::exec::program::is_multi_call;
 use crate::decide::world::World;
-use crate::policy::{Bundle, ProgramMatcher};
-use crate::{FileId, FileKind, Policy, ProgramFact};
+use crate::policy::{Part, ProgramMatcher};
+use crate::{FileId, Policy, ProgramFact};
 
 /// Programs that run what their arguments name and nothing else. What they run is judged when it is executed.
 /// Those that also run text for a shell (`flock -c`, `watch`) are the shell's business then.
@@ -17,6 +18,10 @@ pub(super) const WRAPPERS: [&[u8]; 10] =
 /// Shells whose text on the command line is read and judged (`claw-shell`).
 pub(super) const SHELLS: [&[u8]; 9] =
     [b"sh", b"bash", b"dash", b"ash", b"rbash", b"zsh", b"ksh", b"ksh93", b"mksh"];
+
+/// Those of both that everything uses, so that the kernel has to let them through.
+pub(in crate::decide) const SUPERVISED: [&[u8]; 9] =
+    [b"env", b"nice", b"nohup", b"setsid", b"timeout", b"xargs", b"sh", b"bash", b"dash"];
 
 /// Every name that the policy knows programs by, and what its bundles hold. Depends on the policy and on facts alone.
 #[derive(Debug)]
@@ -30,18 +35,10 @@ pub(crate) struct Known {
 #[derive(Debug)]
 struct Name {
     name: Vec<u8>,
+    real: PathBuf,
     /// Whether the file goes by that name itself, so that what it is called with does not matter (`python3` is
     /// `python3.11`); not for `view`, which is `vim` called in another way.
     is_own: bool,
-}
-
-/// What a bundle holds.
-#[derive(Debug, Default)]
-struct Parts {
-    files: HashSet<PathBuf>,
-    /// By identity, with the name under which a file that is many programs is meant.
-    objects: HashMap<FileId, Vec<u8>>,
-    directories: Vec<PathBuf>,
 }
 
 impl Known {
@@ -54,7 +51,15 @@ impl Known {
             }
         }
         for bundle in &policy.bundles {
-            known.bundles.entry(bundle.program.clone()).or_default().add(bundle, world);
+            // Parts of what is not there are nobody's.
+            if world.program(&bundle.program).is_none_or(Result::is_ok) {
+                known.bundles.insert(bundle.program.clone(), Parts::new(bundle, policy, world));
+            }
+        }
+        for directory in &policy.trusted_dirs {
+            known
+                .trusted
+                .extend(world.path(directory, true).and_then(|path| Some(path.as_ref().ok()?.real.clone())));
         }
         known
     }
@@ -64,7 +69,7 @@ impl Known {
         if names.iter().all(|known| known.name != name) {
             let real = fact.real.file_name().map_or(&[][..], std::ffi::OsStr::as_encoded_bytes);
             let is_own = real.starts_with(name) && !is_multi_call(&fact.real);
-            names.push(Name { name: name.to_vec(), is_own });
+            names.push(Name { name: name.to_vec(), real: fact.real.clone(), is_own });
         }
     }
 
@@ -76,18 +81,34 @@ impl Known {
         }
         let names = self.names.get(&program.id).map_or(&[][..], Vec::as_slice);
         let is_meant = |name: &&Name| name.is_own || name.name == called.name;
-        names.iter().filter(is_meant).map(|name| name.name.as_slice()).collect()
+        let mut meant: Vec<&[u8]> = names.iter().filter(is_meant).map(|name| name.name.as_slice()).collect();
+        if meant.is_empty() {
+            meant.extend(self.own_part(program));
+        }
+        meant
     }
 
-    /// Whether it is a file of the trusted directories.
+    /// The program whose own file in its bundle this is: `git-core/git` is git.
+    fn own_part(&self, program: &ProgramFact) -> Option<&[u8]> {
+        let base = program.real.file_name()?.as_encoded_bytes();
+        let whole = self.bundles.get_key_value(base);
+        let (name, parts) = whole.or_else(|| {
+            let at = base.iter().position(|byte| *byte == b'-')?;
+            self.bundles.get_key_value(base.get(..at)?)
+        })?;
+        parts.has_file(&program.real).then_some(name)
+    }
+
+    /// Whether it is a program of the trusted directories, or the file of one.
     pub(super) fn is_trusted(&self, program: &ProgramFact) -> bool {
         let is_in = |path: &Path| self.trusted.iter().any(|trusted| path.parent() == Some(trusted));
-        self.has(program) || is_in(&program.found) || is_in(&program.real)
+        self.names.contains_key(&program.id) || is_in(&program.found) || is_in(&program.real)
     }
 
-    /// Whether a program of the policy's is this very file.
-    fn has(&self, program: &ProgramFact) -> bool {
-        self.names.contains_key(&program.id)
+    /// The names that mean an interpreter, of which only the path is known.
+    pub(super) fn names_at<'k>(&'k self, real: &'k Path) -> impl Iterator<Item = &'k [u8]> {
+        let names = self.names.values().flatten();
+        names.filter(move |name| name.real == real).map(|name| name.name.as_slice())
     }
 
     /// Whether the program `name` has parts.
@@ -95,9 +116,21 @@ impl Known {
         self.bundles.contains_key(name)
     }
 
-    /// Whether `program`, called like this, is a part of `owner`.
-    pub(super) fn is_part(&self, owner: &[u8], program: &ProgramFact, called: Called<'_>) -> bool {
-        self.bundles.get(owner).is_some_and(|parts| parts.have(program, called))
+    /// The parts of `owner`.
+    pub(super) fn parts(&self, owner: &[u8]) -> Option<&Parts> {
+        self.bundles.get(owner)
+    }
+
+    /// How `program`, called like this, is a part of `owner`.
+    pub(super) fn form(
+        &self,
+        owner: &[u8],
+        program: &ProgramFact,
+        called: Called<'_>,
+        names: &[&[u8]],
+        arguments: &[Vec<u8>],
+    ) -> Option<Form> {
+        self.bundles.get(owner)?.form(program, called, names, arguments)
     }
 }
 
@@ -111,32 +144,10 @@ fn names(policy: &Policy) -> impl Iterator<Item = &[u8]> {
     });
     let filters = policy.exec.iter().flat_map(|layer| &layer.safe_bins).map(|name| name.value.as_slice());
     let owners = policy.bundles.iter().map(|bundle| bundle.program.as_slice());
-    named.chain(filters).chain(owners).chain(WRAPPERS).chain(SHELLS)
-}
-
-impl Parts {
-    fn add(&mut self, bundle: &Bundle, world: &World<'_>) {
-        for part in &bundle.parts {
-            let Some(Ok(path)) = world.path(part, true) else { continue };
-            match path.kind {
-                FileKind::Directory => self.directories.push(path.real.clone()),
-                FileKind::File => {
-                    self.files.insert(path.real.clone());
-                    let name = part.file_name().map_or(&[][..], std::ffi::OsStr::as_encoded_bytes);
-                    self.objects.extend(path.id.map(|id| (id, name.to_vec())));
-                }
-                FileKind::Missing | FileKind::Link | FileKind::Special => {}
-            }
-        }
-    }
-
-    fn have(&self, program: &ProgramFact, called: Called<'_>) -> bool {
-        let is_called = |name: &[u8]| !is_multi_call(&program.real) || called.name == name;
-        self.objects.get(&program.id).is_some_and(|name| is_called(name))
-            || self.has_path(&program.real) && !is_multi_call(&program.real)
-    }
-
-    fn has_path(&self, real: &Path) -> bool {
-        self.files.contains(real) || self.directories.iter().any(|directory| real.starts_with(directory))
-    }
+    let parts = policy.bundles.iter().flat_map(|bundle| &bundle.parts);
+    let parts = parts.filter_map(|part| match part {
+        Part::Command { name, .. } => Some(name.as_slice()),
+        Part::Path(_) | Part::Glob(_) | Part::Workspace(_) => None,
+    });
+    named.chain(filters).chain(owners).chain(parts).chain(WRAPPERS).chain(SHELLS)
 }

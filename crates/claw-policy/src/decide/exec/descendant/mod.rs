@@ -6,23 +6,29 @@
 
 mod applet;
 mod known;
+mod parts;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::path::Path;
 use std::sync::Arc;
 
 use claw_shell::{Command, CwdId, Lookup, Origin, Span, Word};
 
 use self::applet::{Called, called};
 pub(crate) use self::known::Known;
+pub(in crate::decide) use self::known::SUPERVISED;
 use self::known::{SHELLS, WRAPPERS};
+use self::parts::Form;
+pub(in crate::decide) use self::parts::workspace;
 use super::arguments::{self, Match};
 use super::program::{is_multi_call, needs_a_name_of};
-use super::words::{base_name, display};
+use super::words::{base_name, bytes_path, display};
 use super::{Judge, glob, inline, safe_bin};
 use crate::decide::world::World;
-use crate::policy::{Ask, Entry, ExecLayer, ProgramMatcher, Ruled, Security};
+use crate::policy::{Ask, Descendants, Entry, ExecLayer, ProgramMatcher, Ruled, Security};
 use crate::role::Held;
 use crate::{
     Code, Decision, Denial, DescendantGrant, DescendantRequest, ExecRequest, Grant, Policy, ProgramFact,
@@ -42,8 +48,9 @@ pub(in crate::decide) fn decide(
     };
     let called = called(request.program, request.argv);
     let names = known.names_of(request.program, called);
-    let case = Case { policy, world, known: &known, request, called, names, command: OnceCell::new() };
-    case.decision()
+    let arguments = arguments_of(request.argv, called, &names);
+    Case { policy, world, known: &known, request, called, names, arguments, command: OnceCell::new() }
+        .decision()
 }
 
 /// One request being judged.
@@ -55,6 +62,8 @@ struct Case<'r> {
     called: Called<'r>,
     /// The policy's names that mean the program.
     names: Vec<&'r [u8]>,
+    /// The words after its name.
+    arguments: Cow<'r, [Vec<u8>]>,
     /// The argument vector as a command, made when a rule asks for it.
     command: OnceCell<Command>,
 }
@@ -87,25 +96,72 @@ impl Case<'_> {
                 }
             }
         }
-        let part = self.part();
         if missed.is_empty() {
-            return self.allow(allowed, part.is_some());
+            return self.allow(allowed, self.part().is_some());
         }
-        if !narrowed {
-            if let Some(reason) = part {
-                return self.allow(vec![reason], true);
-            }
-            if let Some(reason) = self.wrapper() {
-                return self.allow(vec![reason], true);
-            }
-            if self.is_judged_shell() {
-                let message = format!("what `{}` runs is allowed", self.shown());
-                return self.allow(vec![Reason::new(Code::ExecTransparent, message)], false);
-            }
+        if let Some((reason, keeps)) = self.beside(narrowed) {
+            return self.allow(vec![reason], keeps);
         }
         let asks = missed.iter().all(|(layer, _)| layer.ask.value != Ask::Off);
         let reasons = missed.into_iter().map(|(_, reason)| reason).collect();
         if asks { self.ask(reasons) } else { deny(self.request, reasons) }
+    }
+
+    /// Why it may run though no list has it, and whether it then works for whom its caller does.
+    fn beside(&self, narrowed: bool) -> Option<(Reason, bool)> {
+        match self.part() {
+            Some((reason, Form::Stated)) => return Some((reason, true)),
+            // Where entries name the arguments, no bundle allows others.
+            _ if narrowed => return None,
+            Some((reason, Form::Any)) => return Some((reason, true)),
+            None => {}
+        }
+        if let Some(reason) = self.wrapper() {
+            return Some((reason, true));
+        }
+        if self.is_judged_shell() {
+            let message = format!("what `{}` runs is allowed", self.shown());
+            return Some((Reason::new(Code::ExecTransparent, message), false));
+        }
+        self.by_place()
+    }
+
+    /// Why it may run for being where it is.
+    fn by_place(&self) -> Option<(Reason, bool)> {
+        let program = self.request.program;
+        let shown = self.shown();
+        if self.policy.descendants == Descendants::System && self.known.is_trusted(program) {
+            let message = format!("`{shown}` is in a trusted directory, and `exec.descendants` is `system`");
+            return Some((Reason::new(Code::ExecSystem, message), true));
+        }
+        let root = self.world.ground(self.policy).execution_root(&program.real)?;
+        if !self.is_interpretable() {
+            return None;
+        }
+        let message = format!("`{shown}` lies in a tree whose programs may run");
+        Some((Reason::new(Code::ExecAllowed, message).by(&root.rule), false))
+    }
+
+    /// Whether the interpreters that the kernel starts for a script may run by themselves.
+    fn is_interpretable(&self) -> bool {
+        self.request.program.started_for_it().all(|interpreter| {
+            let is_free = |name: &[u8]| name == b"env" || SHELLS.contains(&name) || self.is_listed(name);
+            self.known.names_at(interpreter).any(is_free)
+                || self
+                    .held()
+                    .iter()
+                    .filter_map(|owner| self.known.parts(owner))
+                    .any(|parts| parts.has_file(interpreter))
+        })
+    }
+
+    /// Whether every layer has an entry for the program `name` with any arguments.
+    fn is_listed(&self, name: &[u8]) -> bool {
+        self.policy.exec.iter().enumerate().all(|(index, layer)| {
+            let mut entries = named(self.policy, index, layer, name);
+            layer.security.value == Security::Full
+                || entries.any(|entry| entry.value.prefix.is_empty() && entry.value.allow.is_empty())
+        })
     }
 
     /// Why it may not run whatever any list says.
@@ -211,12 +267,9 @@ impl Case<'_> {
     ) -> impl Iterator<Item = (&'l Ruled<Entry>, &'l [u8])> {
         let patterns = self.policy.patterns();
         let own = self.names.first().copied().unwrap_or(self.called.name);
-        let by_name = self.names.iter().flat_map(move |name| {
-            let entries = patterns.exec.entries(index, name).iter();
-            let is_named = move |entry: &&Ruled<Entry>| matches!(&entry.value.program, ProgramMatcher::Name(own) if own == name);
-            let entries = entries.filter_map(|place| layer.allowlist.get(*place)).filter(is_named);
-            entries.map(move |entry| (entry, *name))
-        });
+        let by_name = self.names.iter();
+        let by_name = by_name
+            .flat_map(move |name| named(self.policy, index, layer, name).map(move |entry| (entry, *name)));
         let by_path = patterns.exec.by_path(index).iter().filter_map(move |place| {
             let entry = layer.allowlist.get(*place)?;
             let ProgramMatcher::Path(pattern) = &entry.value.program else { return None };
@@ -238,8 +291,7 @@ impl Case<'_> {
     }
 
     fn has_prefix(&self, prefix: &[Vec<u8>]) -> bool {
-        let arguments = self.request.argv.get(self.called.at + 1..).unwrap_or_default();
-        arguments.starts_with(prefix)
+        self.arguments.starts_with(prefix)
     }
 
     fn safe_bin(&self, layer: &ExecLayer) -> Option<Verdict> {
@@ -258,56 +310,49 @@ impl Case<'_> {
         })
     }
 
-    /// Why the caller may run it as a part of what it works for.
-    fn part(&self) -> Option<Reason> {
-        let owner = self.held().find(|owner| self.known.is_part(owner, self.request.program, self.called));
-        if let Some(owner) = owner {
-            let message = format!("`{}` is a part of `{}`", self.shown(), display(owner));
-            return Some(Reason::new(Code::ExecPart, message));
+    /// Why and how the caller may run it as a part of what it works for.
+    fn part(&self) -> Option<(Reason, Form)> {
+        let program = self.request.program;
+        let form = |owner| self.known.form(owner, program, self.called, &self.names, &self.arguments);
+        let forms = self.held().into_iter().filter_map(|owner| Some((form(owner)?, owner)));
+        if let Some((form, owner)) = forms.max_by_key(|(form, _)| *form) {
+            // A script brings its interpreters, which the bundle has to hold too.
+            if form == Form::Stated || self.is_interpretable() {
+                let message = format!("`{}` is a part of `{}`", self.shown(), display(owner));
+                return Some((Reason::new(Code::ExecPart, message), form));
+            }
         }
         let script = self.script()?;
         let name = script.found.file_name().unwrap_or_default().to_string_lossy();
         let message = format!("`{}` reads the script `{name}`", self.shown());
-        Some(Reason::new(Code::ExecPart, message))
+        Some((Reason::new(Code::ExecPart, message), Form::Any))
     }
 
     /// The programs whose parts the caller may start.
-    fn held(&self) -> Box<dyn Iterator<Item = &[u8]> + '_> {
+    fn held(&self) -> Vec<&[u8]> {
         match self.request.caller.held() {
-            Held::Bundles(owners) => Box::new(owners.iter().map(Vec::as_slice)),
-            Held::Command { program, argv } => {
-                Box::new(self.known.names_of(program, called(program, argv)).into_iter())
-            }
+            Held::Bundles(owners) => owners.iter().map(Vec::as_slice).collect(),
+            Held::Command { program, argv } => self.known.names_of(program, called(program, argv)),
         }
     }
 
     /// The caller's script, when the program is an interpreter of it and is started for it.
     fn script(&self) -> Option<&ProgramFact> {
         let script = self.request.caller.script()?;
-        let program = self.request.program;
-        if !script.interpreters.contains(&program.real) || is_multi_call(&program.real) {
+        let is_interpreter = script.interpreters.contains(&self.request.program.real);
+        if !is_interpreter || is_multi_call(&self.request.program.real) {
             return None;
         }
         // Before the script's own name there is at most the one argument of its `#!` line.
-        let operands = self.request.argv.iter().skip(1).take(2);
-        let mut before = true;
-        for word in operands {
-            let path = self.request.cwd.join(super::words::bytes_path(word));
-            if path == script.found
-                || path == script.real
-                || (before && !word.starts_with(b"-") && self.is_file(&path, script))
-            {
-                return inline::detect(self.called.name, self.command()).is_none().then_some(script);
-            }
-            before = word.starts_with(b"-");
-            if !before {
-                return None;
-            }
-        }
-        None
+        let words = self.arguments.iter().take(2).enumerate();
+        let named =
+            words.skip_while(|(at, word)| *at == 0 && word.starts_with(b"-")).map(|(_, word)| word).next()?;
+        let path = self.request.cwd.join(bytes_path(named));
+        let is_it = path == script.found || path == script.real || self.is_file(&path, script);
+        (is_it && inline::detect(self.called.name, self.command()).is_none()).then_some(script)
     }
 
-    fn is_file(&self, path: &std::path::Path, script: &ProgramFact) -> bool {
+    fn is_file(&self, path: &Path, script: &ProgramFact) -> bool {
         matches!(self.world.program_path(path), Some(Ok(fact)) if fact.id == script.id)
     }
 
@@ -322,7 +367,7 @@ impl Case<'_> {
     fn is_judged_shell(&self) -> bool {
         let Some(name) = self.names.iter().find(|name| SHELLS.contains(name)) else { return false };
         let mut argv = vec![name.to_vec()];
-        argv.extend(self.request.argv.iter().skip(self.called.at + 1).cloned());
+        argv.extend(self.arguments.iter().cloned());
         let Ok(script) = claw_shell::from_argv(&argv) else { return false };
         let request = ExecRequest {
             script: &script,
@@ -353,7 +398,7 @@ impl Case<'_> {
             }
         };
         if keeps {
-            self.held().for_each(&mut hold);
+            self.held().into_iter().for_each(&mut hold);
         }
         self.names.iter().for_each(|name| hold(name));
         let program = self.request.program;
@@ -379,12 +424,9 @@ impl Case<'_> {
     /// The argument vector as a command of the program that it is.
     fn command(&self) -> &Command {
         self.command.get_or_init(|| {
-            let words = self.request.argv.iter().skip(self.called.at);
-            let mut words: Vec<Word> =
-                words.map(|word| Word::literal(word.as_slice(), Span::default())).collect();
-            if words.is_empty() {
-                words.push(Word::literal(self.own_name(), Span::default()));
-            }
+            let name = self.names.first().copied().unwrap_or(self.called.name);
+            let words = std::iter::once(name).chain(self.arguments.iter().map(Vec::as_slice));
+            let words = words.map(|word| Word::literal(word, Span::default())).collect();
             Command {
                 span: Span::default(),
                 words,
@@ -408,7 +450,7 @@ impl Case<'_> {
         let name = self.shown();
         let code = if entry.value.allow.is_empty() { Code::ExecNotAllowlisted } else { Code::ExecArguments };
         let message = format!("`{name}` is allowed only as `{}` says", entry.rule.text);
-        let first = self.request.argv.get(self.called.at + 1).map_or(&[][..], Vec::as_slice);
+        let first = self.arguments.first().map_or(&[][..], Vec::as_slice);
         let change = format!("add \"{name} {}\" to exec.allowlist", display(first));
         Verdict::Narrow(Reason::new(code, message).by(&entry.rule).with_change(change))
     }
@@ -430,4 +472,28 @@ impl Case<'_> {
 
 fn deny(request: &DescendantRequest<'_>, reasons: Vec<Reason>) -> Decision {
     Decision::Deny(Denial { reasons, commands: vec![request.argv.to_vec()] })
+}
+
+/// The entries of a layer that name the program `name`.
+fn named<'l>(
+    policy: &'l Policy,
+    index: usize,
+    layer: &'l ExecLayer,
+    name: &'l [u8],
+) -> impl Iterator<Item = &'l Ruled<Entry>> {
+    let entries = policy.patterns().exec.entries(index, name).iter();
+    let is_named =
+        move |entry: &&Ruled<Entry>| matches!(&entry.value.program, ProgramMatcher::Name(own) if own == name);
+    entries.filter_map(|place| layer.allowlist.get(*place)).filter(is_named)
+}
+
+/// The words after the program's name. git acts as its command when it is called `git-COMMAND`.
+fn arguments_of<'r>(argv: &'r [Vec<u8>], called: Called<'_>, names: &[&[u8]]) -> Cow<'r, [Vec<u8>]> {
+    let written = argv.get(called.at + 1..).unwrap_or_default();
+    match called.name.strip_prefix(b"git-") {
+        Some(command) if names.contains(&&b"git"[..]) => {
+            std::iter::once(command.to_vec()).chain(written.iter().cloned()).collect()
+        }
+        _ => Cow::Borrowed(written),
+    }
 }

@@ -65,7 +65,7 @@ pub(super) fn program(tree: &Tree, path: &Path) -> Result<ProgramFact, FactError
 }
 
 /// Asks until there is a decision.
-fn decided(policy: &Policy, script: &Script, line: Option<&str>) -> Decision {
+pub(super) fn decided(policy: &Policy, script: &Script, line: Option<&str>) -> Decision {
     let tree = machine();
     let mut facts = Facts::new(Some("/home/me".into()));
     let request = ExecRequest {
@@ -84,7 +84,7 @@ fn decided(policy: &Policy, script: &Script, line: Option<&str>) -> Decision {
     panic!("the facts do not settle")
 }
 
-fn script(text: &str) -> Script {
+pub(super) fn script(text: &str) -> Script {
     claw_shell::parse(text.as_bytes(), claw_shell::Dialect::Bash).expect("the line parses")
 }
 
@@ -114,7 +114,7 @@ fn words(text: &str) -> Vec<Vec<u8>> {
 }
 
 /// An entry as a policy writes it: a name, a name with leading arguments, or `path:GLOB`.
-fn entry(text: &str) -> Ruled<Entry> {
+pub(super) fn entry(text: &str) -> Ruled<Entry> {
     let mut parts = words(text).into_iter();
     let first = parts.next().expect("an entry is not empty");
     let program = match first.strip_prefix(b"path:") {
@@ -125,7 +125,7 @@ fn entry(text: &str) -> Ruled<Entry> {
 }
 
 /// A rule as a policy writes it: leading operands, then any flags.
-fn argument_rule(text: &str) -> Ruled<ArgumentRule> {
+pub(super) fn argument_rule(text: &str) -> Ruled<ArgumentRule> {
     let (flags, subcommand): (Vec<_>, Vec<_>) =
         words(text).into_iter().partition(|word| word.starts_with(b"-"));
     ruled(
@@ -137,7 +137,7 @@ fn argument_rule(text: &str) -> Ruled<ArgumentRule> {
     )
 }
 
-fn with_rules(name: &str, allow: &[&str], deny: &[&str]) -> Ruled<Entry> {
+pub(super) fn with_rules(name: &str, allow: &[&str], deny: &[&str]) -> Ruled<Entry> {
     let mut entry = entry(name);
     entry.value.allow = allow.iter().map(|text| argument_rule(text)).collect();
     entry.value.deny = deny.iter().map(|text| argument_rule(text)).collect();
