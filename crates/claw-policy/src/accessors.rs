@@ -30,6 +30,12 @@ impl Policy {
         self.verify
     }
 
+    /// Whether any command is left to somebody who is asked (`exec.ask`).
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.exec.iter().any(|layer| layer.ask.value != crate::policy::Ask::Off)
+    }
+
     /// The workspace, as written after expansion.
     #[must_use]
     pub fn workspace(&self) -> Option<&Path> {

@@ -229,6 +229,15 @@ pub struct Question {
 }
 
 impl Question {
+    /// The program file that a yes would run, if it is about a command whose program is there.
+    #[must_use]
+    pub fn program(&self) -> Option<&ProgramFact> {
+        match &*self.grant {
+            Grant::Exec(grant) => grant.program.as_ref().ok(),
+            _ => None,
+        }
+    }
+
     /// What a yes grants. To be called only after somebody who may say yes has said it.
     pub fn grant_approved(self) -> Grant {
         *self.grant

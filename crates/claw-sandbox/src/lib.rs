@@ -23,6 +23,7 @@
 //! `docs/kernel-features.md`.
 #![deny(unsafe_code)]
 
+pub mod approval;
 pub mod audit;
 mod child;
 mod command;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use claw_policy::{Decision, Denial, DescendantGrant, DescendantRequest, Grant, Request};
 
+use crate::approval::{Approvals, Asked};
 use crate::record::Recorder;
 use crate::supervisor::{ExecAttempt, Oversight, Verdict};
 use crate::{Error, Judge};
@@ -14,13 +15,14 @@ use crate::{Error, Judge};
 pub(crate) struct Overseer {
     judge: Arc<Judge>,
     recorder: Recorder,
+    approvals: Approvals,
     // The recorded decision that allowed the run.
     run: Arc<str>,
 }
 
 impl Overseer {
-    pub(crate) fn new(judge: Arc<Judge>, recorder: Recorder, run: Arc<str>) -> Self {
-        Self { judge, recorder, run }
+    pub(crate) fn new(judge: Arc<Judge>, recorder: Recorder, approvals: Approvals, run: Arc<str>) -> Self {
+        Self { judge, recorder, approvals, run }
     }
 
     fn judge(&self, attempt: &ExecAttempt<'_>) -> Result<DescendantGrant, Denial> {
@@ -30,7 +32,15 @@ impl Overseer {
             Some(Decision::Allow(Grant::Descendant(grant))) => Ok(grant),
             Some(Decision::Deny(denial)) => Err(denial),
             Some(Decision::Ask(question)) => {
-                Err(Denial { reasons: question.reasons, commands: question.commands })
+                let caller = Some(caller.to_string());
+                let asked = Asked { program: Some(program), line: None, argv, cwd, caller };
+                if let Err(reasons) = self.approvals.settle(&question, &asked) {
+                    return Err(Denial { reasons, commands: question.commands });
+                }
+                match question.grant_approved() {
+                    Grant::Descendant(grant) => Ok(grant),
+                    _ => Err(crate::sandbox::unsettled()),
+                }
             }
             // A grant of another kind does not answer this request.
             Some(Decision::Allow(_)) | None => Err(crate::sandbox::unsettled()),

@@ -6,17 +6,18 @@ use std::process::ExitStatus;
 use std::sync::Mutex;
 use std::sync::{Arc, PoisonError};
 
-use claw_policy::{Decision, Denial, ExecGrant, Grant, Request};
+use claw_policy::{Decision, Denial, ExecGrant, Grant, Question, Request};
 
+use crate::approval::Asked;
 use crate::overseer::Overseer;
 use crate::record::{Recorder, Ticket};
-use crate::request::ExecInput;
+use crate::request::{CommandLine, ExecInput};
 use crate::sandbox::Parts;
 use crate::{Enforcement, Error, LaunchPlan, Outcome, Running, StdioPlan};
 
 /// Runs `input`, or says why not. Nothing has started when this fails.
 pub(crate) fn launch(parts: &Parts, input: &ExecInput, io: StdioPlan) -> Result<Launched, Error> {
-    let decided = decide(parts, input);
+    let decided = decide(parts, input).and_then(|decided| decided.settle(parts, input));
     let ticket = parts.recorder.decision(input, decided.as_ref())?;
     let grant = decided?;
     let started = start(parts, input, &grant, io, &ticket);
@@ -34,17 +35,53 @@ pub(crate) fn launch(parts: &Parts, input: &ExecInput, io: StdioPlan) -> Result<
     }
 }
 
-/// A grant, or the denial that an unanswered question is too.
-pub(crate) fn decide(parts: &Parts, input: &ExecInput) -> Result<ExecGrant, Denial> {
+#[expect(clippy::large_enum_variant, reason = "moved once")]
+/// What the policy says: a grant, or a question that somebody has to answer.
+#[derive(Debug)]
+pub(crate) enum Decided {
+    Granted(ExecGrant),
+    Asked(Question),
+}
+
+/// Decides `input`.
+pub(crate) fn decide(parts: &Parts, input: &ExecInput) -> Result<Decided, Denial> {
     let script = input.parse()?;
     match parts.judge.decide(Request::Exec(&input.request(&script))) {
-        Some(Decision::Allow(Grant::Exec(grant))) => Ok(grant),
+        Some(Decision::Allow(Grant::Exec(grant))) => Ok(Decided::Granted(grant)),
         Some(Decision::Deny(denial)) => Err(denial),
-        Some(Decision::Ask(question)) => {
-            Err(Denial { reasons: question.reasons, commands: question.commands })
-        }
+        Some(Decision::Ask(question)) => Ok(Decided::Asked(question)),
         // A grant of another kind does not answer this request.
         Some(Decision::Allow(_)) | None => Err(crate::sandbox::unsettled()),
+    }
+}
+
+impl Decided {
+    /// The grant; a question is put to who can be asked.
+    fn settle(self, parts: &Parts, input: &ExecInput) -> Result<ExecGrant, Denial> {
+        let question = match self {
+            Self::Granted(grant) => return Ok(grant),
+            Self::Asked(question) => question,
+        };
+        let (line, argv) = match &input.command {
+            CommandLine::Argv(argv) => (None, argv.as_slice()),
+            CommandLine::Line { text, .. } => (Some(text.as_slice()), [].as_slice()),
+        };
+        let asked = Asked { program: question.program(), line, argv, cwd: &input.cwd, caller: None };
+        if let Err(reasons) = parts.approvals.settle(&question, &asked) {
+            return Err(Denial { reasons, commands: question.commands });
+        }
+        match question.grant_approved() {
+            Grant::Exec(grant) => Ok(grant),
+            _ => Err(crate::sandbox::unsettled()),
+        }
+    }
+
+    /// The grant, if nobody has to be asked.
+    pub(crate) fn granted(self) -> Result<ExecGrant, Denial> {
+        match self {
+            Self::Granted(grant) => Ok(grant),
+            Self::Asked(question) => Err(Denial { reasons: question.reasons, commands: question.commands }),
+        }
     }
 }
 
@@ -61,7 +98,7 @@ fn start(
     }
     plan.watch(grant.role(), || {
         let (judge, recorder) = (Arc::clone(&parts.judge), parts.recorder.clone());
-        Arc::new(Overseer::new(judge, recorder, ticket.id().into()))
+        Arc::new(Overseer::new(judge, recorder, parts.approvals.clone(), ticket.id().into()))
     });
     let enforcement = plan.enforcement().clone();
     Ok((plan.spawn(&parts.launchers)?, enforcement))

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use claw_policy::{Access, Code, Decision, Denial, Explanation, FileRequest, Policy, Reason, Request};
 
+use crate::approval::{ApprovalStore, Approvals, Approver};
 use crate::audit::AuditLog;
 use crate::command::Command;
 use crate::record::{Recorder, Sink};
@@ -29,6 +30,7 @@ pub(crate) struct Parts {
     pub(crate) kernel: KernelFeatures,
     pub(crate) launchers: LauncherCache,
     pub(crate) recorder: Recorder,
+    pub(crate) approvals: Approvals,
 }
 
 /// Puts a [`Sandbox`] together.
@@ -37,6 +39,7 @@ pub struct SandboxBuilder {
     judge: Judge,
     kernel: Option<KernelFeatures>,
     log: Option<AuditLog>,
+    approvals: Approvals,
 }
 
 impl Sandbox {
@@ -52,7 +55,7 @@ impl Sandbox {
     /// A sandbox with more to say about it.
     #[must_use]
     pub fn builder(policy: Policy) -> SandboxBuilder {
-        SandboxBuilder { judge: Judge::new(policy), kernel: None, log: None }
+        SandboxBuilder { judge: Judge::new(policy), kernel: None, log: None, approvals: Approvals::default() }
     }
 
     /// A command that runs `program` directly; no shell is involved.
@@ -128,7 +131,7 @@ impl Sandbox {
     ///
     /// When the policy denies the command.
     pub fn enforcement(&self, input: &ExecInput) -> Result<Enforcement, Error> {
-        let grant = pipeline::decide(&self.parts, input)?;
+        let grant = pipeline::decide(&self.parts, input)?.granted()?;
         Ok(assess(grant.confinement(), &self.parts.kernel))
     }
 
@@ -153,6 +156,20 @@ impl SandboxBuilder {
         self
     }
 
+    /// Names who is asked where the policy asks (`exec.ask`). Without an approver a question is a denial.
+    #[must_use]
+    pub fn approver(mut self, approver: Arc<dyn Approver>) -> Self {
+        self.approvals.approver = Some(approver);
+        self
+    }
+
+    /// Keeps what was allowed for always there; see [`crate::approval::default_path`].
+    #[must_use]
+    pub fn approvals(mut self, store: ApprovalStore) -> Self {
+        self.approvals.store = Some(Arc::new(store));
+        self
+    }
+
     /// Keeps the audit log there, in place of the policy's `logFile`.
     ///
     /// [`AuditLog::of_policy`] has the default place for policies that name none.
@@ -166,16 +183,20 @@ impl SandboxBuilder {
     ///
     /// # Errors
     ///
-    /// When the policy file or the log lies where a command could change it, the log cannot be opened, or the
-    /// workspace is not a directory.
+    /// When the policy file, the log or the approvals lie where a command could change them, the log cannot be opened,
+    /// or the workspace is not a directory.
     pub fn build(self) -> Result<Sandbox, Error> {
         let policy = self.judge.policy();
         check_workspace(policy)?;
         check_sources(policy)?;
+        if let Some(store) = &self.approvals.store {
+            check_exposed(policy, "the approvals lie", store.path())?;
+        }
         let kernel = self.kernel.unwrap_or_else(KernelFeatures::probe);
         let recorder = recorder(policy, self.log)?;
         let judge = Arc::new(self.judge);
-        let parts = Parts { judge, kernel, launchers: LauncherCache::new(), recorder };
+        let parts =
+            Parts { judge, kernel, launchers: LauncherCache::new(), recorder, approvals: self.approvals };
         Ok(Sandbox { parts: Arc::new(parts) })
     }
 }
@@ -221,15 +242,24 @@ fn check_sources(policy: &Policy) -> Result<(), Error> {
         if policy.is_project_source(source) {
             continue;
         }
-        let Some(file) = real(path) else { continue };
-        let writable = policy.roots().filter(|(_, access)| *access == Access::Write);
-        for root in writable.filter_map(|(root, _)| real(root)) {
-            if file.starts_with(&root) {
-                let (path, root) = (path.display(), root.display());
-                return Err(Error::workspace(format!(
-                    "the policy lies inside the writable tree {root}: {path}; commands could change it: move it elsewhere"
-                )));
-            }
+        if real(path).is_some() {
+            check_exposed(policy, "the policy lies", path)?;
+        }
+    }
+    Ok(())
+}
+
+/// What the sandbox's own safety depends on must not lie in a writable tree; it need not be there yet.
+fn check_exposed(policy: &Policy, what: &str, path: &Path) -> Result<(), Error> {
+    let mut existing = path.ancestors().filter_map(real);
+    let Some(place) = existing.next() else { return Ok(()) };
+    let writable = policy.roots().filter(|(_, access)| *access == Access::Write);
+    for root in writable.filter_map(|(root, _)| real(root)) {
+        if place.starts_with(&root) {
+            let (path, root) = (path.display(), root.display());
+            return Err(Error::workspace(format!(
+                "{what} inside the writable tree {root}: {path}; commands could change it: move it elsewhere"
+            )));
         }
     }
     Ok(())

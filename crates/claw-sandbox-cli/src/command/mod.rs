@@ -13,6 +13,7 @@ mod man;
 mod policy;
 mod run;
 mod schema;
+mod terminal;
 
 use std::env;
 use std::ffi::OsString;

@@ -8,9 +8,11 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
+use claw_sandbox::approval::{self, ApprovalStore};
 use claw_sandbox::audit::AuditLog;
 use claw_sandbox::{Access, Decision, Ending, Error, ErrorKind, Outcome as Ended, Policy, Sandbox, Stream};
 
+use super::terminal::Terminal;
 use crate::args::RunArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
@@ -54,7 +56,17 @@ fn sandbox(args: &RunArgs) -> Result<Sandbox, Failure> {
         Err(_) if policy.logging().continue_without_log => None,
         Err(error) => return Err(Failure::new(error)),
     };
-    let builder = Sandbox::builder(policy).one_shot();
+    let asks = policy.asks();
+    let mut builder = Sandbox::builder(policy).one_shot();
+    // A policy that never asks needs no terminal and no store.
+    if asks {
+        if let Some(terminal) = Terminal::open() {
+            builder = builder.approver(Arc::new(terminal));
+        }
+        if let Some(path) = approval::default_path() {
+            builder = builder.approvals(ApprovalStore::new(path));
+        }
+    }
     let builder = match log {
         Some(log) => builder.audit(log),
         None => builder,

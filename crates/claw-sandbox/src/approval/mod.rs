@@ -1,0 +1,115 @@
+//! Questions that a person answers: a policy that asks (`exec.ask`) leaves some commands to somebody who may say yes.
+//!
+//! The question holds the command, or the exec of one of its processes, until it is answered. A yes is about exactly
+//! what was shown: the program is checked again before it runs, and for a process of the run its arguments too.
+//!
+//! Not protected against: a person who says yes to what does harm, and an [`Approver`] that answers by itself.
+#![forbid(unsafe_code)]
+
+mod store;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use claw_policy::{Code, ProgramFact, Question, Reason};
+
+pub use store::{ApprovalError, ApprovalStore};
+
+/// What somebody is asked to allow.
+#[derive(Clone, Copy, Debug)]
+pub struct ApprovalRequest<'a> {
+    /// Every simple command that would run, as argument vectors. Show all of it: what is cut off is where harm hides.
+    pub commands: &'a [Vec<Vec<u8>>],
+    /// The line for a shell, when there is one.
+    pub line: Option<&'a [u8]>,
+    /// The program file, if it was found.
+    pub program: Option<&'a Path>,
+    /// Where it would run.
+    pub cwd: &'a Path,
+    /// The process that asks, in words; `None` for the command that the agent asks for.
+    pub caller: Option<&'a str>,
+    /// Why it is asked about.
+    pub reasons: &'a [Reason],
+}
+
+/// What somebody says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Approval {
+    /// This time.
+    Once,
+    /// This time, and whenever the same program is to run with the same arguments in the same directory.
+    Always,
+    /// No. Also when nobody answers in time, or there is nobody to ask.
+    Denied,
+}
+
+/// Somebody who can be asked. The caller waits, so an approver has to come to an end by itself.
+pub trait Approver: fmt::Debug + Send + Sync {
+    /// Asks. Called from any thread, one call for each question.
+    fn ask(&self, request: &ApprovalRequest<'_>) -> Approval;
+}
+
+/// Who is asked, and what was said before.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Approvals {
+    pub(crate) approver: Option<Arc<dyn Approver>>,
+    pub(crate) store: Option<Arc<ApprovalStore>>,
+}
+
+/// A question about one thing.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) program: Option<&'a ProgramFact>,
+    pub(crate) line: Option<&'a [u8]>,
+    pub(crate) argv: &'a [Vec<u8>],
+    pub(crate) cwd: &'a Path,
+    pub(crate) caller: Option<String>,
+}
+
+impl Approvals {
+    /// Whether it is allowed. The reasons of a no say why.
+    pub(crate) fn settle(&self, question: &Question, asked: &Asked<'_>) -> Result<(), Vec<Reason>> {
+        let key = store::Key::of(asked);
+        if let (Some(store), Some(key)) = (&self.store, &key)
+            && store.contains(key).map_err(|error| refused(question, &error.to_string()))?
+        {
+            return Ok(());
+        }
+        let Some(approver) = &self.approver else { return Err(question.reasons.clone()) };
+        let request = ApprovalRequest {
+            commands: &question.commands,
+            line: asked.line,
+            program: asked.program.map(|program| program.real.as_path()),
+            cwd: asked.cwd,
+            caller: asked.caller.as_deref(),
+            reasons: &question.reasons,
+        };
+        match approver.ask(&request) {
+            Approval::Once => Ok(()),
+            Approval::Always => match (&self.store, &key) {
+                (Some(store), Some(key)) => {
+                    store.add(key).map_err(|error| refused(question, &error.to_string()))
+                }
+                // What cannot be written down is allowed this time.
+                _ => Ok(()),
+            },
+            Approval::Denied => Err(refused(question, "nobody has allowed it")),
+        }
+    }
+}
+
+fn refused(question: &Question, why: &str) -> Vec<Reason> {
+    let mut reasons = question.reasons.clone();
+    if let Some(first) = reasons.first_mut() {
+        first.message = format!("{}; {why}", first.message);
+        first.code = Code::ExecAsk;
+    }
+    reasons
+}
+
+/// `~/.config/claw-sandbox/approvals.jsonl`, or beneath `XDG_CONFIG_HOME`; `None` without a home.
+#[must_use]
+pub fn default_path() -> Option<PathBuf> {
+    crate::config_directory().map(|directory| directory.join("claw-sandbox/approvals.jsonl"))
+}
