@@ -35,12 +35,14 @@ impl Signals {
 
     /// Passes them on to `run` from now on, in a thread that lives as long as the process.
     pub(crate) fn forward(&self, run: &Arc<Child>) {
-        let (set, received, run) = (self.set, Arc::clone(&self.received), Arc::clone(run));
+        // This thread never ends, so it must not keep the run from being dropped.
+        let (set, received, run) = (self.set, Arc::clone(&self.received), Arc::downgrade(run));
         thread::spawn(move || {
             while let Ok(signal) = set.wait() {
                 if is_ignored(signal) {
                     continue;
                 }
+                let Some(run) = run.upgrade() else { continue };
                 // The first one tells how to end.
                 let _ = received.set(signal);
                 run.signal(signal as i32);

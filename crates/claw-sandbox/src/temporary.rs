@@ -36,13 +36,22 @@ impl TemporaryDirectory {
     }
 }
 
+impl TemporaryDirectory {
+    /// Removes it and what is in it. Nothing of its runs may be alive.
+    pub(crate) fn remove(&self) {
+        // Most commands leave nothing there.
+        if std::fs::remove_dir(&self.0).is_ok() || std::fs::remove_dir_all(&self.0).is_ok() {
+            return;
+        }
+        // A command may have taken away our own permission to look into its directories.
+        make_removable(&self.0);
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 impl Drop for TemporaryDirectory {
     fn drop(&mut self) {
-        if std::fs::remove_dir_all(&self.0).is_err() {
-            // A command may have taken away our own permission to look into its directories.
-            make_removable(&self.0);
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
+        self.remove();
     }
 }
 

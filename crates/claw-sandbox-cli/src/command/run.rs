@@ -24,8 +24,14 @@ use crate::wire::{Answer, outcome};
 pub(crate) fn run(args: &RunArgs) -> Outcome {
     let signals = Signals::hold();
     let sandbox = sandbox(args)?;
+    let outcome = run_in(&sandbox, &signals, args);
+    sandbox.finish();
+    outcome
+}
+
+fn run_in(sandbox: &Sandbox, signals: &Signals, args: &RunArgs) -> Outcome {
     let report = args.outcome.as_deref().map(|path| open(path, sandbox.policy())).transpose()?;
-    match command(&sandbox, args)?.spawn() {
+    match command(sandbox, args)?.spawn() {
         Ok(child) => {
             let child = Arc::new(child);
             signals.forward(&child);

@@ -259,3 +259,21 @@ fn a_physical_cd_makes_redirections_unknown() {
         place.run(["check", "--shell", line]).exits(126);
     }
 }
+
+#[test]
+fn the_private_temporary_directory_goes_with_the_run() {
+    for user in User::all() {
+        let place = Place::of(user);
+        place.write("policy.yaml", "exec:\n  allowlist: [sh, mktemp]\n");
+        place.write("tmp/.keep", "");
+        place.give("tmp");
+        let script = place.write("work/script", "mktemp; mktemp -d\n");
+        let args = ["run", "--policy", "../policy.yaml", "sh", script.to_str().unwrap()];
+        let output = place.cli(args).env("TMPDIR", place.path("tmp")).output().unwrap();
+        // The control: there was one, with something in it.
+        Ran::new("mktemp".to_owned(), &output).exits(0).prints("/claw-sandbox-").prints("/tmp.");
+        let left: Vec<_> =
+            std::fs::read_dir(place.path("tmp")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, [".keep"]);
+    }
+}

@@ -39,12 +39,13 @@ pub(super) fn open(plans: &[RulePlan]) -> Result<Vec<PathBeneath<OwnedFd>>, Rule
 
 fn grant(plan: &RulePlan, rules: &mut Vec<PathBeneath<OwnedFd>>) -> nix::Result<()> {
     let file = open_at(AT_FDCWD, plan.path.as_os_str(), ResolveFlag::empty())?;
-    if kind(&file)? == SFlag::S_IFLNK {
+    let kind = file_kind(&file)?;
+    if kind == SFlag::S_IFLNK {
         return Err(Errno::ELOOP);
     }
     let except: Vec<&Path> =
         plan.except.iter().filter_map(|path| path.strip_prefix(&plan.path).ok()).collect();
-    grant_beneath(file, plan.access, &except, rules).map(|_| ())
+    grant_beneath(file, kind, plan.access, &except, rules).map(|_| ())
 }
 
 // What was left out of a directory.
@@ -55,14 +56,15 @@ enum LeftOut {
     Directories,
 }
 
-// Grants `file` without the paths of `except`, which are relative to it.
+// Grants `file`, which is of `kind`, without the paths of `except`, which are relative to it.
 fn grant_beneath(
     file: OwnedFd,
+    kind: SFlag,
     access: BitFlags<AccessFs>,
     except: &[&Path],
     rules: &mut Vec<PathBeneath<OwnedFd>>,
 ) -> nix::Result<LeftOut> {
-    if kind(&file)? != SFlag::S_IFDIR {
+    if kind != SFlag::S_IFDIR {
         rules.push(PathBeneath::new(file, access & file_rights()));
         return Ok(LeftOut::Nothing);
     }
@@ -75,13 +77,14 @@ fn grant_beneath(
         // It may be gone by now, and is then not granted.
         let Ok(child) = open_at(file.as_fd(), &name, ResolveFlag::RESOLVE_BENEATH) else { continue };
         let below = beneath(except, &name);
+        let kind = file_kind(&child)?;
         let child_left_out = if below.iter().any(|path| path.as_os_str().is_empty()) {
-            if kind(&child)? == SFlag::S_IFDIR { LeftOut::Directories } else { LeftOut::Files }
-        } else if kind(&child)? == SFlag::S_IFLNK {
+            if kind == SFlag::S_IFDIR { LeftOut::Directories } else { LeftOut::Files }
+        } else if kind == SFlag::S_IFLNK {
             // What a link leads to is granted where it lies, or not at all.
             LeftOut::Nothing
         } else {
-            grant_beneath(child, access, &below, rules)?
+            grant_beneath(child, kind, access, &below, rules)?
         };
         if child_left_out == LeftOut::Directories {
             left_out = LeftOut::Directories;
@@ -123,7 +126,7 @@ fn open_at(directory: BorrowedFd<'_>, path: &OsStr, resolve: ResolveFlag) -> nix
     openat2(directory, path.as_bytes(), how)
 }
 
-fn kind(file: &OwnedFd) -> nix::Result<SFlag> {
+fn file_kind(file: &OwnedFd) -> nix::Result<SFlag> {
     let bits = fstat(file)?.st_mode & SFlag::S_IFMT.bits();
     Ok(SFlag::from_bits_truncate(bits))
 }

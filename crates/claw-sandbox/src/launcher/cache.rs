@@ -7,6 +7,7 @@ use claw_policy::Confinement;
 
 use super::Launcher;
 use crate::spawn::SpawnError;
+use crate::temporary::TemporaryDirectory;
 
 // A launcher is a thread, a few descriptors and a temporary directory. An agent uses one or two
 // policies; sub-agents have their own.
@@ -65,6 +66,12 @@ impl LauncherCache {
         // Joins the launcher's threads, so not under the lock.
         drop(evicted);
         Ok(Found { launcher, is_fresh: true })
+    }
+
+    /// Removes what the launchers keep on the disk. None of them may start a run afterwards.
+    pub(crate) fn remove_temporaries(&self) {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.iter().filter_map(|entry| entry.launcher.temporary()).for_each(TemporaryDirectory::remove);
     }
 
     /// Forgets `launcher`, so that the next run under its confinement makes a new one.

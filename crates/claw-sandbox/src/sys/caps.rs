@@ -63,15 +63,9 @@ fn clear_ambient() -> nix::Result<()> {
 
 fn drop_bounding() -> nix::Result<()> {
     for capability in 0..=LAST_CAPABILITY {
-        match prctl(libc::PR_CAPBSET_READ, [capability.into(), 0, 0, 0]) {
-            // Above the kernel's last one.
-            Err(Errno::EINVAL) => break,
-            Ok(0) => continue,
-            Ok(_) => {}
-            Err(errno) => return Err(errno),
-        }
         match prctl(libc::PR_CAPBSET_DROP, [capability.into(), 0, 0, 0]) {
-            Err(Errno::EPERM) => break,
+            // Without CAP_SETPCAP, or above the kernel's last one (`cap_prctl_drop` in security/commoncap.c).
+            Err(Errno::EPERM | Errno::EINVAL) => break,
             dropped => dropped.map(|_| ())?,
         }
     }
