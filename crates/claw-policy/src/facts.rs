@@ -115,7 +115,7 @@ pub struct ResolvedPath {
     /// The canonical path: no links, no `..`. For a missing file, where it would be.
     pub real: PathBuf,
     /// Every directory entry that was passed on the way, as canonical parent + name: links appear
-    /// under the name that was followed. Holds at least `real`.
+    /// under the name that was followed. `real` and what is above it may be left out: its name tells them.
     pub visited: Vec<PathBuf>,
     /// What is there.
     pub kind: FileKind,

@@ -42,8 +42,8 @@ impl Source {
     /// A text named `name` (a path, or `built-in`) in the given format.
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>, format: Format) -> Self {
         let text = text.into();
-        let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let lines = std::iter::once(0).chain(newlines.map(|(offset, _)| offset + 1)).collect();
+        let ends = text.match_indices('\n').map(|(offset, _)| offset + 1);
+        let lines = std::iter::once(0).chain(ends).collect();
         Self { name: name.into(), text, format, lines }
     }
 

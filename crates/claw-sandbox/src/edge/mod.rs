@@ -11,7 +11,7 @@ mod users;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use claw_policy::{FactError, Facts, FileId, Policy, Query};
+use claw_policy::{FactError, Facts, FileId, FileKind, Policy, Query};
 
 pub use users::own_home;
 
@@ -70,9 +70,16 @@ impl Edge {
                     facts.set_program_path(path, program);
                 }
                 Query::Path { path, follow } => {
-                    let resolved = path::resolve(&path, follow, &mut passed)
-                        .map(|path| hard_links::find(path, &self.searched));
-                    facts.set_path(path, follow, resolved);
+                    let mut resolve = |follow| {
+                        let resolved = path::resolve(&path, follow, &mut passed);
+                        resolved.map(|path| hard_links::find(path, &self.searched))
+                    };
+                    let fact = resolve(follow);
+                    // Whoever finds a link asks next where it leads.
+                    if fact.as_ref().is_ok_and(|found| found.kind == FileKind::Link) {
+                        facts.set_path(&path, true, resolve(true));
+                    }
+                    facts.set_path(path, follow, fact);
                 }
                 Query::ProgramGlob { pattern } => {
                     let programs = program::matching(&pattern);

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::super::ground::{Ground, Place};
-use crate::normal::is_strictly_beneath;
+use crate::normal::{is_strictly_beneath, is_within};
 use crate::{Access, Root};
 
 /// Drops hidden roots, notes the exceptions of readable ones, and returns what stays inexpressible.
@@ -74,7 +74,7 @@ fn except_path(path: &Path, root: &mut Root) -> bool {
     }
     // Processes come and go, so the siblings of an entry of `/proc` cannot be listed. The kernel's memory
     // needs CAP_SYS_RAWIO (`proc(5)`, kcore), which no run has.
-    if path.starts_with("/proc") {
+    if is_within(path, Path::new("/proc")) {
         return path == Path::new("/proc/kcore");
     }
     note(root, path);

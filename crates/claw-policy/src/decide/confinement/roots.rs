@@ -49,7 +49,7 @@ pub(super) fn of_system(ground: &Ground) -> Vec<Root> {
     let profile = ground.system.iter().filter(|root| root.kind != FileKind::Missing).map(system_root);
     let mut roots: Vec<Root> = profile.collect();
     for device in PLAIN_DEVICES.into_iter().chain(["/dev/tty"]).map(PathBuf::from) {
-        if !roots.iter().any(|root| root.path == device && root.access == Access::Write) {
+        if !roots.iter().any(|root| root.access == Access::Write && root.path == device) {
             roots.push(Root {
                 path: device,
                 access: Access::Write,

@@ -68,6 +68,9 @@ impl<'a> Judge<'a> {
             None => self.argv(),
         };
         let cwd = self.working_directory()?;
+        if self.world.unanswered() > 0 {
+            return Err(unsettled());
+        }
         let (environment, stripped) = environment::build(self.policy, &self.request.environment);
         let mut programs = std::mem::take(&mut self.programs);
         programs.extend(program.as_ref().ok().copied());
@@ -82,7 +85,7 @@ impl<'a> Judge<'a> {
             confinement::build(self.policy, self.world, programs)
         };
         let Some(confinement) = confinement else {
-            return Err(vec![Reason::new(Code::ExecNotFound, "facts about the policy's paths are missing")]);
+            return Err(unsettled());
         };
         let program = program.cloned();
         let reasons = std::mem::take(&mut self.findings.allowed);
@@ -181,6 +184,11 @@ impl<'a> Judge<'a> {
 
 fn deny(reasons: Vec<Reason>, commands: Vec<Vec<Vec<u8>>>) -> Decision {
     Decision::Deny(Denial { reasons, commands })
+}
+
+/// Stands for the grant while facts are missing; it is thrown away.
+fn unsettled() -> Vec<Reason> {
+    vec![Reason::new(Code::ExecNotFound, "facts about the policy's paths are missing")]
 }
 
 fn literals(words: &[Word]) -> Vec<Vec<u8>> {

@@ -87,7 +87,9 @@ pub(super) enum Operands {
 /// Families by name.
 static INDEX: LazyLock<HashMap<&'static [u8], &'static Family>> = LazyLock::new(|| {
     let all = table::FAMILIES.iter().chain(table_tools::FAMILIES).chain(table_build::FAMILIES);
-    all.flat_map(|family| family.names.iter().map(move |name| (name.as_bytes(), family))).collect()
+    let mut index = HashMap::with_capacity(all.clone().map(|family| family.names.len()).sum());
+    index.extend(all.flat_map(|family| family.names.iter().map(move |name| (name.as_bytes(), family))));
+    index
 });
 
 /// The family of the program `name`.
