@@ -13,12 +13,12 @@ use crate::ruleset::RulesetPlan;
 use crate::seccomp::{CompileError, SeccompSpec};
 use crate::sys::caps;
 
-/// The restrictions of a launcher thread, with every file opened and every program compiled.
+/// The restrictions of a launcher thread, with every file opened and the program compiled.
 #[derive(Debug)]
 #[must_use = "nothing is restricted until a thread restricts itself"]
 pub(crate) struct PreparedDomain {
     ruleset: Option<PreparedRuleset>,
-    filters: Option<[BpfProgram; 2]>,
+    filter: Option<BpfProgram>,
 }
 
 /// A thread could not be restricted as demanded.
@@ -48,9 +48,9 @@ impl PreparedDomain {
     ) -> Result<Self, DomainError> {
         let plan = RulesetPlan::new(confinement, kernel, temporary);
         let ruleset = plan.map(|plan| PreparedRuleset::build(&plan)).transpose()?;
-        let filters =
+        let filter =
             kernel.seccomp_filter.then(|| SeccompSpec::of(confinement, kernel).compile()).transpose()?;
-        Ok(Self { ruleset, filters })
+        Ok(Self { ruleset, filter })
     }
 
     /// Restricts the current thread, and all that it makes, for ever.
@@ -67,7 +67,7 @@ impl PreparedDomain {
         if let Some(ruleset) = self.ruleset {
             ruleset.restrict_current_thread()?;
         }
-        for filter in self.filters.iter().flatten() {
+        if let Some(filter) = &self.filter {
             seccompiler::apply_filter(filter)?;
         }
         Ok(())

@@ -12,6 +12,7 @@ use super::{CompileError, SeccompSpec, Verdict, table};
 
 // linux/bpf_common.h.
 const LOAD_WORD: u16 = 0x20;
+const JUMP: u16 = 0x05;
 const JUMP_IF_EQUAL: u16 = 0x15;
 const JUMP_IF_AT_LEAST: u16 = 0x35;
 const RETURN: u16 = 0x06;
@@ -29,6 +30,19 @@ pub(super) fn compile(spec: SeccompSpec, architecture: u32) -> Result<BpfProgram
     ];
     program.extend(search(&ranges(spec))?);
     Ok(program)
+}
+
+/// The program that runs `second` where `first` allows a call.
+pub(super) fn followed_by(mut first: BpfProgram, second: BpfProgram) -> BpfProgram {
+    // How far the end is from behind each instruction.
+    let distances = (0_u32..).zip(first.iter_mut().rev());
+    for (distance, instruction) in distances {
+        if instruction.code == RETURN && instruction.k == u32::from(Verdict::Allow) {
+            *instruction = statement(JUMP, distance);
+        }
+    }
+    first.extend(second);
+    first
 }
 
 // A range reaches from its number to that of the next one.

@@ -51,9 +51,3 @@ pub(super) fn run(program: &[sock_filter], data: &Data) -> u32 {
         }
     }
 }
-
-/// The answer of several programs: the kernel takes the strictest action, compared as signed numbers.
-pub(super) fn run_all(programs: &[Vec<sock_filter>], data: &Data) -> u32 {
-    let action = |answer: &u32| (answer & libc::SECCOMP_RET_ACTION_FULL).cast_signed();
-    programs.iter().map(|program| run(program, data)).min_by_key(action).expect("at least one program")
-}

@@ -1,6 +1,6 @@
 //! The system calls that no run may make.
 //!
-//! [`SeccompSpec::compile`] makes the programs of the table. What they must do is specified apart from
+//! [`SeccompSpec::compile`] makes the program of the table. What they must do is specified apart from
 //! them, over the same table; an emulator of the kernel's interpreter and the kernel itself are the
 //! tests that they agree.
 #![forbid(unsafe_code)]
@@ -56,7 +56,7 @@ pub(crate) struct SeccompSpec {
     pub(crate) supervised: bool,
 }
 
-/// The programs could not be made. A bug of ours, found by the tests.
+/// The program could not be made. A bug of ours, found by the tests.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CompileError {
     #[error("no system call table for the architecture `{}`", std::env::consts::ARCH)]
@@ -78,10 +78,13 @@ impl SeccompSpec {
         }
     }
 
-    /// The programs, to be installed in any order: each call gets the strictest answer of them.
-    pub(crate) fn compile(self) -> Result<[BpfProgram; 2], CompileError> {
+    /// The program: the numbers first, then the arguments of what they allow.
+    ///
+    /// One and not two, because the kernel translates and protects the code of each program that it installs.
+    pub(crate) fn compile(self) -> Result<BpfProgram, CompileError> {
         let architecture = table::AUDIT_ARCHITECTURE.ok_or(CompileError::Architecture)?;
-        Ok([dispatch::compile(self, architecture)?, self.compile_argument_rules()?])
+        let numbers = dispatch::compile(self, architecture)?;
+        Ok(dispatch::followed_by(numbers, self.compile_argument_rules()?))
     }
 
     fn compile_argument_rules(self) -> Result<BpfProgram, CompileError> {

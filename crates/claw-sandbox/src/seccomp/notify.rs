@@ -1,6 +1,6 @@
 //! Compiles the program that asks the supervisor.
 //!
-//! It is installed beside the programs of [`super`], on each run thread, and each call gets the
+//! It is installed beside the program of [`super`], on each run thread, and each call gets the
 //! strictest answer of them all: what is denied there never reaches the supervisor. Calls that are
 //! not listed are allowed whatever their arguments, so the kernel does not even run the program
 //! for them.
