@@ -3,9 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints and gives up")]
 
 use std::hint::black_box;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use claw_policy::{ExecRequest, Request};
+use claw_policy::{Decision, DescendantRequest, ExecRequest, FileId, Grant, ProgramFact, Request};
 use claw_sandbox::{Judge, built_in_policy};
 use claw_shell::{Dialect, Script, from_argv, parse};
 use claw_testkit::bench;
@@ -35,6 +36,8 @@ fn main() {
     });
     println!("decide, argv                      {:>10.2} us (aim 2)", time.as_secs_f64() * 1e6);
 
+    descendants(&judge, directory.path());
+
     for kibibytes in [1, 4, 16, 64] {
         let line: Vec<u8> =
             LINE.iter().copied().cycle().take(LINE.len() * (kibibytes * 1024 / LINE.len())).collect();
@@ -54,6 +57,49 @@ fn main() {
             "parse and decide, {kibibytes:>2} KiB line     {micros:>10.2} us{aim}, {:.2} us a KiB",
             micros / (line.len() as f64 / 1024.0)
         );
+    }
+}
+
+/// What every `execve` of a run's processes costs the policy: a listed program, a part, and one that is refused.
+fn descendants(judge: &Judge, cwd: &Path) {
+    let program = |path: &str| {
+        let id = std::fs::metadata(path).unwrap();
+        let real = std::fs::canonicalize(path).unwrap();
+        ProgramFact {
+            found: path.into(),
+            real,
+            id: FileId { device: id.dev(), inode: id.ino() },
+            executable: true,
+            interpreters: Vec::new(),
+        }
+    };
+    let argv = ["make".into(), "all".into()];
+    let script = from_argv(&argv).unwrap();
+    let first =
+        ExecRequest { script: &script, shell: None, line: None, cwd: cwd.into(), environment: vec![] };
+    let Some(Decision::Allow(Grant::Exec(grant))) = judge.decide(Request::Exec(&first)) else { return };
+    let caller = grant.role();
+    let words = |line: &str| line.split(' ').map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>();
+    for (path, line) in [
+        ("/usr/bin/git", "git log --oneline -n 5"),
+        ("/bin/sh", "sh -c true"),
+        ("/usr/bin/tar", "tar -czf x y"),
+        ("/usr/bin/env", "env true"),
+        ("/usr/bin/ssh", "ssh example.org"),
+    ] {
+        if !Path::new(path).exists() {
+            println!("decide, descendant {line:<15} skipped: {path} is not there");
+            continue;
+        }
+        let (program, argv) = (program(path), words(line));
+        let request = DescendantRequest { program: &program, argv: &argv, cwd, caller: &caller };
+        let asked = Request::Descendant(&request);
+        let facts = judge.facts(asked);
+        let time = bench::median(21, 2_000, || {
+            drop(black_box(claw_policy::decide(judge.policy(), &facts, asked).unwrap()));
+        });
+        let name = argv.first().map(|name| String::from_utf8_lossy(name)).unwrap_or_default();
+        println!("decide, descendant {name:<8}       {:>10.2} us (aim 5)", time.as_secs_f64() * 1e6);
     }
 }
 

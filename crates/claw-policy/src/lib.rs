@@ -33,7 +33,7 @@ mod schema;
 mod source;
 
 pub use confinement::{Access, Confinement, Floor, Guarantee, NetworkRule, Protocol, Root};
-pub use decide::{decide, queries};
+pub use decide::{decide, descendant_queries, queries};
 pub use decision::{
     Code, Decision, Denial, DescendantGrant, EnvironmentGrant, ExecGrant, FileGrant, Grant, MissingFacts,
     NetworkGrant, Question, Reason, RuleRef,

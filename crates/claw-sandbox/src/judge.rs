@@ -28,6 +28,14 @@ pub struct Judge {
     users: Option<BTreeMap<String, PathBuf>>,
     one_shot: bool,
     base: Mutex<Option<Base>>,
+    descendants: Mutex<Option<DescendantFacts>>,
+}
+
+/// Kept facts with those that decisions on descendants need too.
+#[derive(Debug)]
+struct DescendantFacts {
+    base: Arc<Facts>,
+    facts: Arc<Facts>,
 }
 
 /// Facts that hold for longer than one request: the policy's roots, hidden entries and programs.
@@ -43,7 +51,15 @@ impl Judge {
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         let edge = Edge::new(&policy);
-        Self { policy, edge, home: edge::own_home(), users: None, one_shot: false, base: Mutex::new(None) }
+        Self {
+            policy,
+            edge,
+            home: edge::own_home(),
+            users: None,
+            one_shot: false,
+            base: Mutex::new(None),
+            descendants: Mutex::new(None),
+        }
     }
 
     /// States what `~` means.
@@ -76,19 +92,19 @@ impl Judge {
     /// Decides. `None` when the world changes faster than it can be looked at.
     #[must_use]
     pub fn decide(&self, request: Request<'_>) -> Option<Decision> {
-        self.settle(|facts| claw_policy::decide(&self.policy, facts, request))
+        self.settle(request, |facts| claw_policy::decide(&self.policy, facts, request))
     }
 
     /// Explains. `None` when the world changes faster than it can be looked at.
     #[must_use]
     pub fn explain(&self, request: Request<'_>) -> Option<Explanation> {
-        self.settle(|facts| claw_policy::explain(&self.policy, facts, request))
+        self.settle(request, |facts| claw_policy::explain(&self.policy, facts, request))
     }
 
     /// Every fact that a decision on `request` needs, looked up now.
     #[must_use]
     pub fn facts(&self, request: Request<'_>) -> Facts {
-        let mut facts = Facts::over(&self.base());
+        let mut facts = Facts::over(&self.kept(request));
         for _ in 0..ROUNDS {
             match claw_policy::decide(&self.policy, &facts, request) {
                 Ok(_) => break,
@@ -98,8 +114,8 @@ impl Judge {
         facts
     }
 
-    fn settle<T>(&self, ask: impl Fn(&Facts) -> Result<T, MissingFacts>) -> Option<T> {
-        let mut facts = Facts::over(&self.base());
+    fn settle<T>(&self, request: Request<'_>, ask: impl Fn(&Facts) -> Result<T, MissingFacts>) -> Option<T> {
+        let mut facts = Facts::over(&self.kept(request));
         for _ in 0..ROUNDS {
             match ask(&facts) {
                 Ok(answer) => return Some(answer),
@@ -107,6 +123,36 @@ impl Judge {
             }
         }
         None
+    }
+
+    /// The kept facts for requests of this kind.
+    fn kept(&self, request: Request<'_>) -> Arc<Facts> {
+        let base = self.base();
+        if !matches!(request, Request::Descendant(_)) {
+            return base;
+        }
+        let mut descendants = self.descendants.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = descendants.as_ref()
+            && Arc::ptr_eq(&known.base, &base)
+        {
+            return Arc::clone(&known.facts);
+        }
+        let mut facts = Facts::over(&base);
+        self.complete(&mut facts, claw_policy::descendant_queries);
+        let facts = Arc::new(facts);
+        *descendants = Some(DescendantFacts { base, facts: Arc::clone(&facts) });
+        facts
+    }
+
+    /// Answers until nothing is asked any more.
+    fn complete(&self, facts: &mut Facts, queries: impl Fn(&Policy, &Facts) -> Vec<Query>) {
+        for _ in 0..ROUNDS {
+            let queries = queries(&self.policy, facts);
+            if queries.is_empty() {
+                break;
+            }
+            self.answer(queries, facts);
+        }
     }
 
     /// The kept facts, looked up anew when they are old or a root or trusted directory has changed.
@@ -121,13 +167,7 @@ impl Judge {
         }
         let mut facts = Facts::new(self.home.clone());
         facts.one_shot = self.one_shot;
-        for _ in 0..ROUNDS {
-            let queries = claw_policy::queries(&self.policy, &facts);
-            if queries.is_empty() {
-                break;
-            }
-            self.answer(queries, &mut facts);
-        }
+        self.complete(&mut facts, claw_policy::queries);
         let facts = Arc::new(facts);
         *base = Some(Base { facts: Arc::clone(&facts), stamp, since: Instant::now() });
         facts

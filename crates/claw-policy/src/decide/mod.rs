@@ -54,3 +54,12 @@ pub fn queries(policy: &Policy, facts: &Facts) -> Vec<Query> {
     }
     world.into_missing()
 }
+
+/// The facts that every decision on a descendant needs beside those of [`queries`]: what the policy's names and
+/// bundles mean. To be asked after them, and answered in the same way; then `facts` remembers what follows.
+#[must_use]
+pub fn descendant_queries(policy: &Policy, facts: &Facts) -> Vec<Query> {
+    let world = World::new(facts);
+    let _ = world.known(policy);
+    world.into_missing()
+}
