@@ -5,7 +5,7 @@
 
 use std::ffi::CString;
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{Read as _, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -258,4 +258,48 @@ fn a_thread_that_is_not_the_first_may_execute() {
         import time\ntime.sleep(60)";
     let ran = run(&["/usr/bin/python3", "-c", script], |_| true);
     assert_eq!(ran.output, "from a thread\n");
+}
+
+// The racer, if there is a compiler.
+fn racer(directory: &Path) -> Option<PathBuf> {
+    let racer = directory.join("racer");
+    let source = directory.join("racer.c");
+    fs::write(&source, include_str!("racer.c")).unwrap();
+    let compiled =
+        std::process::Command::new("cc").arg("-pthread").arg("-o").arg(&racer).arg(&source).status();
+    let is_there = compiled.is_ok_and(|status| status.success());
+    is_there.then_some(racer)
+}
+
+#[test]
+fn no_race_between_the_judgement_and_the_exec_is_won() {
+    let (_keep, path) = scene();
+    let Some(racer) = racer(&path) else {
+        // Past the test runner's capture.
+        let _ = Write::write_all(
+            &mut io::stderr(),
+            b"skipped: the racer needs a C compiler (cc)\n",
+        );
+        return;
+    };
+    let touch = fs::canonicalize("/usr/bin/touch").unwrap();
+    // Names of one length, so that the argument is never a mixture that is neither.
+    let (allowed, denied) = (path.join("allowed"), path.join("refused"));
+    let rule: Rule = |attempt| !attempt.argv.iter().any(|word| word.ends_with(b"refused"));
+    for (verify, races) in [(false, "300"), (true, "2000")] {
+        let argv = [&racer, Path::new(races), &touch, &allowed, &denied]
+            .map(|word| word.to_str().unwrap().to_owned());
+        let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+        let ran = run_in(&path, &argv, verify, rule);
+        assert!(ran.outcome.status.unwrap().success());
+        assert!(allowed.exists(), "no exec was allowed");
+        if verify {
+            assert!(!denied.exists(), "{} races were noticed", ran.lost);
+            assert!(ran.lost > 0, "no exec changed in between: the race was not tried");
+        } else {
+            // The control: with the notification alone the race is won.
+            assert!(denied.exists());
+            fs::remove_file(&denied).unwrap();
+        }
+    }
 }
