@@ -1,5 +1,5 @@
-//! Agreement with the kernel on executing: random allowlists, and programs by every path that leads to them. The
-//! decision on `execute` and a sandboxed child that executes the path must give the same answer.
+//! Agreement with the kernel on executing: random allowlists, and programs by every path that leads to them. What the
+//! agent may ask for, and what a sandboxed child that executes the path gets, must be the same answer.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking and says what it skips")]
 
 use std::fs;
@@ -7,13 +7,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use claw_policy::{Decision, FileAction, FileRequest, Origin};
-use claw_sandbox::{KernelFeatures, Sandbox, Stdio, policy_from_yaml};
+use claw_policy::Decision;
+use claw_sandbox::{CommandLine, ExecInput, KernelFeatures, Sandbox, Stdio, policy_from_yaml};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-/// Present wherever the tests run, and without effect when they are run without arguments.
-const PROGRAMS: &[&str] = &["true", "false", "pwd", "date", "uname", "id", "env"];
+/// Present wherever the tests run, and without effect when they are run without arguments. None is a wrapper
+/// such as `env`: a process may start those without an entry, because what they run is judged by itself.
+const PROGRAMS: &[&str] = &["true", "false", "pwd", "date", "uname", "id"];
 
 #[test]
 fn what_may_be_executed_is_what_the_kernel_executes() {
@@ -35,8 +36,10 @@ fn check(allowed: &[&str], workspace_exec: bool) -> Result<(), TestCaseError> {
     let root = tree.path().canonicalize().unwrap();
     let paths = spellings(&root);
     let operate = PathBuf::from(env!("CARGO_BIN_EXE_operate"));
+    // The workspace's own programs are listed by their path where it is executable.
+    let own = if workspace_exec { format!("{{path: \"{}/*\"}}, ", root.display()) } else { String::new() };
     let policy = format!(
-        "workspace: {}\nworkspaceExec: {workspace_exec}\nexec:\n  allowlist: [{{path: {}}}, {}]\nfilesystem: {{protected: none}}\n",
+        "workspace: {}\nworkspaceExec: {workspace_exec}\nexec:\n  allowlist: [{{path: {}}}, {own}{}]\nfilesystem: {{protected: none}}\n",
         root.display(),
         operate.display(),
         allowed.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", "),
@@ -52,15 +55,13 @@ fn check(allowed: &[&str], workspace_exec: bool) -> Result<(), TestCaseError> {
     let mut input = child.stdin.take().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
     for path in &paths {
-        let request = FileRequest {
-            action: FileAction::Execute,
-            path: path.clone().into_os_string().into_encoded_bytes(),
-            to: None,
-            recursive: false,
+        let request = ExecInput {
+            command: CommandLine::Argv(vec![path.clone().into_os_string().into_encoded_bytes()]),
             cwd: root.clone(),
-            origin: Origin::Command,
+            environment: Vec::new(),
+            timeout: None,
         };
-        let decision = sandbox.decide_file(&request);
+        let decision = sandbox.decide_exec(&request);
         writeln!(input, "execute\t{}", path.display()).unwrap();
         let answer = output.next().unwrap().unwrap();
         match (&decision, answer.as_str()) {

@@ -79,3 +79,15 @@ fn without_a_terminal_nobody_says_yes() {
     let ran = place.run(RUN);
     assert_eq!(ran.status, 126, "{ran:?}");
 }
+
+#[test]
+fn what_a_process_of_the_run_executes_is_asked_about_and_waits() {
+    let place = place();
+    place.write("work/script", "/usr/bin/id -u && echo after\n");
+    let run = ["run", "--policy", "../policy.yaml", "--", "bash", "script"];
+    for (answer, runs) in [("o", true), ("d", false)] {
+        let (_, shown) = at_terminal(&place, &run, &[answer]);
+        assert!(shown.contains("asked for by: `bash`"), "{shown}");
+        assert_eq!(shown.contains("\r\nafter\r\n"), runs, "{shown}");
+    }
+}

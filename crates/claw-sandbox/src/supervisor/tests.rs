@@ -276,10 +276,7 @@ fn no_race_between_the_judgement_and_the_exec_is_won() {
     let (_keep, path) = scene();
     let Some(racer) = racer(&path) else {
         // Past the test runner's capture.
-        let _ = Write::write_all(
-            &mut io::stderr(),
-            b"skipped: the racer needs a C compiler (cc)\n",
-        );
+        let _ = Write::write_all(&mut io::stderr(), b"skipped: the racer needs a C compiler (cc)\n");
         return;
     };
     let touch = fs::canonicalize("/usr/bin/touch").unwrap();

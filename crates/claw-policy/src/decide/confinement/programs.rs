@@ -130,7 +130,8 @@ pub(super) fn add_supervised(policy: &Policy, world: &World<'_>, confinement: &m
             insert(&mut confinement.execute_supervised, file);
         }
     }
-    if policy.descendants == Descendants::System {
+    // What somebody is asked about must be able to run after a yes.
+    if policy.descendants == Descendants::System || policy.asks() {
         for directory in policy.trusted_dirs.iter().filter_map(|directory| existing(directory, world)) {
             insert(&mut confinement.execute_supervised, directory);
         }
