@@ -78,6 +78,13 @@ pub(crate) struct RunArgs {
     /// Report a refusal on standard error as one line of JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Give the command a terminal of its own, for shells, editors and job control
+    ///
+    /// What is typed here goes there as it is, and what the command writes, on either stream, comes out of
+    /// standard output. Without it the command has no controlling terminal, and on the terminal that it is
+    /// called from it can write and read but not type.
+    #[arg(long)]
+    pub(crate) tty: bool,
     #[command(flatten)]
     pub(crate) command: CommandArgs,
 }

@@ -13,6 +13,7 @@ mod lines;
 mod output;
 mod render;
 mod signals;
+mod terminal;
 mod wire;
 
 use std::panic;
@@ -24,6 +25,7 @@ use crate::failure::Failure;
 fn main() -> ExitCode {
     // A panic is a bug of ours; whoever called us must not take it for the command's own status.
     panic::set_hook(Box::new(|report| {
+        terminal::restore();
         output::say(format_args!("internal error: {report}; please report this"));
     }));
     let exit = panic::catch_unwind(|| command::dispatch(args::read()?)).unwrap_or(Ok(Exit::CannotEnforce));

@@ -10,9 +10,23 @@ use claw_sandbox::Child;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::exit::Exit;
+use crate::terminal;
 
 /// What ends a command from outside.
 const ENDING: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
+
+/// What else would end us, and leave our terminal in raw mode.
+const ENDING_TOO: [Signal; 9] = [
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGALRM,
+    Signal::SIGVTALRM,
+    Signal::SIGPROF,
+    Signal::SIGIO,
+    Signal::SIGPWR,
+    Signal::SIGXCPU,
+    Signal::SIGSTKFLT,
+];
 
 /// How long the run may take to end by itself after a signal; then it is swept.
 const GRACE: Duration = Duration::from_secs(2);
@@ -26,8 +40,13 @@ pub(crate) struct Signals {
 
 impl Signals {
     /// Holds the signals back. Threads inherit that, so it comes before the first of them.
-    pub(crate) fn hold() -> Self {
-        let set: SigSet = ENDING.into_iter().collect();
+    /// With a terminal these are all that could end us while it is in raw mode.
+    pub(crate) fn hold(tty: bool) -> Self {
+        let mut set: SigSet = ENDING.into_iter().collect();
+        if tty {
+            set.extend(ENDING_TOO);
+            set.extend([Signal::SIGWINCH, Signal::SIGCONT]);
+        }
         // The call fails only for an operation that does not exist.
         let _ = set.thread_block();
         Self { set, received: Arc::default() }
@@ -39,15 +58,12 @@ impl Signals {
         let (set, received, run) = (self.set, Arc::clone(&self.received), Arc::downgrade(run));
         thread::spawn(move || {
             while let Ok(signal) = set.wait() {
-                if is_ignored(signal) {
-                    continue;
-                }
                 let Some(run) = run.upgrade() else { continue };
-                // The first one tells how to end.
-                let _ = received.set(signal);
-                run.signal(signal as i32);
-                if !run.ends_within(GRACE) {
-                    run.kill();
+                match signal {
+                    Signal::SIGWINCH => run.resize(terminal::size()),
+                    Signal::SIGCONT => terminal::renew(),
+                    _ if is_ignored(signal) => {}
+                    _ => end(&run, signal, &received),
                 }
             }
         });
@@ -56,6 +72,15 @@ impl Signals {
     /// The status to end with when a signal came.
     pub(crate) fn exit(&self) -> Option<Exit> {
         self.received.get().map(|signal| Exit::of_signal(*signal as u8))
+    }
+}
+
+/// Tells the run, and ends it if it does not listen. The first signal tells how we end.
+fn end(run: &Child, signal: Signal, received: &OnceLock<Signal>) {
+    let _ = received.set(signal);
+    run.signal(signal as i32);
+    if !run.ends_within(GRACE) {
+        run.kill();
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::pipeline::Launched;
-use crate::{Enforcement, Error, Outcome};
+use crate::{Enforcement, Error, Outcome, TtySize};
 
 /// A command that runs in the sandbox.
 ///
@@ -57,6 +57,11 @@ impl Child {
     /// Asks every process of the run to end; what is left after two seconds is killed.
     pub fn terminate(&self) {
         self.launched.running.terminate();
+    }
+
+    /// Changes the size of the terminal that [`crate::Command::tty`] gave it.
+    pub fn resize(&self, size: TtySize) {
+        self.launched.running.resize(size);
     }
 
     /// Sends a signal to the main process's group. An unknown number is ignored.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::child::Child;
 use crate::request::{CommandLine, DEFAULT_SHELL, ExecInput};
-use crate::{Error, Sandbox, StdioPlan, StreamPlan, pipeline};
+use crate::{Error, Sandbox, StdioPlan, StreamPlan, TtySize, pipeline};
 
 /// Where a standard stream of a command comes from or goes to.
 #[derive(Debug)]
@@ -86,6 +86,7 @@ pub struct Command {
     stdin: Option<Stdio>,
     stdout: Option<Stdio>,
     stderr: Option<Stdio>,
+    tty: Option<TtySize>,
     timeout: Option<Duration>,
 }
 
@@ -109,6 +110,7 @@ impl Command {
             stdin: None,
             stdout: None,
             stderr: None,
+            tty: None,
             timeout: None,
         }
     }
@@ -180,6 +182,17 @@ impl Command {
     /// Standard error.
     pub fn stderr(&mut self, stdio: impl Into<Stdio>) -> &mut Self {
         self.stderr = Some(stdio.into());
+        self
+    }
+
+    /// Gives it a terminal of its own, with a window of this size, as its three streams and its controlling
+    /// terminal. The terminal reads from what is set as standard input (a terminal there passes its settings on)
+    /// and shows on what is set as standard output; standard error is not used.
+    ///
+    /// Job control works inside, and it cannot push input into the terminal that we run on. Who wants every key to
+    /// arrive as it is typed sets his own terminal to raw mode while it runs.
+    pub fn tty(&mut self, size: TtySize) -> &mut Self {
+        self.tty = Some(size);
         self
     }
 
@@ -260,8 +273,9 @@ impl Command {
         let [stdin, stdout, stderr] = defaults;
         let (stdin, to_child) = incoming(self.stdin.take().unwrap_or_else(stdin))?;
         let (stdout, from_stdout) = outgoing(self.stdout.take().unwrap_or_else(stdout))?;
+        let stderr = if self.tty.is_some() { Stdio::null } else { stderr };
         let (stderr, from_stderr) = outgoing(self.stderr.take().unwrap_or_else(stderr))?;
-        let io = StdioPlan { stdin, stdout, stderr };
+        let io = StdioPlan { stdin, stdout, stderr, tty: self.tty };
         let launched = pipeline::launch(self.sandbox.parts(), &input, io)?;
         Ok(Child::new(launched, to_child, from_stdout, from_stderr))
     }

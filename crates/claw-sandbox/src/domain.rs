@@ -1,6 +1,7 @@
 //! Everything that a thread gives up before it starts runs: prepared first, then done at once.
 #![forbid(unsafe_code)]
 
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use claw_policy::Confinement;
@@ -51,6 +52,12 @@ impl PreparedDomain {
         let filter =
             kernel.seccomp_filter.then(|| SeccompSpec::of(confinement, kernel).compile()).transpose()?;
         Ok(Self { ruleset, filter })
+    }
+
+    /// Grants the use of a run's own terminal as well.
+    pub(crate) fn grant_terminal(self, terminal: BorrowedFd<'_>) -> Result<Self, DomainError> {
+        let grant = |ruleset: PreparedRuleset| ruleset.grant_terminal(terminal);
+        Ok(Self { ruleset: self.ruleset.map(grant).transpose()?, ..self })
     }
 
     /// Restricts the current thread, and all that it makes, for ever.

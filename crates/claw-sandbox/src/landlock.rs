@@ -6,9 +6,11 @@
 
 mod rules;
 
+use std::os::fd::BorrowedFd;
+
 use landlock::{
-    CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
-    RulesetStatus, Scope,
+    AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr, RulesetCreated,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, make_bitflags,
 };
 
 use crate::ruleset::RulesetPlan;
@@ -16,7 +18,10 @@ pub(crate) use rules::RuleError;
 
 /// A ruleset in the kernel, ready to restrict a thread.
 #[derive(Debug)]
-pub(crate) struct PreparedRuleset(RulesetCreated);
+pub(crate) struct PreparedRuleset {
+    created: RulesetCreated,
+    handled: BitFlags<AccessFs>,
+}
 
 /// Landlock could not do what the plan says.
 #[derive(Debug, thiserror::Error)]
@@ -44,12 +49,19 @@ impl PreparedRuleset {
         }
         let opened = rules::open(&plan.rules)?;
         let created = ruleset.create()?.add_rules(opened.into_iter().map(Ok::<_, RulesetError>))?;
-        Ok(Self(created))
+        Ok(Self { created, handled: plan.files })
+    }
+
+    /// Grants the use of one opened terminal: not of its name, nor of the others beside it.
+    pub(crate) fn grant_terminal(mut self, terminal: BorrowedFd<'_>) -> Result<Self, LandlockError> {
+        let access = make_bitflags!(AccessFs::{ReadFile | WriteFile | IoctlDev}) & self.handled;
+        self.created = self.created.add_rule(PathBeneath::new(terminal, access))?;
+        Ok(self)
     }
 
     /// Restricts the current thread for ever.
     pub(crate) fn restrict_current_thread(self) -> Result<(), LandlockError> {
-        enforce(self.0)
+        enforce(self.created)
     }
 }
 

@@ -23,6 +23,7 @@ use crate::sys::child::Stack;
 use crate::sys::fd::Bell;
 use crate::sys::sentinel::{self, Probe};
 use crate::temporary::TemporaryDirectory;
+use crate::terminal::Terminal;
 
 pub use cache::LauncherCache;
 
@@ -98,11 +99,12 @@ impl Launcher {
         };
         let state = Arc::new(RunState::new(Arc::clone(&thread.bell)));
         let jobs = thread.jobs.clone();
+        let window = spec.terminal.as_ref().map(Terminal::window).unwrap_or_default();
         if let Err(SendError(job)) = jobs.send(Job { spec, state: Arc::clone(&state), thread }) {
             return Err(Box::new(Failed { error: SpawnError::LauncherEnded, spec: job.spec }));
         }
         let id = state.started()?;
-        Ok(Running::new(id, state, Arc::clone(self)))
+        Ok(Running::new(id, state, window, Arc::clone(self)))
     }
 
     fn order_thread(&self) -> Result<RunThread, SpawnError> {

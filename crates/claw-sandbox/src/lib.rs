@@ -56,6 +56,7 @@ mod supervisor;
 mod sweep;
 mod sys;
 mod temporary;
+mod terminal;
 
 // The public interface is:
 pub use child::Child;
@@ -80,6 +81,7 @@ pub use request::{CommandLine, DEFAULT_SHELL, ExecInput};
 pub use sandbox::{Sandbox, SandboxBuilder};
 pub use spawn::{SpawnError, StdioPlan, StreamPlan};
 pub use supervisor::{Denials, DeniedCall};
+pub use terminal::TtySize;
 
 /// The examples of the README compile.
 #[cfg(doctest)]

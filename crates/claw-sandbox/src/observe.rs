@@ -15,6 +15,7 @@ use crate::launcher::Launcher;
 use crate::spawn::{ChildSpec, SpawnError};
 use crate::sys::fd::Bell;
 use crate::sys::signal::signal_group;
+use crate::terminal::{TtySize, Window};
 
 // A process in uninterruptible sleep can outlive SIGKILL for as long as its device likes; dropping
 // a run does not wait for that.
@@ -28,13 +29,14 @@ pub(crate) const DROP_PATIENCE: Duration = Duration::from_secs(2);
 pub struct Running {
     id: Pid,
     state: Arc<RunState>,
+    window: Window,
     // Keeps the private temporary directory and the launcher until the run's end.
     _launcher: Arc<Launcher>,
 }
 
 impl Running {
-    pub(crate) fn new(id: Pid, state: Arc<RunState>, launcher: Arc<Launcher>) -> Self {
-        Self { id, state, _launcher: launcher }
+    pub(crate) fn new(id: Pid, state: Arc<RunState>, window: Window, launcher: Arc<Launcher>) -> Self {
+        Self { id, state, window, _launcher: launcher }
     }
 
     /// The main process's id.
@@ -71,6 +73,12 @@ impl Running {
     /// Asks for the end of the run: every process gets SIGTERM, then after the grace SIGKILL.
     pub fn terminate(&self) {
         self.state.request(Request::Terminate);
+    }
+
+    /// Changes the size of the run's terminal, as a window that is dragged does. Without effect where the run
+    /// has no terminal of its own.
+    pub fn resize(&self, size: TtySize) {
+        self.window.resize(size);
     }
 
     /// Sends `signal` to the main process's group, as a terminal would. Ignored after its end.

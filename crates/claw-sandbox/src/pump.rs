@@ -32,7 +32,7 @@ pub(crate) struct Pump {
 
 #[derive(Debug)]
 struct Ends {
-    // Read end of the run's pipe, non-blocking.
+    // Read end of the run's pipe or our side of its terminal, non-blocking.
     source: OwnedFd,
     destination: OwnedFd,
     waits_for: WaitsFor,
@@ -67,6 +67,21 @@ impl Pump {
         // Only our end: the run must see an ordinary blocking pipe. The two ends are separate open
         // file descriptions.
         nix::fcntl::fcntl(&source, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        Ok((Self::between(source, destination, stream, limit, true)?, sink))
+    }
+
+    /// A pump for what a terminal shows: `source` is our side of it, non-blocking. It counts as standard output.
+    pub(crate) fn of_terminal(source: OwnedFd, destination: OwnedFd, limit: u64) -> nix::Result<Self> {
+        Self::between(source, destination, Stream::Stdout, limit, false)
+    }
+
+    fn between(
+        source: OwnedFd,
+        destination: OwnedFd,
+        stream: Stream,
+        limit: u64,
+        is_pipe: bool,
+    ) -> nix::Result<Self> {
         let kind = SFlag::from_bits_truncate(fstat(&destination)?.st_mode & SFlag::S_IFMT.bits());
         let is_file = kind == SFlag::S_IFREG;
         let ends = Ends {
@@ -74,11 +89,11 @@ impl Pump {
             destination,
             waits_for: WaitsFor::Source,
             // Elsewhere (terminals, sockets) a splice of a whole chunk may block.
-            can_splice: is_file || kind == SFlag::S_IFIFO,
+            can_splice: is_pipe && (is_file || kind == SFlag::S_IFIFO),
             write_chunk: if is_file { CHUNK } else { CAUTIOUS_CHUNK },
             held: Vec::new(),
         };
-        Ok((Self { stream, ends: Some(ends), limit, forwarded: 0 }, sink))
+        Ok(Self { stream, ends: Some(ends), limit, forwarded: 0 })
     }
 
     /// Which stream it is.
@@ -193,13 +208,21 @@ impl Ends {
 
     // Whether there is at least one more byte. 0 at the end of the stream.
     fn probe(&self) -> nix::Result<usize> {
-        nix::unistd::read(&self.source, &mut [0; 1])
+        read(&self.source, &mut [0; 1])
     }
 
     fn fill(&mut self, length: usize) -> nix::Result<()> {
         self.held.resize(length, 0);
-        let result = nix::unistd::read(&self.source, &mut self.held);
+        let result = read(&self.source, &mut self.held);
         self.held.truncate(result.unwrap_or(0));
         result.map(|_| ())
+    }
+}
+
+fn read(source: &OwnedFd, buffer: &mut [u8]) -> nix::Result<usize> {
+    match nix::unistd::read(source, buffer) {
+        // How a terminal says that nobody has its other side open any more.
+        Err(Errno::EIO) => Ok(0),
+        result => result,
     }
 }

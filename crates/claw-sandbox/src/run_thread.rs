@@ -25,6 +25,7 @@ use crate::sweep::Sweeper;
 use crate::sys::child::{self, Child, Image, Stack};
 use crate::sys::fd::Bell;
 use crate::sys::pidfd;
+use crate::terminal::{Input, Terminal};
 
 // How often a run's processes are counted where the kernel does not bound them. A fork bomb makes
 // a few hundred processes in that time.
@@ -59,7 +60,7 @@ pub(crate) fn serve(
     desk: Option<&io::Result<Arc<Desk>>>,
 ) {
     let mut stack = Stack::new();
-    while let Ok(Job { spec, state, thread }) = jobs.recv() {
+    while let Ok(Job { mut spec, state, thread }) = jobs.recv() {
         let started = Instant::now();
         let (child, pumps) = match start(&spec, &mut stack, desk) {
             Ok(started) => started,
@@ -71,15 +72,25 @@ pub(crate) fn serve(
             }
         };
         let supervision = spec.supervision.clone();
+        let input = spec.terminal.take().map(Terminal::into_input);
         // Closes our copies of the run's ends of its streams.
         drop(spec);
         let id = child.id;
         state.enter(Phase::Started(id));
         let bell = Arc::clone(&thread.bell);
-        let run =
-            Run { child, pumps, supervision, started, ending: None, state: &state, bell: &bell, sweeper };
-        let mut outcome = run.observe();
-        outcome.denials = close(desk);
+        let run = Run {
+            child,
+            pumps,
+            input,
+            supervision,
+            started,
+            ending: None,
+            state: &state,
+            bell: &bell,
+            sweeper,
+            desk,
+        };
+        let outcome = run.observe();
         // Back in the pool first: who waits for the end may start the next run at once.
         if outcome.sweep.method == SweepMethod::Detached {
             drop(thread);
@@ -111,13 +122,19 @@ fn start(
 ) -> Result<(Child, Vec<Pump>), SpawnError> {
     let Streams { stdin, stdout, stderr } = &spec.streams;
     let mut pumps = Vec::new();
+    if let Some(terminal) = &spec.terminal {
+        let show = |error| resources("show a terminal", &error);
+        let (shown, output) = terminal.shown().map_err(show)?;
+        let limit = spec.supervision.output.unwrap_or(u64::MAX);
+        pumps.push(Pump::of_terminal(shown, output, limit).map_err(|errno| show(errno.into()))?);
+    }
     let mut count = |stream, destination: &OwnedFd| match spec.supervision.output {
-        None => Ok(None),
-        Some(limit) => {
+        Some(limit) if spec.terminal.is_none() => {
             let (pump, sink) = Pump::new(stream, destination.try_clone()?, limit)?;
             pumps.push(pump);
             io::Result::Ok(Some(sink))
         }
+        _ => Ok(None),
     };
     let counted_stdout =
         count(Stream::Stdout, stdout).map_err(|error| resources("count the output", &error))?;
@@ -138,6 +155,7 @@ fn start(
             counted_stdout.as_ref().unwrap_or(stdout).as_fd(),
             counted_stderr.as_ref().unwrap_or(stderr).as_fd(),
         ],
+        owns_terminal: spec.terminal.is_some(),
         limits: &spec.rlimits,
     };
     Ok((child::start(&image, stack)?, pumps))
@@ -147,6 +165,8 @@ fn start(
 struct Run<'a> {
     child: Child,
     pumps: Vec<Pump>,
+    // What types into the run's terminal until the main process ends.
+    input: Option<Input>,
     supervision: Supervision,
     started: Instant,
     // What we ended the run for.
@@ -154,6 +174,7 @@ struct Run<'a> {
     state: &'a RunState,
     bell: &'a Bell,
     sweeper: &'a Sweeper<'a>,
+    desk: Option<&'a io::Result<Arc<Desk>>>,
 }
 
 // What a wait came to.
@@ -200,6 +221,9 @@ impl Run<'_> {
     fn finish(mut self, deadline: Option<Instant>) -> Outcome {
         let sweep = self.sweep();
         let (status, usage) = self.reap();
+        // What keeps the run's terminal open on our side, or its end would never be read.
+        let denials = close(self.desk);
+        self.input = None;
         self.drain(deadline);
         let forwarded = |stream| self.pumps.iter().find(|pump| pump.stream() == stream).map(Pump::forwarded);
         Outcome {
@@ -210,7 +234,7 @@ impl Run<'_> {
             stdout: forwarded(Stream::Stdout),
             stderr: forwarded(Stream::Stderr),
             sweep,
-            denials: Denials::default(),
+            denials,
         }
     }
 
@@ -248,7 +272,8 @@ impl Run<'_> {
 
     fn next_look(&self, deadline: Option<Instant>) -> Option<Instant> {
         let count = self.supervision.processes.and_then(|_| Instant::now().checked_add(COUNT_INTERVAL));
-        [deadline, count].into_iter().flatten().min()
+        let input = self.input.as_ref().and_then(Input::next_look);
+        [deadline, count, input].into_iter().flatten().min()
     }
 
     fn has_too_many_processes(&self) -> bool {
@@ -260,11 +285,16 @@ impl Run<'_> {
     fn wait(&mut self, watch_main: bool, deadline: Option<Instant>) -> Seen {
         let main = watch_main.then_some((self.child.fd.as_fd(), PollFlags::POLLIN));
         let bell = Some((self.bell.as_fd(), PollFlags::POLLIN));
+        let typed = self.input.as_ref().map_or([None, None], Input::interest);
         let streams = self.pumps.iter().flat_map(Pump::interest);
-        let events = poll_all([main, bell].into_iter().chain(streams), deadline);
+        let events = poll_all([main, bell].into_iter().chain(typed).chain(streams), deadline);
         let mut events = events.into_iter();
         let mut next = || events.next().unwrap_or(PollFlags::empty());
         let mut seen = Seen { main_ended: !next().is_empty(), bell: !next().is_empty(), streams: false };
+        let (source, terminal) = (next(), next());
+        if let Some(input) = &mut self.input {
+            input.advance(source, terminal);
+        }
         let mut exceeded = None;
         for pump in &mut self.pumps {
             let (source, destination) = (next(), next());
@@ -277,6 +307,10 @@ impl Run<'_> {
             // The kill comes first, or the run might see a broken pipe and end by that.
             self.end(Ending::OutputLimit(stream), true);
             self.pumps.iter_mut().filter(|pump| pump.stream() == stream).for_each(Pump::abandon);
+        }
+        if self.pumps.iter().all(Pump::has_ended) {
+            // A terminal that shows nowhere any more is closed: what reads from it gets SIGHUP.
+            self.input = None;
         }
         seen
     }

@@ -12,6 +12,7 @@ use nix::fcntl::OFlag;
 use crate::supervisor::Watch;
 use crate::sys::child::{Failure, Step};
 use crate::sys::rlimit::ResourceLimit;
+use crate::terminal::{Terminal, TtySize};
 
 /// Where the standard streams of a run come from and go to.
 #[derive(Debug, Default)]
@@ -22,6 +23,9 @@ pub struct StdioPlan {
     pub stdout: StreamPlan,
     /// Standard error.
     pub stderr: StreamPlan,
+    /// Gives the run a terminal of its own with a window of this size. It reads from `stdin` and shows on
+    /// `stdout`; `stderr` is not used.
+    pub tty: Option<TtySize>,
 }
 
 /// One standard stream.
@@ -45,6 +49,8 @@ pub(crate) struct ChildSpec {
     pub(crate) environment: Vec<CString>,
     pub(crate) directory: OwnedFd,
     pub(crate) streams: Streams,
+    /// The terminal that the streams are, if they are one.
+    pub(crate) terminal: Option<Terminal>,
     pub(crate) rlimits: Vec<ResourceLimit>,
     pub(crate) supervision: Supervision,
     pub(crate) watch: Option<Watch>,
@@ -83,12 +89,21 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    pub(crate) fn open(plan: StdioPlan) -> io::Result<Self> {
-        Ok(Self {
-            stdin: open_stream(plan.stdin, &io::stdin(), OFlag::O_RDONLY)?,
-            stdout: open_stream(plan.stdout, &io::stdout(), OFlag::O_WRONLY)?,
-            stderr: open_stream(plan.stderr, &io::stderr(), OFlag::O_WRONLY)?,
-        })
+    /// Opens the streams, and the terminal if the plan wants one.
+    pub(crate) fn open(plan: StdioPlan) -> io::Result<(Self, Option<Terminal>)> {
+        let stdin = open_stream(plan.stdin, &io::stdin(), OFlag::O_RDONLY)?;
+        let stdout = open_stream(plan.stdout, &io::stdout(), OFlag::O_WRONLY)?;
+        if let Some(size) = plan.tty {
+            let terminal = Terminal::open(size, stdin, stdout)?;
+            return Ok((terminal.streams()?, Some(terminal)));
+        }
+        let stderr = open_stream(plan.stderr, &io::stderr(), OFlag::O_WRONLY)?;
+        Ok((Self { stdin, stdout, stderr }, None))
+    }
+
+    /// All three on one descriptor.
+    pub(crate) fn of(fd: &impl AsFd) -> io::Result<Self> {
+        Ok(Self { stdin: above_standard(fd)?, stdout: above_standard(fd)?, stderr: above_standard(fd)? })
     }
 }
 

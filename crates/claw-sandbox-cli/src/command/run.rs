@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use claw_sandbox::approval::{self, ApprovalStore};
 use claw_sandbox::audit::AuditLog;
-use claw_sandbox::{Access, Decision, Ending, Error, ErrorKind, Outcome as Ended, Policy, Sandbox, Stream};
+use claw_sandbox::{
+    Access, Child, Decision, Ending, Error, ErrorKind, Outcome as Ended, Policy, Sandbox, Stream,
+};
 
 use super::terminal::Terminal;
 use crate::args::RunArgs;
@@ -18,11 +20,12 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::signals::Signals;
+use crate::terminal::{self, Raw};
 use crate::wire::{Answer, outcome};
 
 /// Runs the command to its end.
 pub(crate) fn run(args: &RunArgs) -> Outcome {
-    let signals = Signals::hold();
+    let signals = Signals::hold(args.tty);
     let sandbox = sandbox(args)?;
     let outcome = run_in(&sandbox, &signals, args);
     sandbox.finish();
@@ -35,7 +38,7 @@ fn run_in(sandbox: &Sandbox, signals: &Signals, args: &RunArgs) -> Outcome {
         Ok(child) => {
             let child = Arc::new(child);
             signals.forward(&child);
-            let ended = child.observe()?;
+            let ended = observe(&child, args.tty)?;
             let exit = signals.exit().unwrap_or_else(|| exit_of(&ended));
             say_why(&ended);
             write(report, &outcome::ended(exit, &ended, child.enforcement()))?;
@@ -94,10 +97,23 @@ fn command(sandbox: &Sandbox, args: &RunArgs) -> Result<claw_sandbox::Command, F
     if let Some(directory) = &args.policy.cwd {
         command.current_dir(directory);
     }
+    if args.tty {
+        command.tty(terminal::size());
+    }
     if let Some(timeout) = args.timeout {
         command.timeout(timeout);
     }
     Ok(command)
+}
+
+/// Waits for the end. While it lasts, a terminal of the run's own gets what is typed into ours.
+fn observe(child: &Child, tty: bool) -> Result<Ended, Failure> {
+    let raw = tty.then(Raw::enter).transpose();
+    if raw.is_err() {
+        child.kill();
+    }
+    let ended = child.observe()?;
+    raw.map(|_| ended)
 }
 
 /// Says, in one line or as one line of JSON, why nothing was started.

@@ -10,3 +10,4 @@ mod jsonl;
 mod policy_files;
 mod run;
 mod signals;
+mod tty;

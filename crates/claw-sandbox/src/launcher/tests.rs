@@ -71,8 +71,11 @@ fn spec(argv: &[&str]) -> ChildSpec {
             stdin: StreamPlan::Null,
             stdout: StreamPlan::Null,
             stderr: StreamPlan::Inherit,
+            tty: None,
         })
-        .unwrap(),
+        .unwrap()
+        .0,
+        terminal: None,
         rlimits: resource_limits(&Limits::default()).unwrap(),
         supervision: Supervision::default(),
         watch: None,

@@ -9,6 +9,7 @@
 mod prepare;
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,7 @@ impl LaunchPlan {
         let confinement = grant.confinement();
         let enforcement = assess(confinement, kernel);
         enforcement.meets(&confinement.floor).map_err(PrepareError::Floor)?;
+        let (streams, terminal) = Streams::open(io).map_err(PrepareError::Streams)?;
         let spec = ChildSpec {
             program: prepare::check_program(
                 grant.program().map_err(|reason| PrepareError::Program(reason.clone()))?,
@@ -53,7 +55,8 @@ impl LaunchPlan {
             argv: prepare::arguments(grant.argv())?,
             environment: prepare::environment(grant.environment())?,
             directory: prepare::open_directory(grant.cwd(), confinement)?,
-            streams: Streams::open(io).map_err(PrepareError::Streams)?,
+            streams,
+            terminal,
             rlimits: resource_limits(&confinement.limits).map_err(PrepareError::Limits)?,
             supervision: supervision(confinement),
             watch: None,
@@ -83,11 +86,19 @@ impl LaunchPlan {
 
     /// Starts the run.
     ///
-    /// The first run under a confinement makes its launcher; the others are as cheap as a plain spawn.
+    /// The first run under a confinement makes its launcher; the others are as cheap as a plain spawn. A run with
+    /// a terminal makes a launcher of its own.
     pub fn spawn(self, launchers: &LauncherCache) -> Result<Running, SpawnError> {
         let Self { mut spec, confinement, kernel, .. } = self;
         let supervised = spec.watch.is_some();
-        let start = || start_launcher(&confinement, &kernel, supervised);
+        if let Some(terminal) = &spec.terminal {
+            // No other run may use this terminal, so no other run may share the launcher's domain.
+            let terminal = Some(terminal.peer());
+            let launcher = start_launcher(&confinement, &kernel, supervised, terminal).map(Arc::new)?;
+            prepare::set_temporary(&mut spec.environment, &confinement, &launcher);
+            return launcher.spawn(spec).map_err(|failed| failed.error);
+        }
+        let start = || start_launcher(&confinement, &kernel, supervised, None);
         let found = launchers.get(&confinement, start)?;
         prepare::set_temporary(&mut spec.environment, &confinement, &found.launcher);
         let mut failed = match found.launcher.spawn(spec) {
@@ -111,11 +122,16 @@ fn start_launcher(
     confinement: &Confinement,
     kernel: &KernelFeatures,
     supervised: bool,
+    terminal: Option<BorrowedFd<'_>>,
 ) -> Result<Launcher, SpawnError> {
     let restrict = |error: DomainError| SpawnError::Restrict(error.to_string());
     let temporary = TemporaryDirectory::create(&std::env::temp_dir())
         .map_err(|error| resources("make a temporary directory", &error))?;
     let domain = PreparedDomain::prepare(confinement, kernel, Some(temporary.path())).map_err(restrict)?;
+    let domain = match terminal {
+        Some(terminal) => domain.grant_terminal(terminal).map_err(restrict)?,
+        None => domain,
+    };
     let scope: Option<Scope> = has_signal_scope(kernel)
         .then(|| -> Scope { Arc::new(|| scope_signals_current_thread().map_err(|error| error.to_string())) });
     let restrictions = Restrictions {

@@ -108,8 +108,11 @@ fn run_in(directory: &Path, argv: &[&str], verify: bool, rule: Rule) -> Ran {
             stdin: StreamPlan::Null,
             stdout: StreamPlan::Descriptor(write),
             stderr: StreamPlan::Descriptor(stderr),
+            tty: None,
         })
-        .unwrap(),
+        .unwrap()
+        .0,
+        terminal: None,
         rlimits: Vec::new(),
         supervision: Supervision::default(),
         watch: Some(Watch { oversight: Arc::clone(&table) as Arc<dyn Oversight>, role, verify }),

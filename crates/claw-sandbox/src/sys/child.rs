@@ -10,7 +10,7 @@
 //!     `personality`: the randomised addresses that our own caller may have switched off
 //!  3. `rt_sigaction` for all signals: default dispositions, so no handler of ours runs in it
 //!  4. `fchdir` to the opened working directory
-//!  5. `dup3` of the three streams onto 0, 1 and 2
+//!  5. `dup3` of the three streams onto 0, 1 and 2; `ioctl(0, TIOCSCTTY)` when they are a terminal of its own
 //!  6. `close_range(3, ...)`: no other descriptor
 //!  7. `prlimit64` for each limit
 //!  8. `rt_sigprocmask`: nothing blocked
@@ -41,6 +41,8 @@ pub(crate) struct Image<'a> {
     pub(crate) directory: BorrowedFd<'a>,
     /// Its standard streams. INVARIANT: none of them is 0, 1 or 2.
     pub(crate) streams: [BorrowedFd<'a>; 3],
+    /// Whether they are a terminal that becomes its controlling one.
+    pub(crate) owns_terminal: bool,
     /// Its limits.
     pub(crate) limits: &'a [ResourceLimit],
 }
@@ -102,6 +104,7 @@ struct Shared {
     environment: *const *const c_char,
     directory: RawFd,
     streams: [RawFd; 3],
+    owns_terminal: bool,
     limits: *const ResourceLimit,
     limit_count: usize,
     parent: Pid,
@@ -120,6 +123,7 @@ pub(crate) fn start(image: &Image<'_>, stack: &mut Stack) -> Result<Child, Failu
         environment: environment.as_ptr(),
         directory: image.directory.as_raw_fd(),
         streams: image.streams.map(|stream| stream.as_raw_fd()),
+        owns_terminal: image.owns_terminal,
         limits: image.limits.as_ptr(),
         limit_count: image.limits.len(),
         parent: Pid::this(),
@@ -207,6 +211,9 @@ fn set_streams(shared: &Shared) -> Result<(), c_int> {
     let [stdin, stdout, stderr] = shared.streams;
     for (from, to) in [(stdin, 0), (stdout, 1), (stderr, 2)] {
         call(libc::SYS_dup3, [word(from), to, 0, 0])?;
+    }
+    if shared.owns_terminal {
+        call(libc::SYS_ioctl, [0, super::pty::TIOCSCTTY.cast_signed(), 0, 0])?;
     }
     call(libc::SYS_close_range, [3, c_long::from(c_int::MAX), 0, 0]).map(|_| ())
 }

@@ -11,6 +11,7 @@ pub(crate) mod fd;
 pub(crate) mod notify;
 pub(crate) mod pidfd;
 pub(crate) mod probe;
+pub(crate) mod pty;
 pub(crate) mod rlimit;
 pub(crate) mod sentinel;
 pub(crate) mod signal;

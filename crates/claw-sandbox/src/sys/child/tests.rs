@@ -53,6 +53,7 @@ fn start_program(program: &CStr) -> Result<Child, Failure> {
         environment: &[c"A=b"],
         directory: directory.as_fd(),
         streams: [null.as_fd(), null.as_fd(), null.as_fd()],
+        owns_terminal: false,
         limits: &[ResourceLimit::new(Resource::Core, 0, 0)],
     };
     start(&image, &mut Stack::new())
@@ -85,6 +86,7 @@ fn a_bad_directory_is_told_from_a_bad_program() {
             environment: &[],
             directory: null.as_fd(),
             streams: [null.as_fd(), null.as_fd(), null.as_fd()],
+            owns_terminal: false,
             limits: &[],
         };
         start(&image, &mut Stack::new()).unwrap_err()
