@@ -142,3 +142,21 @@ fn exec<'a>(script: &'a claw_shell::Script, line: &'a str) -> ExecRequest<'a> {
         environment: Vec::new(),
     }
 }
+
+#[test]
+fn what_a_descendant_lacks_is_proposed_and_verified() {
+    let policy = policy("/w", &[], &[]);
+    let program = crate::ProgramFact {
+        found: "/usr/bin/git".into(),
+        real: "/usr/bin/git".into(),
+        id: tree().resolve("/usr/bin/git".as_ref(), true).expect("it is there").id.expect("it exists"),
+        executable: true,
+        interpreters: Vec::new(),
+    };
+    let argv = [b"git".to_vec(), b"log".to_vec()];
+    let caller = crate::Role::of_command(None, &[b"npm".to_vec()]);
+    let request =
+        crate::DescendantRequest { program: &program, argv: &argv, cwd: "/w".as_ref(), caller: &caller };
+    let change = explained(&policy, Request::Descendant(&request)).change.expect("there is a change");
+    assert_eq!(change, Change { text: "add `git` to `exec.allowlist`".into(), verified: true });
+}

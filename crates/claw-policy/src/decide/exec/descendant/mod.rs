@@ -119,7 +119,7 @@ impl Case<'_> {
         if let Some(reason) = self.wrapper() {
             return Some((reason, true));
         }
-        if self.is_judged_shell() {
+        if self.is_judged_text() {
             let message = format!("what `{}` runs is allowed", self.shown());
             return Some((Reason::new(Code::ExecTransparent, message), false));
         }
@@ -359,13 +359,18 @@ impl Case<'_> {
     /// Why a program that only runs what its arguments name may run.
     fn wrapper(&self) -> Option<Reason> {
         let name = self.names.iter().find(|name| WRAPPERS.contains(name))?;
+        if runs_applets(self.request.program) {
+            return None;
+        }
         let message = format!("`{}` only runs commands that are judged themselves", display(name));
         Some(Reason::new(Code::ExecTransparent, message))
     }
 
-    /// Whether it is a shell with a text that could be asked for.
-    fn is_judged_shell(&self) -> bool {
-        let Some(name) = self.names.iter().find(|name| SHELLS.contains(name)) else { return false };
+    /// Whether it is a shell with a text that could be asked for, or a wrapper that may run one of its own
+    /// programs without an execution.
+    fn is_judged_text(&self) -> bool {
+        let is_judged = |name: &&&[u8]| SHELLS.contains(name) || WRAPPERS.contains(name);
+        let Some(name) = self.names.iter().find(is_judged) else { return false };
         let mut argv = vec![name.to_vec()];
         argv.extend(self.arguments.iter().cloned());
         let Ok(script) = claw_shell::from_argv(&argv) else { return false };
@@ -468,6 +473,12 @@ impl Case<'_> {
         let rule = &layer.security.rule;
         Verdict::Miss(Reason::new(Code::ExecNotAllowlisted, message).by(rule).with_change(change))
     }
+}
+
+/// Whether the file may become another of its programs without an execution that could be judged (`busybox xargs rm`).
+fn runs_applets(program: &ProgramFact) -> bool {
+    let name = base_name(program.real.as_os_str().as_encoded_bytes());
+    name.starts_with(b"busybox") || name.starts_with(b"toybox")
 }
 
 fn deny(request: &DescendantRequest<'_>, reasons: Vec<Reason>) -> Decision {

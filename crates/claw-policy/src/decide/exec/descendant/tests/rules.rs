@@ -31,6 +31,8 @@ fn a_program_is_the_file_that_it_is() {
             (&["/usr/bin/python3", "/usr/bin/ls=rm x"], MISSING),
             (&["/usr/bin/python3", "/usr/bin/busybox rm x"], MISSING),
             (&["/usr/bin/python3", "/usr/bin/busybox busybox rm x"], MISSING),
+            (&["/usr/bin/python3", "/usr/bin/busybox xargs rm"], MISSING),
+            (&["/usr/bin/python3", "/usr/bin/busybox env git log"], "ok"),
         ],
     );
 }
