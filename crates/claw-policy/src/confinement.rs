@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use crate::decide::network;
 use crate::{Limits, ProgramFact};
 
 /// How far a root's files may be used.
@@ -48,8 +49,23 @@ pub struct NetworkRule {
     pub protocol: Option<Protocol>,
     /// Any when `None`.
     pub port: Option<u16>,
-    /// Any when `None`.
+    /// Any public one when `None`. An address, a network (`10.0.0.0/8`), `loopback`, or a name.
     pub host: Option<String>,
+}
+
+impl NetworkRule {
+    /// Whether only a name tells what it means, so that no address shows whether it is meant.
+    #[must_use]
+    pub fn is_by_name(&self) -> bool {
+        self.host.as_deref().is_some_and(network::host::is_name)
+    }
+
+    /// Whether it opens all ports of this machine's loopback network: then a run may listen there, too.
+    fn is_whole_loopback(&self, protocol: Protocol) -> bool {
+        self.host.as_deref() == Some(network::host::LOOPBACK)
+            && self.port.is_none()
+            && self.protocol.is_none_or(|allowed| allowed == protocol)
+    }
 }
 
 /// Something that enforcement promises, by a stable name.
@@ -218,6 +234,18 @@ fn executed(program: &ProgramFact) -> impl Iterator<Item = &PathBuf> {
 }
 
 impl Confinement {
+    /// Whether any rule allows connections of this protocol.
+    #[must_use]
+    pub fn may_connect(&self, protocol: Protocol) -> bool {
+        self.network.iter().any(|rule| rule.protocol.is_none_or(|allowed| allowed == protocol))
+    }
+
+    /// Whether a run may be reached on loopback addresses: `host: loopback` without a port.
+    #[must_use]
+    pub fn may_listen_on_loopback(&self, protocol: Protocol) -> bool {
+        self.network.iter().any(|rule| rule.is_whole_loopback(protocol))
+    }
+
     /// Adds a program and what the kernel opens to run it. The list stays sorted.
     pub(crate) fn add_program(&mut self, program: &ProgramFact) {
         executed(program).for_each(|file| self.add_executable(file));

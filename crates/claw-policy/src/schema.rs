@@ -50,7 +50,7 @@ fn of(kind: Kind) -> Map<String, Value> {
             let names: Vec<&str> = Guarantee::ALL.iter().map(|guarantee| guarantee.name()).collect();
             json!({ "type": ["array", "null"], "items": { "enum": names } })
         }
-        Kind::Host => json!({ "type": "string", "pattern": "^[^/\\s]+$" }),
+        Kind::Host => json!({ "type": "string", "pattern": "^[^/\\s]+(/[0-9]{1,3})?$" }),
         Kind::Port => json!({ "type": "integer", "minimum": 1, "maximum": 65535 }),
         Kind::Paths | Kind::Patterns => {
             json!({ "type": ["array", "null"], "items": { "type": "string", "minLength": 1 } })

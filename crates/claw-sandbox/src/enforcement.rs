@@ -124,6 +124,16 @@ pub(crate) fn is_supervised(confinement: &Confinement, kernel: &KernelFeatures) 
     kernel.user_notification() && confinement.supervise
 }
 
+/// Whether each address that a run uses is judged: where a policy has network rules.
+pub(crate) fn is_gated(confinement: &Confinement, kernel: &KernelFeatures) -> bool {
+    kernel.user_notification() && kernel.pidfd && !confinement.network.is_empty()
+}
+
+/// Whether a run has a supervisor.
+pub(crate) fn has_supervisor(confinement: &Confinement, kernel: &KernelFeatures) -> bool {
+    is_supervised(confinement, kernel) || is_gated(confinement, kernel)
+}
+
 /// Whether a supervisor may hold the processes of its runs.
 ///
 /// Under Yama's scope 1 a process may trace what descends from it, so what has left the tree is denied to execute.

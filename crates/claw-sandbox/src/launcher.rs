@@ -16,6 +16,7 @@ use nix::sys::signal::SigSet;
 
 use crate::observe::{Failed, RunState, Running};
 use crate::run_thread::{self, Job, RunThread};
+use crate::seccomp::notify::Notified;
 use crate::spawn::{ChildSpec, SpawnError};
 use crate::supervisor::{self, Desk, Supervised};
 use crate::sweep::{ProcessTable, Sweeper};
@@ -42,8 +43,8 @@ pub(crate) struct Restrictions {
     pub(crate) domain: Restrict,
     /// On each run thread; `None` where the kernel has no signal scope.
     pub(crate) scope: Option<Scope>,
-    /// Whether each run thread has a supervisor.
-    pub(crate) supervised: bool,
+    /// What each run thread's supervisor is asked about; none for none.
+    pub(crate) calls: Vec<Notified>,
 }
 
 /// A launcher thread and its run threads. Dropping it ends them.
@@ -54,7 +55,7 @@ pub(crate) struct Launcher {
     orders: Mutex<Option<Sender<Order>>>,
     thread: Option<JoinHandle<()>>,
     temporary: Option<TemporaryDirectory>,
-    supervised: bool,
+    calls: Arc<[Notified]>,
 }
 
 /// A run thread is asked for by sending where it should go, and its half of the supervision.
@@ -74,14 +75,14 @@ impl Launcher {
         let pool = Arc::new(Pool::default());
         let (orders, orders_end) = channel();
         let (ready, is_ready) = channel();
-        let supervised = restrictions.supervised;
+        let calls = restrictions.calls.as_slice().into();
         let their_pool = Arc::clone(&pool);
         let thread = Builder::new()
             .name("claw-launcher".into())
             .spawn(move || launch(restrictions, &orders_end, &their_pool, &ready))
             .map_err(|error| thread_error(&error))?;
         let launcher =
-            Self { pool, orders: Mutex::new(Some(orders)), thread: Some(thread), temporary, supervised };
+            Self { pool, orders: Mutex::new(Some(orders)), thread: Some(thread), temporary, calls };
         is_ready.recv().map_err(|_| SpawnError::LauncherEnded)?.map_err(SpawnError::Restrict)?;
         Ok(launcher)
     }
@@ -110,7 +111,7 @@ impl Launcher {
     fn order_thread(&self) -> Result<RunThread, SpawnError> {
         let (reply, answer) = channel();
         // From here, because what the launcher makes is restricted.
-        let supervised = self.supervised.then(supervise).transpose().map_err(|error| thread_error(&error))?;
+        let supervised = self.supervise().transpose().map_err(|error| thread_error(&error))?;
         let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         orders
             .as_ref()
@@ -118,6 +119,16 @@ impl Launcher {
             .ok_or(SpawnError::LauncherEnded)?;
         drop(orders);
         answer.recv().map_err(|_| SpawnError::LauncherEnded)?.map_err(|error| thread_error(&error))
+    }
+
+    fn supervise(&self) -> Option<io::Result<Supervised>> {
+        if self.calls.is_empty() {
+            return None;
+        }
+        let desk = Arc::new(Desk::default());
+        let (listener, listener_end) = channel();
+        let started = supervisor::start(Arc::clone(&desk), listener_end);
+        Some(started.map(|()| Supervised { desk, listener, calls: Arc::clone(&self.calls) }))
     }
 }
 
@@ -130,13 +141,6 @@ impl Drop for Launcher {
             let _ = thread.join();
         }
     }
-}
-
-fn supervise() -> io::Result<Supervised> {
-    let desk = Arc::new(Desk::default());
-    let (listener, listener_end) = channel();
-    supervisor::start(Arc::clone(&desk), listener_end)?;
-    Ok(Supervised { desk, listener })
 }
 
 fn thread_error(error: &io::Error) -> SpawnError {

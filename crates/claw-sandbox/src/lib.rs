@@ -45,6 +45,7 @@ mod pipeline;
 mod plan;
 pub mod policy_file;
 mod pump;
+mod reach;
 mod record;
 mod request;
 mod ruleset;

@@ -1,13 +1,14 @@
-//! The policy's judgement of what the processes of a run execute.
+//! The policy's judgement of what the processes of a run execute and reach.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
 
-use claw_policy::{Decision, Denial, DescendantGrant, DescendantRequest, Grant, Request};
+use claw_policy::{Confinement, Decision, Denial, DescendantGrant, DescendantRequest, Grant, Request};
 
 use crate::approval::{Approvals, Asked};
+use crate::reach::Reach;
 use crate::record::Recorder;
-use crate::supervisor::{ExecAttempt, Oversight, Verdict};
+use crate::supervisor::{ExecAttempt, NetworkAttempt, NetworkVerdict, Oversight, Verdict};
 use crate::{Error, Judge};
 
 /// Judges by the policy that allowed the run.
@@ -18,11 +19,18 @@ pub(crate) struct Overseer {
     approvals: Approvals,
     // The recorded decision that allowed the run.
     run: Arc<str>,
+    reach: Reach,
 }
 
 impl Overseer {
-    pub(crate) fn new(judge: Arc<Judge>, recorder: Recorder, approvals: Approvals, run: Arc<str>) -> Self {
-        Self { judge, recorder, approvals, run }
+    pub(crate) fn new(
+        judge: Arc<Judge>,
+        recorder: Recorder,
+        approvals: Approvals,
+        run: Arc<str>,
+        confinement: &Confinement,
+    ) -> Self {
+        Self { judge, recorder, approvals, run, reach: Reach::new(confinement) }
     }
 
     fn judge(&self, attempt: &ExecAttempt<'_>) -> Result<DescendantGrant, Denial> {
@@ -62,6 +70,18 @@ impl Oversight for Overseer {
                 Verdict::Deny(format!("{}; `{asked}` was asked for by {}", Error::from(denial), attempt.role))
             }
         }
+    }
+
+    fn network(&self, attempt: &NetworkAttempt) -> NetworkVerdict {
+        let Err(denial) = self.reach.judge(self.judge.policy(), attempt) else {
+            return NetworkVerdict::Allow;
+        };
+        if Reach::is_look_at_route(self.judge.policy(), attempt) {
+            return NetworkVerdict::DenySilently;
+        }
+        // What cannot be recorded does not happen, and this does not.
+        let _ = self.recorder.network(&self.run, attempt, &denial);
+        NetworkVerdict::Deny(Error::from(denial).to_string())
     }
 
     fn lost_race(&self, attempt: &ExecAttempt<'_>) {

@@ -98,7 +98,9 @@ fn start(
     }
     plan.watch(grant.role(), || {
         let (judge, recorder) = (Arc::clone(&parts.judge), parts.recorder.clone());
-        Arc::new(Overseer::new(judge, recorder, parts.approvals.clone(), ticket.id().into()))
+        let run = ticket.id().into();
+        let approvals = parts.approvals.clone();
+        Arc::new(Overseer::new(judge, recorder, approvals, run, grant.confinement()))
     });
     let enforcement = plan.enforcement().clone();
     Ok((plan.spawn(&parts.launchers)?, enforcement))

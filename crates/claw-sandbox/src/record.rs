@@ -9,7 +9,7 @@ use claw_policy::{Decision, Denial, DescendantGrant, ExecGrant, FileRequest, Log
 
 use crate::audit::{self, AuditError, AuditLog, Fields};
 use crate::request::ExecInput;
-use crate::supervisor::ExecAttempt;
+use crate::supervisor::{ExecAttempt, NetworkAttempt};
 use crate::{Enforcement, Error, Outcome};
 
 /// Writes events, or nothing when there is no log.
@@ -90,6 +90,11 @@ impl Recorder {
     /// Records that an allowed exec was ended because it was another one by then.
     pub(crate) fn lost_race(&self, run: &str, attempt: &ExecAttempt<'_>) -> Result<(), Error> {
         self.append_command("exec.descendant", || audit::lost_race(&self.actor, run, attempt))
+    }
+
+    /// Records that a process of a run was denied an address.
+    pub(crate) fn network(&self, run: &str, attempt: &NetworkAttempt, denial: &Denial) -> Result<(), Error> {
+        self.append_command("network.denied", || audit::network(&self.actor, run, attempt, denial))
     }
 
     /// Records that a granted run did not start.

@@ -69,6 +69,26 @@ impl RulesetPlan {
     }
 }
 
+impl RulesetPlan {
+    /// A ruleset in which AF_UNIX sockets are made beneath these directories only, and nothing else is ruled.
+    pub(crate) fn of_sockets<'a>(
+        directories: impl Iterator<Item = &'a Root>,
+        temporary: Option<&Path>,
+    ) -> Self {
+        let roots = directories.map(|root| RulePlan {
+            except: root.except.clone(),
+            ..optional(&root.path, AccessFs::MakeSock.into())
+        });
+        let temporary = temporary.map(|path| optional(path, AccessFs::MakeSock.into()));
+        Self {
+            files: AccessFs::MakeSock.into(),
+            network: BitFlags::EMPTY,
+            scopes: BitFlags::EMPTY,
+            rules: roots.chain(temporary).collect(),
+        }
+    }
+}
+
 /// The kernel's ABI in the landlock crate's terms; `None` without Landlock.
 fn known_abi(kernel: &KernelFeatures) -> Option<ABI> {
     Some(match kernel.used_abi() {

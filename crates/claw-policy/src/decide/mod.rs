@@ -5,7 +5,7 @@ pub(crate) mod environment;
 mod exec;
 mod file;
 mod ground;
-mod network;
+pub(crate) mod network;
 #[cfg(test)]
 pub(crate) mod testing;
 mod world;

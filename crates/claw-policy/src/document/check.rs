@@ -118,7 +118,9 @@ impl Checker<'_> {
             }),
             Kind::Guarantees => self.list(node, what, Self::guarantee),
             Kind::Host if text_of(node).is_some_and(names::is_host) => {}
-            Kind::Host => self.wrong(node, what, "a host name or an address, without scheme, port and path"),
+            Kind::Host => {
+                self.wrong(node, what, "a host name, an address or a network, without scheme, port and path")
+            }
             Kind::Port if number_of(node).is_some_and(|port| (1..=65_535).contains(&port)) => {}
             Kind::Port => self.wrong(node, what, "a number from 1 to 65535"),
             Kind::Count if number_of(node).is_some_and(|count| count > 0) => {}

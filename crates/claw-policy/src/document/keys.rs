@@ -137,7 +137,11 @@ const FILESYSTEM: &[Key] = &[
 const NETWORK_RULE: &[Key] = &[
     key("port", Kind::Port, "The port"),
     key("protocol", Kind::Word(&["tcp", "udp"]), "The protocol"),
-    key("host", Kind::Host, "The host name, `*.` before it for all names below it, or the address"),
+    key(
+        "host",
+        Kind::Host,
+        "The host name, `*.` before it for all names below it, the address, the network, or `loopback`",
+    ),
 ];
 
 const NETWORK: &[Key] = &[

@@ -1,5 +1,7 @@
 //! What a name in a policy may look like: programs, variables, hosts, telephone numbers.
 
+use crate::decide::network::host::Network;
+
 /// A bare program name: looked up in directories, so without a directory of its own.
 pub(super) fn is_program(name: &str) -> bool {
     !name.is_empty()
@@ -19,8 +21,11 @@ pub(super) fn is_variable(name: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// A host name, with `*.` for all below it, or an address: no scheme, no port, no path.
+/// A host name, with `*.` for all below it, an address or a network: no scheme, no port, no path.
 pub(super) fn is_host(host: &str) -> bool {
+    if host.contains('/') {
+        return Network::new(host).is_some();
+    }
     let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     if address.parse::<std::net::IpAddr>().is_ok() {
         return true;
@@ -50,12 +55,36 @@ mod tests {
 
     #[test]
     fn hosts_are_names_or_addresses() {
-        for host in
-            ["api.github.com", "localhost", "*.example.org", "127.0.0.1", "::1", "[::1]", "a_b.c", "x."]
-        {
+        for host in [
+            "api.github.com",
+            "localhost",
+            "10.0.0.0/8",
+            "fd00::/8",
+            "*.example.org",
+            "127.0.0.1",
+            "::1",
+            "[::1]",
+            "a_b.c",
+            "x.",
+        ] {
             assert!(is_host(host), "{host}");
         }
-        for wrong in ["", "https://x", "x:443", "a b", "x/y", "-a.b", "a..b", "*", "a.*.b", "é.de"] {
+        for wrong in [
+            "",
+            "https://x",
+            "x:443",
+            "a b",
+            "x/y",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "::/129",
+            "::/+1",
+            "-a.b",
+            "a..b",
+            "*",
+            "a.*.b",
+            "é.de",
+        ] {
             assert!(!is_host(wrong), "{wrong}");
         }
     }

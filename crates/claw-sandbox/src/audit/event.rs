@@ -4,13 +4,13 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 
-use claw_policy::{Decision, Denial, DescendantGrant, ExecGrant, FileRequest, Reason};
+use claw_policy::{Decision, Denial, DescendantGrant, ExecGrant, FileRequest, Protocol, Reason};
 use serde_json::{Value, json};
 
 use super::redact::Redactor;
 use super::seal::{Fields, hexadecimal};
 use crate::request::{CommandLine, ExecInput};
-use crate::supervisor::ExecAttempt;
+use crate::supervisor::{ExecAttempt, NetworkAttempt, Purpose};
 use crate::{Ending, Enforcement, Outcome, State, Stream};
 
 /// A longer word or line is cut: the log is no store for data that travels in arguments.
@@ -128,6 +128,33 @@ fn of_attempt(actor: &str, run: &str, attempt: &ExecAttempt<'_>, redactor: &mut 
         ("argv", list(&argv, &mut { FIELD_BYTES })),
         ("cwd", text(attempt.cwd.as_os_str().as_bytes())),
     ]
+}
+
+/// An address that a process of a run was denied.
+pub(crate) fn network(actor: &str, run: &str, attempt: &NetworkAttempt, denial: &Denial) -> Fields {
+    let NetworkAttempt { caller, protocol, address, purpose } = attempt;
+    let purpose = match purpose {
+        Purpose::Connect => "connect",
+        Purpose::Send => "send",
+        Purpose::Listen => "listen",
+    };
+    let protocol = match protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+    };
+    let mut fields = vec![
+        ("id", json!(run)),
+        ("actor", json!(actor)),
+        ("message", json!(format!("network: {purpose} {protocol} {address}"))),
+        ("process", json!(caller.as_raw())),
+        ("purpose", json!(purpose)),
+        ("protocol", json!(protocol)),
+        ("address", json!(address.ip().to_string())),
+        ("port", json!(address.port())),
+        ("decision", json!("deny")),
+    ];
+    fields.extend(why(&Redactor::default(), &denial.reasons));
+    fields
 }
 
 /// The end of a run.

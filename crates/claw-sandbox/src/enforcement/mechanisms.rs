@@ -3,7 +3,7 @@
 use claw_policy::{Confinement, Guarantee, NetworkRule, Protocol};
 
 use super::State;
-use super::{has_exec_stop, is_supervised};
+use super::{has_exec_stop, is_gated, is_supervised};
 use crate::KernelFeatures;
 use crate::domain::has_signal_scope;
 
@@ -76,17 +76,34 @@ fn exec_arguments(confinement: &Confinement, kernel: &KernelFeatures) -> State {
 }
 
 fn network(confinement: &Confinement, kernel: &KernelFeatures) -> State {
-    if !confinement.network.is_empty() {
-        let rules: Vec<String> = confinement.network.iter().map(describe).collect();
-        return missing(
-            format!("rules by port or host are not enforced by this version ({})", quoted(&rules)),
-            "remove the rules (given up, they mean no network at all)",
+    let landlock = if kernel.used_abi() >= 4 { "; Landlock: no bind, no connect of its own" } else { "" };
+    if confinement.network.is_empty() {
+        return with_filter(
+            kernel,
+            &format!("seccomp filter: no sockets but connected pairs and AF_UNIX streams{landlock}"),
         );
     }
-    let landlock = if kernel.used_abi() >= 4 { "; Landlock: no bind, no connect" } else { "" };
+    let by_name = confinement.network.iter().filter(|rule| rule.is_by_name());
+    let by_name: Vec<String> = by_name.map(describe).collect();
+    if !by_name.is_empty() {
+        return missing(
+            format!("rules by host name are not enforced by this version ({})", quoted(&by_name)),
+            "name addresses or networks, or remove the rules (given up, what they name stays closed)",
+        );
+    }
+    if !is_gated(confinement, kernel) {
+        return missing(
+            "the kernel has no seccomp notification, or no process descriptors",
+            "use Linux 5.19 or later",
+        );
+    }
     with_filter(
         kernel,
-        &format!("seccomp filter: no sockets but connected pairs and AF_UNIX streams{landlock}"),
+        &format!(
+            "seccomp filter: sockets of TCP and UDP only, as far as a rule needs them; seccomp notification: \
+             connect, bind, listen and addressed messages are judged by address, protocol and port, and \
+             performed with the judged address{landlock}"
+        ),
     )
 }
 

@@ -94,7 +94,7 @@ mod tests {
     }
 
     fn start() -> Result<Launcher, SpawnError> {
-        Launcher::start(Restrictions { domain: Box::new(|| Ok(())), scope: None, supervised: false }, None)
+        Launcher::start(Restrictions { domain: Box::new(|| Ok(())), scope: None, calls: Vec::new() }, None)
     }
 
     #[test]

@@ -18,11 +18,11 @@ use claw_policy::{Confinement, ExecGrant, Reason, Role};
 use nix::errno::Errno;
 
 use crate::domain::{DomainError, PreparedDomain, has_signal_scope, scope_signals_current_thread};
-use crate::enforcement::{has_exec_stop, is_supervised};
+use crate::enforcement::{has_exec_stop, has_supervisor};
 use crate::launcher::{Launcher, LauncherCache, Restrictions, Scope};
 use crate::limits::{ProcessBound, resource_limits};
 use crate::spawn::{ChildSpec, SpawnError, StdioPlan, Streams, Supervision, resources};
-use crate::supervisor::{Oversight, Watch};
+use crate::supervisor::{self, Oversight, SocketPlaces, Watch};
 use crate::temporary::TemporaryDirectory;
 use crate::{Enforcement, KernelFeatures, Missing, Running, assess};
 
@@ -78,9 +78,10 @@ impl LaunchPlan {
 
     /// States who judges what the run's processes execute, if that is needed and can be had.
     pub(crate) fn watch<O: Oversight + 'static>(&mut self, role: Role, oversight: impl FnOnce() -> Arc<O>) {
-        if is_supervised(&self.confinement, &self.kernel) {
+        if has_supervisor(&self.confinement, &self.kernel) {
             let verify = self.confinement.verify && has_exec_stop(&self.kernel);
-            self.spec.watch = Some(Watch { oversight: oversight(), role, verify });
+            let sockets = SocketPlaces::default();
+            self.spec.watch = Some(Watch { oversight: oversight(), role, verify, sockets });
         }
     }
 
@@ -101,6 +102,7 @@ impl LaunchPlan {
         let start = || start_launcher(&confinement, &kernel, supervised, None);
         let found = launchers.get(&confinement, start)?;
         prepare::set_temporary(&mut spec.environment, &confinement, &found.launcher);
+        open_sockets(&mut spec, &confinement, &found.launcher);
         let mut failed = match found.launcher.spawn(spec) {
             Ok(running) => return Ok(running),
             Err(failed) => failed,
@@ -113,7 +115,16 @@ impl LaunchPlan {
         launchers.forget(&found.launcher);
         let fresh = launchers.get(&confinement, start)?;
         prepare::set_temporary(&mut failed.spec.environment, &confinement, &fresh.launcher);
+        open_sockets(&mut failed.spec, &confinement, &fresh.launcher);
         fresh.launcher.spawn(failed.spec).map_err(|failed| failed.error)
+    }
+}
+
+// States where AF_UNIX sockets may be, where somebody asks.
+fn open_sockets(spec: &mut ChildSpec, confinement: &Confinement, launcher: &Launcher) {
+    if let Some(watch) = spec.watch.as_mut().filter(|_| !confinement.network.is_empty()) {
+        let temporary = launcher.temporary().map(TemporaryDirectory::path);
+        watch.sockets = SocketPlaces::of(confinement, temporary);
     }
 }
 
@@ -137,7 +148,7 @@ fn start_launcher(
     let restrictions = Restrictions {
         domain: Box::new(|| domain.restrict_current_thread().map_err(|error| error.to_string())),
         scope,
-        supervised,
+        calls: if supervised { supervisor::calls(confinement, kernel) } else { Vec::new() },
     };
     Launcher::start(restrictions, Some(temporary))
 }

@@ -17,13 +17,14 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use claw_policy::Confinement;
+use claw_policy::{Confinement, Protocol};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch,
 };
 
 use crate::KernelFeatures;
+use crate::enforcement::{has_supervisor, is_gated};
 use table::{ArgumentRule, Call, Group, Operation, Test, When};
 
 /// What happens to a system call.
@@ -52,8 +53,25 @@ impl From<Verdict> for u32 {
 pub(crate) struct SeccompSpec {
     /// Whether AF_UNIX sockets may connect: only where Landlock rules on their paths (ABI 9).
     pub(crate) unix_connect: bool,
+    /// Which sockets may be made beside AF_UNIX ones.
+    pub(crate) sockets: Sockets,
     /// Whether the threads that have the program install a listener: then the listener's own program refuses others.
     pub(crate) supervised: bool,
+}
+
+/// Which sockets of IPv4 and IPv6 may be made. What reaches an address with them is asked about.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub(crate) struct Sockets {
+    /// TCP.
+    pub(crate) tcp: bool,
+    /// UDP.
+    pub(crate) udp: bool,
+}
+
+impl Sockets {
+    const fn any(self) -> bool {
+        self.tcp || self.udp
+    }
 }
 
 /// The program could not be made. A bug of ours, found by the tests.
@@ -69,12 +87,18 @@ pub(crate) enum CompileError {
 
 impl SeccompSpec {
     /// The program for a confinement.
-    ///
-    /// Network rules are not enforced by port or host yet, so every confinement has no network.
     pub(crate) fn of(confinement: &Confinement, kernel: &KernelFeatures) -> Self {
         Self {
             unix_connect: kernel.used_abi() >= 9,
-            supervised: crate::enforcement::is_supervised(confinement, kernel),
+            sockets: if is_gated(confinement, kernel) {
+                Sockets {
+                    tcp: confinement.may_connect(Protocol::Tcp),
+                    udp: confinement.may_connect(Protocol::Udp),
+                }
+            } else {
+                Sockets::default()
+            },
+            supervised: has_supervisor(confinement, kernel),
         }
     }
 
@@ -100,14 +124,23 @@ impl SeccompSpec {
 
     fn argument_rules(self) -> impl Iterator<Item = &'static ArgumentRule> {
         let refuses_listeners = |rule: &&ArgumentRule| i64::from(rule.call.number) == libc::SYS_seccomp;
-        table::ARGUMENTS.iter().filter(move |rule| !(self.supervised && refuses_listeners(rule)))
+        let Sockets { tcp, udp } = self.sockets;
+        let tables = [
+            (true, table::ARGUMENTS),
+            (!self.sockets.any(), table::NO_NETWORK),
+            (self.sockets.any(), table::NETWORK),
+            (self.sockets.any() && !tcp, table::NO_TCP),
+            (self.sockets.any() && !udp, table::NO_UDP),
+        ];
+        let rules = tables.into_iter().filter(|(holds, _)| *holds).flat_map(|(_, rules)| rules);
+        rules.filter(move |rule| !(self.supervised && refuses_listeners(rule)))
     }
 
     // Calls that are denied whatever their arguments.
     fn denied(self) -> impl Iterator<Item = (&'static Group, &'static Call)> {
         let groups = table::DENIED.iter().filter(move |group| match group.when {
             When::Always => true,
-            When::NoUnixRules => !self.unix_connect,
+            When::NoUnixRules => !self.unix_connect && !self.sockets.any(),
         });
         groups.flat_map(|group| group.calls.iter().map(move |call| (group, call)))
     }

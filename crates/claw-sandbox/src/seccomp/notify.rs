@@ -45,10 +45,6 @@ pub(crate) enum When {
         bits: u32,
     },
     /// The argument, 64 bits, is not zero: a pointer that is there.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the calls with an address come with the network rules")
-    )]
     NotZero {
         /// From 0.
         argument: u8,

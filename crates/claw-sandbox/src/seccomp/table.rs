@@ -43,7 +43,7 @@ pub(super) struct Group {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum When {
     Always,
-    /// Where Landlock has no rights for AF_UNIX paths (before ABI 9).
+    /// Where Landlock has no rights for AF_UNIX paths (before ABI 9), and connecting is not asked about.
     NoUnixRules,
 }
 
@@ -203,6 +203,19 @@ const NEW_PID: u32 = libc::CLONE_NEWPID as u32;
 const NEW_USER: u32 = libc::CLONE_NEWUSER as u32;
 const NEW_UTS: u32 = libc::CLONE_NEWUTS as u32;
 const UNIX: u32 = libc::AF_UNIX as u32;
+const INET: u32 = libc::AF_INET as u32;
+const INET6: u32 = libc::AF_INET6 as u32;
+const TCP: u32 = libc::IPPROTO_TCP as u32;
+const UDP: u32 = libc::IPPROTO_UDP as u32;
+const FASTOPEN: u32 = libc::MSG_FASTOPEN as u32;
+const IP: u32 = libc::IPPROTO_IP as u32;
+const IPV6: u32 = libc::IPPROTO_IPV6 as u32;
+const IP_OPTIONS: u32 = libc::IP_OPTIONS as u32;
+const IPV6_OLD_OPTIONS: u32 = libc::IPV6_2292PKTOPTIONS as u32;
+const IPV6_OLD_ROUTE: u32 = libc::IPV6_2292RTHDR as u32;
+const IPV6_ROUTE: u32 = libc::IPV6_RTHDR as u32;
+// linux/in6.h; libc does not have it.
+const IPV6_FLOW_LABELS: u32 = 32;
 const TIOCSTI: u32 = 0x5412;
 const TIOCLINUX: u32 = 0x541C;
 const PTRACER: u32 = libc::PR_SET_PTRACER as u32;
@@ -229,9 +242,8 @@ pub(super) const ARGUMENTS: &[ArgumentRule] = rules![
     SYS_clone [has(0, NEW_PID)] NAMESPACE;
     SYS_clone [has(0, NEW_USER)] NAMESPACE;
     SYS_clone [has(0, NEW_UTS)] NAMESPACE;
-    SYS_socket [not_equal(0, UNIX)] FAMILY;
     SYS_socket [kind(0)] KIND;
-    SYS_socket [kind(2)] KIND;
+    SYS_socket [equal(0, UNIX), kind(2)] KIND;
     SYS_socket [kind(3)] KIND;
     SYS_socket [kind(4)] KIND;
     SYS_socket [has(1, 6)] KIND;
@@ -256,3 +268,44 @@ pub(super) const ARGUMENTS: &[ArgumentRule] = rules![
     SYS_move_pages [not_equal(0, 0)] "reach into other processes";
     SYS_migrate_pages [not_equal(0, 0)] "reach into other processes";
 ];
+
+/// What is denied beside [`ARGUMENTS`] where a run has no network.
+pub(super) const NO_NETWORK: &[ArgumentRule] = rules![
+    SYS_socket [not_equal(0, UNIX)] FAMILY;
+];
+
+const PROTOCOL: &str = "MPTCP, SCTP and other protocols than TCP and UDP pass by the rules about ports";
+const ADDRESS: &str = "connects to an address past connect";
+const ROUTE: &str = "sends packets by way of an address that nobody was asked about";
+
+/// What is denied beside [`ARGUMENTS`] where a run has TCP or UDP sockets.
+pub(super) const NETWORK: &[ArgumentRule] = rules![
+    SYS_socket [not_equal(0, UNIX), not_equal(0, INET), not_equal(0, INET6)] PROTOCOL;
+    SYS_socket [not_equal(0, UNIX), kind(5)] PROTOCOL;
+    SYS_socket [not_equal(0, UNIX), kind(1), not_equal(2, 0), not_equal(2, TCP)] PROTOCOL;
+    SYS_socket [not_equal(0, UNIX), kind(2), not_equal(2, 0), not_equal(2, UDP)] PROTOCOL;
+    SYS_sendto [has(3, FASTOPEN)] ADDRESS;
+    SYS_sendmsg [has(2, FASTOPEN)] ADDRESS;
+    SYS_sendmmsg [has(3, FASTOPEN)] ADDRESS;
+    SYS_setsockopt [equal(1, IP), equal(2, IP_OPTIONS)] ROUTE;
+    SYS_setsockopt [equal(1, IPV6), equal(2, IPV6_ROUTE)] ROUTE;
+    SYS_setsockopt [equal(1, IPV6), equal(2, IPV6_OLD_ROUTE)] ROUTE;
+    SYS_setsockopt [equal(1, IPV6), equal(2, IPV6_OLD_OPTIONS)] ROUTE;
+    SYS_setsockopt [equal(1, IPV6), equal(2, IPV6_FLOW_LABELS)] ROUTE;
+];
+
+/// What is denied where a run has UDP sockets only.
+pub(super) const NO_TCP: &[ArgumentRule] = rules![
+    SYS_socket [not_equal(0, UNIX), kind(1)] PROTOCOL;
+];
+
+/// What is denied where a run has TCP sockets only.
+pub(super) const NO_UDP: &[ArgumentRule] = rules![
+    SYS_socket [not_equal(0, UNIX), kind(2)] PROTOCOL;
+];
+
+/// All argument rules, those of every case.
+#[cfg(test)]
+pub(super) fn all_arguments() -> impl Iterator<Item = &'static ArgumentRule> {
+    [ARGUMENTS, NO_NETWORK, NETWORK, NO_TCP, NO_UDP].into_iter().flatten()
+}

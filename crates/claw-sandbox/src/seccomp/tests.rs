@@ -3,13 +3,21 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::emulator::{self, Data};
-use super::{SeccompSpec, Verdict, table};
+use super::{SeccompSpec, Sockets, Verdict, table};
 use crate::sys::{attempt, caps};
 
-const SPECS: [SeccompSpec; 3] = [
-    SeccompSpec { unix_connect: false, supervised: false },
-    SeccompSpec { unix_connect: true, supervised: false },
-    SeccompSpec { unix_connect: false, supervised: true },
+const NONE: Sockets = Sockets { tcp: false, udp: false };
+const TCP: Sockets = Sockets { tcp: true, udp: false };
+const UDP: Sockets = Sockets { tcp: false, udp: true };
+const BOTH: Sockets = Sockets { tcp: true, udp: true };
+
+const SPECS: [SeccompSpec; 6] = [
+    SeccompSpec { unix_connect: false, sockets: NONE, supervised: false },
+    SeccompSpec { unix_connect: true, sockets: NONE, supervised: false },
+    SeccompSpec { unix_connect: false, sockets: NONE, supervised: true },
+    SeccompSpec { unix_connect: false, sockets: TCP, supervised: true },
+    SeccompSpec { unix_connect: false, sockets: UDP, supervised: true },
+    SeccompSpec { unix_connect: false, sockets: BOTH, supervised: true },
 ];
 
 fn native() -> u32 {
@@ -19,7 +27,7 @@ fn native() -> u32 {
 // A number of the table, its neighbours, or any; with and without the x32 bit.
 fn number() -> impl Strategy<Value = u32> {
     let denied = table::DENIED.iter().flat_map(|group| group.calls.iter().map(|call| call.number));
-    let known: Vec<u32> = denied.chain(table::ARGUMENTS.iter().map(|rule| rule.call.number)).collect();
+    let known: Vec<u32> = denied.chain(table::all_arguments().map(|rule| rule.call.number)).collect();
     let near = (prop::sample::select(known), -1_i32..=1)
         .prop_map(|(number, distance)| number.saturating_add_signed(distance));
     let base = prop_oneof![4 => near, 2 => 0_u32..600, 1 => any::<u32>()];
@@ -29,7 +37,7 @@ fn number() -> impl Strategy<Value = u32> {
 
 // Values that the table compares with, single bits, and any; with and without high bits.
 fn argument() -> impl Strategy<Value = u64> {
-    let compared = table::ARGUMENTS.iter().flat_map(|rule| rule.tests.iter().map(|test| test.value));
+    let compared = table::all_arguments().flat_map(|rule| rule.tests.iter().map(|test| test.value));
     let compared: Vec<u32> = compared.collect();
     let low = prop_oneof![
         prop::sample::select(compared),
@@ -95,7 +103,7 @@ fn the_table_lists_every_call_once_and_says_why() {
             assert!(call.number <= table::LAST_REVIEWED, "{} was not reviewed", call.name);
         }
     }
-    for rule in table::ARGUMENTS {
+    for rule in table::all_arguments() {
         assert!(!rule.reason.is_empty() && !rule.tests.is_empty());
         assert!(!seen.contains(&rule.call.number), "{} is always denied", rule.call.name);
         assert!(rule.tests.iter().all(|test| test.argument < 6));
@@ -103,19 +111,25 @@ fn the_table_lists_every_call_once_and_says_why() {
 }
 
 #[test]
-fn sockets_are_unix_streams_and_nothing_else() {
-    let families = 0..=50_u64;
-    let kinds = 0..16_u64;
+fn sockets_are_unix_streams_and_what_the_network_rules_need_and_nothing_else() {
     let flags = [0, libc::SOCK_CLOEXEC as u64, (libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) as u64];
-    for family in families {
-        for kind in kinds.clone() {
-            for flag in flags {
-                let allowed = family == libc::AF_UNIX as u64
-                    && (kind == libc::SOCK_STREAM as u64 || kind == libc::SOCK_SEQPACKET as u64);
-                for name in [libc::SYS_socket, libc::SYS_socketpair] {
-                    let arguments = [family, kind | flag, 0, 0, 0, 0];
-                    let verdict = SPECS[0].verdict(native(), name as u32, arguments);
-                    assert_eq!(verdict == Verdict::Allow, allowed, "family {family}, kind {kind}");
+    let protocols = [0, 1, 2, 6, 17, 33, 58, 132, 136, 255, 256, 262, 263, 1 << 31];
+    for spec in SPECS {
+        for family in 0..=50_u64 {
+            for (kind, flag) in (0..16_u64).flat_map(|kind| flags.map(|flag| (kind, flag))) {
+                for protocol in protocols {
+                    let is_inet = family == libc::AF_INET as u64 || family == libc::AF_INET6 as u64;
+                    let (stream, datagram) = (libc::SOCK_STREAM as u64, libc::SOCK_DGRAM as u64);
+                    let unix = family == libc::AF_UNIX as u64
+                        && (kind == stream || kind == libc::SOCK_SEQPACKET as u64);
+                    let tcp = spec.sockets.tcp && is_inet && kind == stream && [0, 6].contains(&protocol);
+                    let udp = spec.sockets.udp && is_inet && kind == datagram && [0, 17].contains(&protocol);
+                    // High bits are cut off by the kernel.
+                    let arguments = [family, kind | flag, protocol, 0, 0, 0].map(|value| value | 7 << 32);
+                    let verdict = |call: std::ffi::c_long| spec.verdict(native(), call as u32, arguments);
+                    let shown = format!("{spec:?}: family {family}, kind {kind}, protocol {protocol}");
+                    assert_eq!(verdict(libc::SYS_socket) == Verdict::Allow, unix || tcp || udp, "{shown}");
+                    assert_eq!(verdict(libc::SYS_socketpair) == Verdict::Allow, unix, "{shown}");
                 }
             }
         }

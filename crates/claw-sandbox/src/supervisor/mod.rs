@@ -1,12 +1,13 @@
 //! Answers the system calls that a run's processes may not make without a question.
 //!
 //! Each run thread has a supervisor thread beside it, which is not restricted. The run thread's filter stops the
-//! calls of [`CALLS`]; the supervisor reads what is asked, has it judged, and answers. It keeps the roles of the
+//! calls of [`calls`]; the supervisor reads what is asked, has it judged, and answers. It keeps the roles of the
 //! processes, tells the run's standard error what was denied, and keeps a record for the outcome.
 #![forbid(unsafe_code)]
 
 mod exec;
 mod image;
+mod network;
 mod oversight;
 mod process;
 mod record;
@@ -19,25 +20,39 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use claw_policy::Role;
+use claw_policy::{Confinement, Role};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::SigSet;
 use nix::unistd::Pid;
 
+use crate::KernelFeatures;
+use crate::enforcement::{is_gated, is_supervised};
 use crate::seccomp::notify::{Notified, When, compile};
 use crate::sys::notify::{Answer, Listener, Notification};
+use network::Workers;
 use process::{Mark, ProcessFiles};
 use roles::Roles;
 
-pub(crate) use oversight::{ExecAttempt, Oversight, Verdict};
+pub(crate) use network::unix::SocketPlaces;
+pub(crate) use oversight::{ExecAttempt, NetworkAttempt, NetworkVerdict, Oversight, Purpose, Verdict};
 pub use record::{Denials, DeniedCall};
 
-/// The calls that are asked about.
-pub(crate) const CALLS: &[Notified] = &[
+// The calls that execute something.
+const EXECS: [Notified; 2] = [
     Notified { call: libc::SYS_execve, when: When::Always },
     Notified { call: libc::SYS_execveat, when: When::Always },
 ];
+
+/// The calls that are asked about under `confinement`; none where no supervisor is needed or can be had.
+pub(crate) fn calls(confinement: &Confinement, kernel: &KernelFeatures) -> Vec<Notified> {
+    let execs = is_supervised(confinement, kernel).then_some(EXECS);
+    let network = is_gated(confinement, kernel).then(|| network::calls(confinement));
+    execs.into_iter().flatten().chain(network.into_iter().flatten()).collect()
+}
+
+// How often the callers of waiting calls are looked at: a connect whose caller is dead is ended.
+const LOOK_AFTER_MS: u8 = 100;
 
 /// What a supervisor needs to know of a run.
 #[derive(Clone, Debug)]
@@ -48,6 +63,8 @@ pub(crate) struct Watch {
     pub(crate) role: Role,
     /// Whether execs are checked again in the exec stop.
     pub(crate) verify: bool,
+    /// Where AF_UNIX sockets may be.
+    pub(crate) sockets: SocketPlaces,
 }
 
 /// Where a run thread leaves its runs for its supervisor, and finds what was denied.
@@ -84,12 +101,13 @@ impl Desk {
 pub(crate) struct Supervised {
     pub(crate) desk: Arc<Desk>,
     pub(crate) listener: Sender<Listener>,
+    pub(crate) calls: Arc<[Notified]>,
 }
 
 impl Supervised {
     /// Installs the filter on the current thread. Without it no run may start.
     pub(crate) fn begin(self) -> io::Result<Arc<Desk>> {
-        let listener = crate::sys::notify::install(&compile(CALLS))?;
+        let listener = crate::sys::notify::install(&compile(&self.calls))?;
         // A supervisor that has ended takes the listener with it, and then every call fails.
         let _ = self.listener.send(listener);
         Ok(self.desk)
@@ -107,7 +125,8 @@ pub(crate) fn start(desk: Arc<Desk>, listener: Receiver<Listener>) -> io::Result
         if SigSet::all().thread_block().is_ok()
             && let Ok(listener) = listener.recv()
         {
-            Supervisor { files, own, desk: &desk, listener }.serve();
+            let (listener, workers) = (Arc::new(listener), Workers::default());
+            Supervisor { files, own, desk: &desk, listener, workers }.serve();
         }
     })?;
     Ok(())
@@ -118,7 +137,9 @@ struct Supervisor<'a> {
     // This process's own mark: until its exec the first process of a run shares our memory.
     own: Mark,
     desk: &'a Desk,
-    listener: Listener,
+    // Shared with the threads that answer calls which wait.
+    listener: Arc<Listener>,
+    workers: Workers,
 }
 
 impl Supervisor<'_> {
@@ -128,16 +149,20 @@ impl Supervisor<'_> {
                 Ok(Some(notification)) => self.answer(&notification),
                 Ok(None) => {}
                 // Nothing can be received any more. Dropping the listener fails every call.
-                Err(_) => return,
+                Err(_) => break,
             }
         }
+        self.workers.end_all();
     }
 
     // Waits for a call. `false` when there cannot be one any more.
     fn is_used(&self) -> bool {
         loop {
             let mut fds = [PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut fds, PollTimeout::NONE) {
+            let patience =
+                if self.workers.is_empty() { PollTimeout::NONE } else { PollTimeout::from(LOOK_AFTER_MS) };
+            match poll(&mut fds, patience) {
+                Ok(0) => self.workers.look_after(&self.listener),
                 Ok(_) => {
                     let [fd] = fds;
                     return fd.revents().is_some_and(|events| events.contains(PollFlags::POLLIN));
@@ -151,6 +176,12 @@ impl Supervisor<'_> {
     fn answer(&self, notification: &Notification) {
         match notification.call {
             libc::SYS_execve | libc::SYS_execveat => self.answer_exec(notification),
+            libc::SYS_connect
+            | libc::SYS_bind
+            | libc::SYS_listen
+            | libc::SYS_sendto
+            | libc::SYS_sendmsg
+            | libc::SYS_sendmmsg => self.answer_network(notification),
             // The filter and this table are one; a difference is a bug, and fails closed.
             _ => {
                 self.listener.answer(notification, Answer::Fail(Errno::ENOSYS));

@@ -2,9 +2,10 @@
 #![forbid(unsafe_code)]
 
 use std::fmt::Debug;
+use std::net::SocketAddr;
 use std::path::Path;
 
-use claw_policy::{ProgramFact, Role};
+use claw_policy::{ProgramFact, Protocol, Role};
 use nix::unistd::Pid;
 
 /// A program that a process of a run is about to execute.
@@ -31,11 +32,49 @@ pub(crate) enum Verdict {
     Deny(String),
 }
 
+/// An address that a process of a run is about to use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NetworkAttempt {
+    /// The thread that asks.
+    pub(crate) caller: Pid,
+    /// Over what.
+    pub(crate) protocol: Protocol,
+    /// The address.
+    pub(crate) address: SocketAddr,
+    /// What for.
+    pub(crate) purpose: Purpose,
+}
+
+/// What an address is used for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Purpose {
+    /// A socket is connected to it.
+    Connect,
+    /// A datagram is sent to it.
+    Send,
+    /// A socket is bound to it, to be reached there.
+    Listen,
+}
+
+/// An answer about an address.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum NetworkVerdict {
+    /// It may be used.
+    Allow,
+    /// It may not. What is said about it, as one line.
+    Deny(String),
+    /// It may not, and nobody needs to know.
+    DenySilently,
+}
+
 /// Judges what the processes of a run ask for. It is called on the run's own supervisor thread, and the caller waits
 /// for the answer.
 pub(crate) trait Oversight: Debug + Send + Sync {
     /// Judges a program that is about to be executed, and records the decision.
     fn exec(&self, attempt: &ExecAttempt<'_>) -> Verdict;
+
+    /// Judges an address that is about to be used, and records a denial.
+    fn network(&self, attempt: &NetworkAttempt) -> NetworkVerdict;
 
     /// Records that an allowed exec turned out to be another one and was ended before it ran.
     fn lost_race(&self, attempt: &ExecAttempt<'_>);

@@ -5,15 +5,17 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
-use std::io::{IoSliceMut, Read as _};
+use std::io::{IoSlice, IoSliceMut, Read as _};
 use std::os::fd::{AsFd, OwnedFd};
 
 use claw_policy::FileId;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fstatat};
-use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
 use nix::unistd::Pid;
+
+use crate::sys::pidfd;
 
 /// What the kernel takes of a path, its end included (`PATH_MAX`).
 pub(crate) const PATH_BYTES: usize = 4096;
@@ -90,6 +92,29 @@ impl Process<'_> {
         file.map_err(|errno| if errno == Errno::ENOENT { Errno::EBADF } else { errno })
     }
 
+    /// A copy of a descriptor of it: the same open file.
+    pub(crate) fn duplicate(self, descriptor: i32) -> nix::Result<OwnedFd> {
+        let process = match pidfd::open_thread(self.id) {
+            // Before Linux 6.9; the threads of a process share its descriptors, as a rule.
+            Err(Errno::EINVAL) => pidfd::open(Pid::from_raw(self.status("Tgid:", 10)?.cast_signed()))?,
+            opened => opened?,
+        };
+        crate::sys::socket::duplicate(process.as_fd(), descriptor)
+    }
+
+    /// What it takes away from the mode of new files.
+    pub(crate) fn umask(self) -> nix::Result<Mode> {
+        self.status("Umask:", 8).map(Mode::from_bits_truncate)
+    }
+
+    // A number of its status.
+    fn status(self, field: &str, radix: u32) -> nix::Result<u32> {
+        let status = self.read_file("status", 1 << 16)?;
+        let status = String::from_utf8_lossy(&status);
+        let value = status.lines().find_map(|line| line.strip_prefix(field));
+        value.and_then(|value| u32::from_str_radix(value.trim(), radix).ok()).ok_or(Errno::ESRCH)
+    }
+
     /// The file that a link of `/proc/ID` leads to.
     pub(crate) fn open_link(self, name: &str) -> nix::Result<OwnedFd> {
         let path = format!("{}/{name}", self.id);
@@ -161,6 +186,20 @@ impl Process<'_> {
             place = place.checked_add(length as u64).ok_or(Errno::EFAULT)?;
         }
         Ok(None)
+    }
+
+    /// Exactly so many bytes of its memory.
+    pub(crate) fn bytes(self, address: u64, length: usize) -> nix::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        if length == 0 || self.read(address, &mut bytes)? == length { Ok(bytes) } else { Err(Errno::EFAULT) }
+    }
+
+    /// Writes to its memory.
+    pub(crate) fn write(self, address: u64, bytes: &[u8]) -> nix::Result<()> {
+        let base = usize::try_from(address).map_err(|_| Errno::EFAULT)?;
+        let remote = RemoteIoVec { base, len: bytes.len() };
+        let length = process_vm_writev(self.id, &[IoSlice::new(bytes)], &[remote])?;
+        if length == bytes.len() { Ok(()) } else { Err(Errno::EFAULT) }
     }
 
     /// Bytes of its memory. Returns how many could be read.

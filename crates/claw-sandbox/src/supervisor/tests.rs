@@ -50,6 +50,10 @@ impl Oversight for Table {
         }
     }
 
+    fn network(&self, _attempt: &NetworkAttempt) -> NetworkVerdict {
+        NetworkVerdict::Deny("denied: no network".into())
+    }
+
     fn lost_race(&self, _attempt: &ExecAttempt<'_>) {
         *self.lost.lock().unwrap() += 1;
     }
@@ -92,7 +96,7 @@ fn pipe() -> (File, OwnedFd) {
 
 fn run_in(directory: &Path, argv: &[&str], verify: bool, rule: Rule) -> Ran {
     let restrict = || crate::sys::caps::set_no_new_privileges().map_err(|errno| errno.to_string());
-    let restrictions = Restrictions { domain: Box::new(restrict), scope: None, supervised: true };
+    let restrictions = Restrictions { domain: Box::new(restrict), scope: None, calls: EXECS.to_vec() };
     let launcher = Arc::new(Launcher::start(restrictions, None).unwrap());
     let judge = judge();
     let role = first_role(&judge, &["/bin/true"]);
@@ -115,7 +119,12 @@ fn run_in(directory: &Path, argv: &[&str], verify: bool, rule: Rule) -> Ran {
         terminal: None,
         rlimits: Vec::new(),
         supervision: Supervision::default(),
-        watch: Some(Watch { oversight: Arc::clone(&table) as Arc<dyn Oversight>, role, verify }),
+        watch: Some(Watch {
+            oversight: Arc::clone(&table) as Arc<dyn Oversight>,
+            role,
+            verify,
+            sockets: SocketPlaces::default(),
+        }),
     };
     let running = launcher.spawn(spec).unwrap();
     let mut output = String::new();

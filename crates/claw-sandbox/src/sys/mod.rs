@@ -15,3 +15,4 @@ pub(crate) mod pty;
 pub(crate) mod rlimit;
 pub(crate) mod sentinel;
 pub(crate) mod signal;
+pub(crate) mod socket;

@@ -31,11 +31,20 @@ pub(crate) struct Notification {
     pub(crate) arguments: [u64; 6],
 }
 
+impl Notification {
+    /// Whether it is the same call.
+    pub(crate) const fn is(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
 /// What a call comes to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Answer {
     /// The kernel goes on with it. What was read from the caller's memory may have changed by then.
     Continue,
+    /// It was done in its place, with this result.
+    Done(i64),
     /// It fails.
     Fail(Errno),
 }
@@ -95,6 +104,7 @@ impl Listener {
         let mut raw = libc::seccomp_notif_resp { id: notification.id, val: 0, error: 0, flags: 0 };
         match answer {
             Answer::Continue => raw.flags = CONTINUE,
+            Answer::Done(value) => raw.val = value,
             Answer::Fail(errno) => raw.error = -(errno as c_int),
         }
         self.request(libc::SECCOMP_IOCTL_NOTIF_SEND, &mut raw).is_ok()

@@ -30,6 +30,16 @@ pub(crate) fn open(pid: Pid) -> nix::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
+/// Opens a descriptor of a thread, which need not be its process's first (Linux 6.9).
+pub(crate) fn open_thread(thread: Pid) -> nix::Result<OwnedFd> {
+    // SAFETY: pidfd_open takes two integers.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, thread.as_raw(), libc::PIDFD_THREAD) };
+    let fd = Errno::result(fd)?;
+    #[expect(clippy::cast_possible_truncation, reason = "descriptors are C ints")]
+    // SAFETY: the call above succeeded, so this is a fresh descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
 /// Takes the status of a child that has ended or waits until it ends.
 ///
 /// Fails with `ECHILD` when somebody else in this process took it.

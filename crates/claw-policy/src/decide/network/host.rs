@@ -1,4 +1,4 @@
-//! Host names and addresses in one normal form.
+//! Host names and addresses in one normal form, and what a rule's host means.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -17,10 +17,10 @@ impl Host {
         // A zone (`fe80::1%eth0`) is not a part of the address.
         let bare = bare.split_once('%').map_or(bare, |(address, _)| address);
         match bare.parse::<IpAddr>() {
-            Ok(address) => Self::Address(canonical(address)),
+            Ok(address) => Self::Address(reached(address)),
             Err(_) => legacy_ipv4(bare).map_or_else(
                 || Self::Name(bare.to_ascii_lowercase()),
-                |address| Self::Address(address.into()),
+                |address| Self::Address(reached(address.into())),
             ),
         }
     }
@@ -37,16 +37,119 @@ impl Host {
         }
     }
 
-    /// Whether a rule's host means it; `*.example.org` means every name beneath.
+    /// Whether a rule's host means it.
     pub(super) fn is_meant_by(&self, rule: &str) -> bool {
-        match (self, rule.trim().strip_prefix("*.")) {
-            (Self::Name(name), Some(domain)) => {
-                let domain = domain.trim_end_matches('.').to_ascii_lowercase();
-                *name != domain && is_or_beneath(name, &domain)
-            }
-            (Self::Address(_), Some(_)) => false,
-            (_, None) => *self == Self::new(rule),
+        match (self, RuleHost::new(rule)) {
+            (Self::Name(name), RuleHost::Loopback) => is_or_beneath(name, "localhost") || name == LOOPBACK,
+            (Self::Address(address), RuleHost::Loopback) => address.is_loopback(),
+            (Self::Name(name), RuleHost::Beneath(domain)) => *name != domain && is_or_beneath(name, &domain),
+            (Self::Address(address), RuleHost::Network(network)) => network.contains(*address),
+            (_, RuleHost::Beneath(_) | RuleHost::Network(_)) => false,
+            (_, RuleHost::One(host)) => *self == host,
         }
+    }
+}
+
+/// This machine, as a rule's host.
+pub(crate) const LOOPBACK: &str = "loopback";
+
+/// What a rule's host means.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum RuleHost {
+    /// `loopback`, `localhost`: 127.0.0.0/8, `::1` and the names below `localhost` (RFC 6761).
+    Loopback,
+    /// `*.example.org`: every name beneath.
+    Beneath(String),
+    /// `192.0.2.0/24`.
+    Network(Network),
+    /// One name or address.
+    One(Host),
+}
+
+impl RuleHost {
+    fn new(text: &str) -> Self {
+        let text = text.trim();
+        if let Some(domain) = text.strip_prefix("*.") {
+            return Self::Beneath(domain.trim_end_matches('.').to_ascii_lowercase());
+        }
+        if let Some(network) = Network::new(text) {
+            return Self::Network(network);
+        }
+        match Host::new(text) {
+            Host::Name(name) if name == LOOPBACK || name == "localhost" => Self::Loopback,
+            host => Self::One(host),
+        }
+    }
+}
+
+/// Addresses with a common prefix.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Network {
+    base: IpAddr,
+    prefix: u32,
+}
+
+impl Network {
+    /// `192.0.2.0/24`, `2001:db8::/32`.
+    pub(crate) fn new(text: &str) -> Option<Self> {
+        let (base, prefix) = text.split_once('/')?;
+        let bare = base.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(base);
+        let base: IpAddr = bare.parse().ok()?;
+        let prefix =
+            prefix.bytes().all(|byte| byte.is_ascii_digit()).then(|| prefix.parse().ok()).flatten()?;
+        let bits = if base.is_ipv4() { 32 } else { 128 };
+        (prefix <= bits).then_some(Self { base, prefix })
+    }
+
+    fn contains(self, address: IpAddr) -> bool {
+        match (self.base, address) {
+            (IpAddr::V4(base), IpAddr::V4(address)) => {
+                (base.to_bits() ^ address.to_bits()).leading_zeros() >= self.prefix
+            }
+            (IpAddr::V6(base), IpAddr::V6(address)) => {
+                (base.to_bits() ^ address.to_bits()).leading_zeros() >= self.prefix
+            }
+            // `::ffff:0:0/96` and what is inside of it.
+            (IpAddr::V6(base), IpAddr::V4(address)) => {
+                (base.to_bits() ^ address.to_ipv6_mapped().to_bits()).leading_zeros() >= self.prefix
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) => false,
+        }
+    }
+
+    fn is_within(self, other: Self) -> bool {
+        self.prefix >= other.prefix
+            && self.base.is_ipv4() == other.base.is_ipv4()
+            && other.contains(self.base)
+    }
+}
+
+/// Whether a rule's host can only be told by a name, which no packet shows.
+pub(crate) fn is_name(rule: &str) -> bool {
+    matches!(RuleHost::new(rule), RuleHost::Beneath(_) | RuleHost::One(Host::Name(_)))
+}
+
+/// The host that both rules mean: the narrower one, or none when neither holds the other.
+pub(super) fn meet(left: &str, right: &str) -> Option<String> {
+    if is_within(left, right) {
+        return Some(left.to_owned());
+    }
+    is_within(right, left).then(|| right.to_owned())
+}
+
+fn is_within(inner: &str, outer: &str) -> bool {
+    match (RuleHost::new(inner), RuleHost::new(outer)) {
+        (RuleHost::One(host), _) => host.is_meant_by(outer),
+        (RuleHost::Loopback, outer) => outer == RuleHost::Loopback,
+        (RuleHost::Network(inner), RuleHost::Network(outer)) => inner.is_within(outer),
+        (RuleHost::Network(inner), RuleHost::Loopback) => {
+            let loopback = Network { base: Ipv4Addr::LOCALHOST.into(), prefix: 8 };
+            inner.is_within(loopback) || (inner.prefix == 128 && inner.base.is_loopback())
+        }
+        (RuleHost::Network(_), _) => false,
+        (RuleHost::Beneath(inner), RuleHost::Beneath(outer)) => is_or_beneath(&inner, &outer),
+        (RuleHost::Beneath(inner), RuleHost::Loopback) => is_or_beneath(&inner, "localhost"),
+        (RuleHost::Beneath(_), _) => false,
     }
 }
 
@@ -54,11 +157,13 @@ fn is_or_beneath(name: &str, domain: &str) -> bool {
     name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// The IPv4 address inside an IPv6 one that is only another way to write or reach it.
-fn canonical(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
-        IpAddr::V4(_) => address,
+/// The address that the kernel reaches: the IPv4 one inside an IPv6 one that is only another way to write it, and
+/// this machine for the unspecified one (`ip_route_output_key_hash_rcu`, `tcp_v6_connect`).
+fn reached(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        address => address,
     }
 }
 

@@ -3,7 +3,7 @@
 //! Every layer must allow it. This machine and its network are closed unless a rule names them as a
 //! host: a rule for a port, or `default: allow`, means the internet.
 
-mod host;
+pub(crate) mod host;
 #[cfg(test)]
 mod tests;
 
@@ -118,9 +118,13 @@ fn meet(left: &NetworkRule, right: &NetworkRule) -> Option<NetworkRule> {
             (one, None) | (None, one) => Some(one.clone()),
         }
     }
+    let host = match (&left.host, &right.host) {
+        (Some(left), Some(right)) => Some(host::meet(left, right)?),
+        (one, None) | (None, one) => one.clone(),
+    };
     Some(NetworkRule {
         protocol: both(&left.protocol, &right.protocol)?,
         port: both(&left.port, &right.port)?,
-        host: both(&left.host, &right.host)?,
+        host,
     })
 }

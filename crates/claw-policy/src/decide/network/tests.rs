@@ -67,3 +67,92 @@ fn every_layer_must_allow_and_none_is_no_network() {
     assert!(judge(&policy, &request(Protocol::Tcp, 443, Some("10.1.1.1"))).is_err());
     assert_eq!(rules(&policy), [NetworkRule { protocol: None, port: Some(443), host: None }]);
 }
+
+#[test]
+fn hosts_may_be_loopback_and_networks_and_the_unspecified_address_is_this_machine() {
+    let cases = [
+        ("loopback", "127.0.0.1", true),
+        ("loopback", "127.9.9.9", true),
+        ("loopback", "::1", true),
+        ("loopback", "::ffff:127.0.0.1", true),
+        ("loopback", "0.0.0.0", true),
+        ("loopback", "::", true),
+        ("loopback", "::ffff:0.0.0.0", true),
+        ("loopback", "localhost", true),
+        ("localhost", "127.0.0.1", true),
+        ("loopback", "10.0.0.1", false),
+        ("loopback", "::2", false),
+        ("127.0.0.1", "127.0.0.1", true),
+        ("127.0.0.1", "0.0.0.0", true),
+        ("127.0.0.1", "127.0.0.2", false),
+        ("127.0.0.1", "::1", false),
+        ("10.0.0.0/8", "10.255.255.255", true),
+        ("10.0.0.0/8", "::ffff:10.1.2.3", true),
+        ("10.0.0.0/8", "11.0.0.0", false),
+        ("10.0.0.0/8", "127.0.0.1", false),
+        ("10.1.2.3/0", "192.168.0.1", true),
+        ("fd00::/8", "fd12::1", true),
+        ("fd00::/8", "fe80::1", false),
+        ("::/0", "10.0.0.1", true),
+        ("0.0.0.0/0", "::1", false),
+        ("192.0.2.1/32", "192.0.2.1", true),
+    ];
+    for (named, host, expected) in cases {
+        let mut policy = policy("/w", &[], &[]);
+        policy.network = vec![layer(false, vec![rule(None, None, Some(named))])];
+        let judged = judge(&policy, &request(Protocol::Tcp, 80, Some(host)));
+        assert_eq!(judged.is_ok(), expected, "{named} {host}");
+    }
+}
+
+#[test]
+fn a_rule_for_a_port_never_opens_this_machine_under_another_spelling() {
+    let mut policy = policy("/w", &[], &[]);
+    policy.network = vec![layer(true, vec![rule(None, Some(443), None)])];
+    for host in [
+        "0.0.0.0",
+        "::",
+        "0",
+        "::ffff:0:0",
+        "::ffff:7f00:1",
+        "::127.0.0.1",
+        "169.254.169.254",
+        "fd00:ec2::254",
+    ] {
+        assert!(judge(&policy, &request(Protocol::Tcp, 443, Some(host))).is_err(), "{host}");
+    }
+}
+
+#[test]
+fn layers_meet_in_the_narrower_host() {
+    let cases = [
+        ("10.0.0.0/8", "10.1.0.0/16", Some("10.1.0.0/16")),
+        ("10.1.2.3", "10.0.0.0/8", Some("10.1.2.3")),
+        ("127.0.0.1", "loopback", Some("127.0.0.1")),
+        ("127.0.0.0/16", "loopback", Some("127.0.0.0/16")),
+        ("loopback", "localhost", Some("loopback")),
+        ("*.a.example.org", "*.example.org", Some("*.a.example.org")),
+        ("a.example.org", "*.example.org", Some("a.example.org")),
+        ("10.0.0.0/8", "11.0.0.0/8", None),
+        ("example.org", "*.example.org", None),
+        ("0.0.0.0/0", "loopback", None),
+    ];
+    for (left, right, expected) in cases {
+        assert_eq!(host::meet(left, right).as_deref(), expected, "{left} {right}");
+        assert!(expected.is_none() || host::meet(right, left).is_some(), "{left} {right}");
+    }
+}
+
+#[test]
+fn rules_are_by_name_where_no_address_is_named() {
+    for (named, expected) in [
+        ("example.org", true),
+        ("*.localhost", true),
+        ("loopback", false),
+        ("::1", false),
+        ("10.0.0.0/8", false),
+    ] {
+        assert_eq!(rule(None, None, Some(named)).value.is_by_name(), expected, "{named}");
+    }
+    assert!(!rule(None, Some(443), None).value.is_by_name());
+}

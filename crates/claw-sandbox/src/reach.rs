@@ -1,0 +1,108 @@
+//! The policy's judgement of the addresses that the processes of a run use.
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use claw_policy::{
+    Code, Confinement, Decision, Denial, Facts, NetworkRequest, Policy, Protocol, Reason, Request,
+};
+
+use crate::supervisor::{NetworkAttempt, Purpose};
+
+// The port of name servers.
+const DNS: u16 = 53;
+const RESOLVERS: &str = "/etc/resolv.conf";
+
+/// What a run may reach beside the policy's rules for addresses.
+#[derive(Clone, Debug)]
+pub(crate) struct Reach {
+    // Over what its processes may be reached on loopback addresses.
+    listening: Vec<Protocol>,
+    // Where the system looks names up.
+    resolvers: Vec<IpAddr>,
+}
+
+impl Reach {
+    pub(crate) fn new(confinement: &Confinement) -> Self {
+        if confinement.network.is_empty() {
+            return Self { listening: Vec::new(), resolvers: Vec::new() };
+        }
+        let protocols = [Protocol::Tcp, Protocol::Udp].into_iter();
+        let listening = protocols.filter(|protocol| confinement.may_listen_on_loopback(*protocol)).collect();
+        Self { listening, resolvers: resolvers(&fs::read_to_string(RESOLVERS).unwrap_or_default()) }
+    }
+
+    /// Judges an address.
+    pub(crate) fn judge(&self, policy: &Policy, attempt: &NetworkAttempt) -> Result<(), Denial> {
+        let NetworkAttempt { protocol, address, purpose, .. } = *attempt;
+        if purpose == Purpose::Listen {
+            let is_open = address.ip().to_canonical().is_loopback() && self.listening.contains(&protocol);
+            return if is_open { Ok(()) } else { Err(cannot_listen(address)) };
+        }
+        let Err(denial) = ask(policy, protocol, address.port(), Some(address.ip())) else { return Ok(()) };
+        // The system's configuration names its resolvers: a rule for their port means them too.
+        let is_resolver = address.port() == DNS && self.resolvers.contains(&address.ip().to_canonical());
+        if is_resolver && ask(policy, protocol, DNS, None).is_ok() { Ok(()) } else { Err(denial) }
+    }
+
+    /// Whether it is how resolver libraries ask the kernel for a route (RFC 6724): they connect UDP sockets to what
+    /// TCP will be connected to, and send nothing.
+    pub(crate) fn is_look_at_route(policy: &Policy, attempt: &NetworkAttempt) -> bool {
+        let (ip, port) = (attempt.address.ip(), attempt.address.port());
+        attempt.purpose == Purpose::Connect
+            && attempt.protocol == Protocol::Udp
+            && (port == 0 || ask(policy, Protocol::Tcp, port, Some(ip)).is_ok())
+    }
+}
+
+// Addresses are decided without a look at any file.
+fn ask(policy: &Policy, protocol: Protocol, port: u16, host: Option<IpAddr>) -> Result<(), Denial> {
+    let request = NetworkRequest { protocol, port, host: host.map(|host| host.to_string()) };
+    match claw_policy::decide(policy, &Facts::new(None), Request::Network(&request)) {
+        Ok(Decision::Allow(_)) => Ok(()),
+        Ok(Decision::Deny(denial)) => Err(denial),
+        Ok(Decision::Ask(_)) | Err(_) => Err(crate::sandbox::unsettled()),
+    }
+}
+
+// The name servers of resolv.conf(5).
+fn resolvers(text: &str) -> Vec<IpAddr> {
+    let mut addresses: Vec<IpAddr> = text.lines().filter_map(resolver).collect();
+    if addresses.is_empty() {
+        // What resolver libraries use for want of any.
+        addresses.push(Ipv4Addr::LOCALHOST.into());
+    }
+    addresses
+}
+
+fn resolver(line: &str) -> Option<IpAddr> {
+    let mut words = line.split_ascii_whitespace();
+    let address = words.next().filter(|word| *word == "nameserver").and_then(|_| words.next())?;
+    let bare = address.split('%').next()?;
+    bare.parse().ok().map(|address: IpAddr| address.to_canonical())
+}
+
+fn cannot_listen(address: SocketAddr) -> Denial {
+    let reason = Reason {
+        code: Code::NetworkDenied,
+        message: format!("nothing may listen on `{address}`"),
+        rule: None,
+        span: None,
+        change: Some("add `{ host: loopback }` to `network.allow` to listen on 127.0.0.1 or ::1".to_owned()),
+    };
+    Denial { reasons: vec![reason], commands: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resolvers_are_those_of_the_configuration() {
+        let text = "# nameserver 9.9.9.9\n nameserver\t10.0.0.53 \nnameserver fe80::1%eth0\nnameserverx 1.1.1.1\nsearch x\n";
+        let expected: Vec<IpAddr> = ["10.0.0.53", "fe80::1"].map(|text| text.parse().unwrap()).into();
+        assert_eq!(resolvers(text), expected);
+        assert_eq!(resolvers(""), [IpAddr::from(Ipv4Addr::LOCALHOST)]);
+    }
+}

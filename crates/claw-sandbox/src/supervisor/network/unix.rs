@@ -1,0 +1,107 @@
+//! AF_UNIX sockets with a path: those in trees that the run may write are open.
+#![forbid(unsafe_code)]
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use claw_policy::{Access, Confinement, Root};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::socket::{UnixAddr, bind, connect};
+use nix::sys::stat::{SFlag, fstat, umask};
+use nix::unistd::fchdir;
+
+use super::super::process::path_of;
+use super::socket::Socket;
+use super::{Call, Progress, Supervisor};
+use crate::landlock::PreparedRuleset;
+use crate::ruleset::RulesetPlan;
+use crate::sys::caps;
+
+/// Where a run may make AF_UNIX sockets and connect to them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SocketPlaces {
+    open: Vec<PathBuf>,
+    closed: Vec<PathBuf>,
+    // The same in the kernel's terms, for making them.
+    plan: Option<Arc<RulesetPlan>>,
+}
+
+impl SocketPlaces {
+    /// The writable trees of a confinement, and its private temporary directory.
+    pub(crate) fn of(confinement: &Confinement, temporary: Option<&Path>) -> Self {
+        let is_tree = |root: &&Root| root.access == Access::Write && root.path.is_dir();
+        let writable = || confinement.roots.iter().filter(is_tree);
+        Self {
+            open: writable().map(|root| root.path.clone()).chain(temporary.map(Path::to_owned)).collect(),
+            closed: writable().flat_map(|root| root.except.iter().cloned()).collect(),
+            plan: Some(Arc::new(RulesetPlan::of_sockets(writable(), temporary))),
+        }
+    }
+
+    fn hold(&self, path: &Path) -> bool {
+        self.open.iter().any(|tree| path.starts_with(tree))
+            && !self.closed.iter().any(|tree| path.starts_with(tree))
+    }
+}
+
+impl Supervisor<'_> {
+    pub(super) fn connect_unix(&self, call: &Call<'_>, socket: Socket, path: &[u8]) -> nix::Result<Progress> {
+        let cwd = call.process.directory()?;
+        // The kernel does not follow magic links out of /proc here: they would be ours.
+        let how = OpenHow::new()
+            .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
+            .resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS);
+        let file = openat2(cwd.as_fd(), OsStr::from_bytes(path), how)?;
+        if fstat(&file)?.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFSOCK.bits() {
+            return Err(Errno::ECONNREFUSED);
+        }
+        let real = path_of(&file).ok_or(Errno::EACCES)?;
+        if !call.watch.sockets.hold(&real) {
+            let message = format!("denied: the socket `{}` is not in a writable tree", shown(&real));
+            return self.deny(call, &message, Errno::EACCES);
+        }
+        self.still(call)?;
+        self.hand_over(call, socket, move |socket| {
+            give_up_privileges()?;
+            // The opened file itself, whatever its path leads to by now.
+            connect(socket.as_fd().as_raw_fd(), &UnixAddr::new(link_to(&file).as_str())?)
+        })
+    }
+
+    pub(super) fn bind_unix(&self, call: &Call<'_>, socket: Socket, path: &[u8]) -> nix::Result<Progress> {
+        let (cwd, mask) = (call.process.directory()?, call.process.umask()?);
+        let plan = call.watch.sockets.plan.clone().ok_or(Errno::EACCES)?;
+        let path = path.to_vec();
+        self.still(call)?;
+        // The path is looked up by the kernel while it makes the socket, so the kernel has to judge it: the thread
+        // may make sockets where the run may.
+        self.hand_over(call, socket, move |socket| {
+            unshare(CloneFlags::CLONE_FS)?;
+            fchdir(&cwd)?;
+            umask(mask);
+            give_up_privileges()?;
+            let ruleset = PreparedRuleset::build(&plan).map_err(|_| Errno::EACCES)?;
+            ruleset.restrict_current_thread().map_err(|_| Errno::EACCES)?;
+            bind(socket.as_fd().as_raw_fd(), &UnixAddr::new(path.as_slice())?)
+        })
+    }
+}
+
+// The run has no capability, so nothing is done for it with one.
+fn give_up_privileges() -> nix::Result<()> {
+    caps::set_no_new_privileges()?;
+    caps::drop_all()
+}
+
+fn link_to(file: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().chars().flat_map(char::escape_debug).collect()
+}
