@@ -53,19 +53,44 @@ fn what_a_policy_does_not_need_is_not_assessed() {
     }
 }
 
+fn rule(host: Option<&str>) -> NetworkRule {
+    NetworkRule { protocol: None, port: Some(443), host: host.map(str::to_owned) }
+}
+
+#[test]
+fn network_rules_need_the_notification_and_no_names() {
+    let kernel = KernelFeatures::with_abi(7);
+    let blind = KernelFeatures { seccomp_actions: vec!["errno"], ..kernel.clone() };
+    let cases = [
+        (&kernel, vec![], true),
+        (&kernel, vec![rule(None), rule(Some("loopback")), rule(Some("10.0.0.0/8"))], true),
+        (&kernel, vec![rule(None), rule(Some("*.example.org"))], false),
+        (&blind, vec![], true),
+        (&blind, vec![rule(None)], false),
+    ];
+    for (kernel, network, expected) in cases {
+        let confinement = Confinement { network, ..confinement() };
+        let enforcement = assess(&confinement, kernel);
+        let state = enforcement.state(Guarantee::Network);
+        assert_eq!(matches!(state, Some(State::Enforced { .. })), expected, "{state:?}");
+    }
+}
+
 #[test]
 fn what_this_version_cannot_do_is_named() {
     let kernel = KernelFeatures::with_abi(7);
     let demanding = Confinement {
         nested: vec!["docs/secret".into()],
-        network: vec![NetworkRule { protocol: None, port: Some(443), host: None }],
+        network: vec![rule(Some("api.example.org")), rule(None)],
         limits: Limits { disk: Some(1), ..Limits::default() },
         ..confinement()
     };
     let enforcement = assess(&demanding, &kernel);
-    for (guarantee, name) in
-        [(Guarantee::NestedPaths, "docs/secret"), (Guarantee::Network, "443"), (Guarantee::Limits, "disk")]
-    {
+    for (guarantee, name) in [
+        (Guarantee::NestedPaths, "docs/secret"),
+        (Guarantee::Network, "`any:api.example.org:443`"),
+        (Guarantee::Limits, "disk"),
+    ] {
         let Some(State::Missing { reason, .. }) = enforcement.state(guarantee) else {
             panic!("{} is not missing", guarantee.name());
         };
