@@ -163,6 +163,8 @@ pub struct Confinement {
     /// Existing or possible hidden and read-only paths inside a writable root, as they were written.
     /// Not empty means that `nested-paths` is needed.
     pub nested: Vec<String>,
+    /// Whether some of them are hidden, so that reading has to be looked at too.
+    pub nested_hidden: bool,
     /// Protected patterns inside writable roots. Not empty means that `protected-paths` is needed.
     pub protected: Vec<String>,
     /// Whether argument rules exist, so that `exec-arguments` is needed for descendants.

@@ -21,7 +21,6 @@ mod expand;
 mod explain;
 mod facts;
 mod layer;
-mod learn;
 mod limits;
 mod lint;
 mod normal;
@@ -34,7 +33,7 @@ mod schema;
 mod source;
 
 pub use confinement::{Access, Confinement, Floor, Guarantee, NetworkRule, Protocol, Root};
-pub use decide::{decide, descendant_queries, queries};
+pub use decide::{Touch, TouchRequest, decide, decide_touch, descendant_queries, queries};
 pub use decision::{
     Code, Decision, Denial, DescendantGrant, EnvironmentGrant, ExecGrant, FileGrant, Grant, MissingFacts,
     NetworkGrant, Question, Reason, RuleRef,
@@ -44,7 +43,6 @@ pub use expand::Expansion;
 pub use explain::{Change, Explanation, explain};
 pub use facts::{FactError, Facts, FileId, FileKind, PathFact, ProgramFact, Query, ResolvedPath, TreeFact};
 pub use layer::{Layer, LayerKind, compile};
-pub use learn::{Lesson, Refusal, Refused, learn};
 pub use limits::Limits;
 pub use lint::lint;
 pub use policy::{FrontDoor, LogLevel, Logging, Policy};

@@ -69,12 +69,41 @@ impl PreparedDomain {
     /// # Warning
     /// After an error the thread is restricted in part. It must end.
     pub(crate) fn restrict_current_thread(self) -> Result<(), DomainError> {
+        let (files, calls) = self.split();
+        files.restrict_current_thread()?;
+        calls.restrict_current_thread()
+    }
+
+    /// The same in two steps, with room for what must have the first one's restrictions only.
+    pub(crate) fn split(self) -> (PreparedFiles, PreparedCalls) {
+        (PreparedFiles(self.ruleset), PreparedCalls(self.filter))
+    }
+}
+
+/// Privileges and files.
+#[derive(Debug)]
+pub(crate) struct PreparedFiles(Option<PreparedRuleset>);
+
+/// System calls.
+#[derive(Debug)]
+pub(crate) struct PreparedCalls(Option<BpfProgram>);
+
+impl PreparedFiles {
+    /// The first step.
+    pub(crate) fn restrict_current_thread(self) -> Result<(), DomainError> {
         caps::set_no_new_privileges().map_err(DomainError::NoNewPrivileges)?;
         caps::drop_all().map_err(DomainError::Capabilities)?;
-        if let Some(ruleset) = self.ruleset {
+        if let Some(ruleset) = self.0 {
             ruleset.restrict_current_thread()?;
         }
-        if let Some(filter) = &self.filter {
+        Ok(())
+    }
+}
+
+impl PreparedCalls {
+    /// The second step.
+    pub(crate) fn restrict_current_thread(self) -> Result<(), DomainError> {
+        if let Some(filter) = &self.0 {
             seccompiler::apply_filter(filter)?;
         }
         Ok(())

@@ -131,7 +131,7 @@ pub(crate) fn is_gated(confinement: &Confinement, kernel: &KernelFeatures) -> bo
 
 /// Whether a run has a supervisor.
 pub(crate) fn has_supervisor(confinement: &Confinement, kernel: &KernelFeatures) -> bool {
-    is_supervised(confinement, kernel) || is_gated(confinement, kernel)
+    !crate::supervisor::calls(confinement, kernel).is_empty()
 }
 
 /// Whether a supervisor may hold the processes of its runs.

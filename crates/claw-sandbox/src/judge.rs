@@ -156,7 +156,7 @@ impl Judge {
     }
 
     /// The kept facts, looked up anew when they are old or a root or trusted directory has changed.
-    fn base(&self) -> Arc<Facts> {
+    pub(crate) fn base(&self) -> Arc<Facts> {
         let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = self.edge.stamp();
         if let Some(base) = base.as_ref()

@@ -18,7 +18,7 @@ use crate::observe::{Failed, RunState, Running};
 use crate::run_thread::{self, Job, RunThread};
 use crate::seccomp::notify::Notified;
 use crate::spawn::{ChildSpec, SpawnError};
-use crate::supervisor::{self, Desk, Supervised};
+use crate::supervisor::{self, Desk, Hands, Supervised};
 use crate::sweep::{ProcessTable, Sweeper};
 use crate::sys::child::Stack;
 use crate::sys::fd::Bell;
@@ -41,10 +41,12 @@ pub(crate) type Scope = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 pub(crate) struct Restrictions {
     /// Once, on the launcher thread.
     pub(crate) domain: Restrict,
+    /// Once, on the launcher thread, after the supervisor's hands are made.
+    pub(crate) filters: Restrict,
     /// On each run thread; `None` where the kernel has no signal scope.
     pub(crate) scope: Option<Scope>,
-    /// What each run thread's supervisor is asked about; none for none.
-    pub(crate) calls: Vec<Notified>,
+    /// What each run thread asks its supervisor about; with nothing there is none.
+    pub(crate) calls: Arc<[Notified]>,
 }
 
 /// A launcher thread and its run threads. Dropping it ends them.
@@ -56,6 +58,7 @@ pub(crate) struct Launcher {
     thread: Option<JoinHandle<()>>,
     temporary: Option<TemporaryDirectory>,
     calls: Arc<[Notified]>,
+    hands: Option<Hands>,
 }
 
 /// A run thread is asked for by sending where it should go, and its half of the supervision.
@@ -75,15 +78,22 @@ impl Launcher {
         let pool = Arc::new(Pool::default());
         let (orders, orders_end) = channel();
         let (ready, is_ready) = channel();
-        let calls = restrictions.calls.as_slice().into();
+        let calls = Arc::clone(&restrictions.calls);
         let their_pool = Arc::clone(&pool);
         let thread = Builder::new()
             .name("claw-launcher".into())
             .spawn(move || launch(restrictions, &orders_end, &their_pool, &ready))
             .map_err(|error| thread_error(&error))?;
-        let launcher =
-            Self { pool, orders: Mutex::new(Some(orders)), thread: Some(thread), temporary, calls };
-        is_ready.recv().map_err(|_| SpawnError::LauncherEnded)?.map_err(SpawnError::Restrict)?;
+        let mut launcher = Self {
+            pool,
+            orders: Mutex::new(Some(orders)),
+            thread: Some(thread),
+            temporary,
+            calls,
+            hands: None,
+        };
+        let ready = is_ready.recv().map_err(|_| SpawnError::LauncherEnded)?;
+        launcher.hands = ready.map_err(SpawnError::Restrict)?;
         Ok(launcher)
     }
 
@@ -111,7 +121,10 @@ impl Launcher {
     fn order_thread(&self) -> Result<RunThread, SpawnError> {
         let (reply, answer) = channel();
         // From here, because what the launcher makes is restricted.
-        let supervised = self.supervise().transpose().map_err(|error| thread_error(&error))?;
+        let supervised = (!self.calls.is_empty())
+            .then(|| self.supervise())
+            .transpose()
+            .map_err(|error| thread_error(&error))?;
         let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         orders
             .as_ref()
@@ -121,14 +134,11 @@ impl Launcher {
         answer.recv().map_err(|_| SpawnError::LauncherEnded)?.map_err(|error| thread_error(&error))
     }
 
-    fn supervise(&self) -> Option<io::Result<Supervised>> {
-        if self.calls.is_empty() {
-            return None;
-        }
+    fn supervise(&self) -> io::Result<Supervised> {
         let desk = Arc::new(Desk::default());
         let (listener, listener_end) = channel();
-        let started = supervisor::start(Arc::clone(&desk), listener_end);
-        Some(started.map(|()| Supervised { desk, listener, calls: Arc::clone(&self.calls) }))
+        supervisor::start(Arc::clone(&desk), listener_end, self.hands.clone())?;
+        Ok(Supervised { desk, listener, calls: Arc::clone(&self.calls) })
     }
 }
 
@@ -182,13 +192,19 @@ fn launch(
     restrictions: Restrictions,
     orders: &Receiver<Order>,
     pool: &Arc<Pool>,
-    ready: &Sender<Result<(), String>>,
+    ready: &Sender<Result<Option<Hands>, String>>,
 ) {
     // Handlers of this program must not run on our threads, nor in a child that shares our memory.
     let blocked = SigSet::all().thread_block().map_err(|errno| format!("signals cannot be blocked: {errno}"));
     // Without /proc the sweep is blind but still works.
     let table = ProcessTable::open().ok().map(Arc::new);
-    let restricted = blocked.and_then(|()| (restrictions.domain)());
+    let Restrictions { domain, filters, scope, calls } = restrictions;
+    let restricted = blocked.and_then(|()| domain()).and_then(|()| {
+        // Restricted as far as files go, so that they can make the calls that the filters would ask about.
+        let hands = supervisor::needs_hands(&calls).then(Hands::start).transpose();
+        let hands = hands.map_err(|error| format!("no thread can be made for calls on files: {error}"))?;
+        filters().map(|()| hands)
+    });
     let is_restricted = restricted.is_ok();
     // Nobody listens any more when the caller is gone.
     if ready.send(restricted).is_err() || !is_restricted {
@@ -198,7 +214,7 @@ fn launch(
     let mut stack = Stack::new();
     while let Ok(Order { reply, supervised }) = orders.recv() {
         threads.retain(|thread| !thread.is_finished());
-        let scope = restrictions.scope.clone();
+        let scope = scope.clone();
         let made = make_run_thread(scope, table.clone(), Arc::clone(pool), supervised, &mut stack);
         let _ = reply.send(made.map(|(thread, handle)| {
             threads.push(handle);

@@ -1,18 +1,26 @@
 //! The policy's judgement of what the processes of a run execute and reach.
 #![forbid(unsafe_code)]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use claw_policy::{Confinement, Decision, Denial, DescendantGrant, DescendantRequest, Grant, Request};
+use claw_policy::{
+    Confinement, Decision, Denial, DescendantGrant, DescendantRequest, Facts, Grant, Request, TouchRequest,
+    decide_touch,
+};
 
 use crate::approval::{Approvals, Asked};
 use crate::reach::Reach;
 use crate::record::Recorder;
-use crate::supervisor::{ExecAttempt, NetworkAttempt, NetworkVerdict, Oversight, Verdict};
+use crate::supervisor::{ExecAttempt, FileAttempt, NetworkAttempt, NetworkVerdict, Oversight, Verdict};
 use crate::{Error, Judge};
 
+/// How long the facts about the policy's own paths serve for calls on files: these come by the thousand, and a run can
+/// change none of them.
+const KEPT: Duration = Duration::from_secs(1);
+
 /// Judges by the policy that allowed the run.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Overseer {
     judge: Arc<Judge>,
     recorder: Recorder,
@@ -20,6 +28,7 @@ pub(crate) struct Overseer {
     // The recorded decision that allowed the run.
     run: Arc<str>,
     reach: Reach,
+    facts: Mutex<Option<(Instant, Arc<Facts>)>>,
 }
 
 impl Overseer {
@@ -30,7 +39,20 @@ impl Overseer {
         run: Arc<str>,
         confinement: &Confinement,
     ) -> Self {
-        Self { judge, recorder, approvals, run, reach: Reach::new(confinement) }
+        let reach = Reach::new(confinement);
+        Self { judge, recorder, approvals, run, reach, facts: Mutex::new(None) }
+    }
+
+    fn facts(&self) -> Arc<Facts> {
+        let mut kept = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, facts)) = kept.as_ref()
+            && since.elapsed() < KEPT
+        {
+            return Arc::clone(facts);
+        }
+        let facts = self.judge.base();
+        *kept = Some((Instant::now(), Arc::clone(&facts)));
+        facts
     }
 
     fn judge(&self, attempt: &ExecAttempt<'_>) -> Result<DescendantGrant, Denial> {
@@ -87,6 +109,30 @@ impl Oversight for Overseer {
     fn lost_race(&self, attempt: &ExecAttempt<'_>) {
         // The run is told by the supervisor; a log that cannot be written changes nothing any more.
         let _ = self.recorder.lost_race(&self.run, attempt);
+    }
+
+    fn touch(&self, request: &TouchRequest<'_>) -> Result<(), Denial> {
+        decide_touch(self.judge.policy(), &self.facts(), request)
+    }
+
+    fn records_files(&self) -> bool {
+        self.judge.policy().logging().audit_file_access
+    }
+
+    fn file(&self, attempt: &FileAttempt<'_>, judged: Result<(), Denial>) -> Result<(), String> {
+        if let Err(error) = self.recorder.touched(&self.run, attempt, judged.as_ref().copied()) {
+            return Err(error.to_string());
+        }
+        judged.map_err(|denial| {
+            let path = attempt.path.display().to_string();
+            let path: String = path.chars().flat_map(char::escape_debug).collect();
+            format!(
+                "{}; `{} {path}` was asked for by process {}",
+                Error::from(denial),
+                attempt.operation,
+                attempt.caller
+            )
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use claw_policy::{Decision, Denial, DescendantGrant, ExecGrant, FileRequest, Log
 
 use crate::audit::{self, AuditError, AuditLog, Fields};
 use crate::request::ExecInput;
-use crate::supervisor::{ExecAttempt, NetworkAttempt};
+use crate::supervisor::{ExecAttempt, FileAttempt, NetworkAttempt};
 use crate::{Enforcement, Error, Outcome};
 
 /// Writes events, or nothing when there is no log.
@@ -85,6 +85,16 @@ impl Recorder {
         judged: Result<&DescendantGrant, &Denial>,
     ) -> Result<(), Error> {
         self.append_command("exec.descendant", || audit::descendant(&self.actor, run, attempt, judged))
+    }
+
+    /// Records a call on a file of a process of a run.
+    pub(crate) fn touched(
+        &self,
+        run: &str,
+        attempt: &FileAttempt<'_>,
+        judged: Result<(), &Denial>,
+    ) -> Result<(), Error> {
+        self.append("file.descendant", || audit::touched(&self.actor, run, attempt, judged))
     }
 
     /// Records that an allowed exec was ended because it was another one by then.

@@ -13,6 +13,7 @@ mod world;
 use crate::{Decision, Facts, MissingFacts, Policy, Query, Request};
 pub(crate) use environment::set_for_every_run as environment_of_every_run;
 pub(crate) use exec::{Index as ExecIndex, Known};
+pub use file::{Touch, TouchRequest, decide_touch};
 pub(crate) use ground::Ground;
 use world::World;
 

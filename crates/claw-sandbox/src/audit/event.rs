@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::redact::Redactor;
 use super::seal::{Fields, hexadecimal};
 use crate::request::{CommandLine, ExecInput};
-use crate::supervisor::{ExecAttempt, NetworkAttempt, Purpose};
+use crate::supervisor::{ExecAttempt, FileAttempt, NetworkAttempt, Purpose};
 use crate::{Ending, Enforcement, Outcome, State, Stream};
 
 /// A longer word or line is cut: the log is no store for data that travels in arguments.
@@ -105,6 +105,29 @@ pub(crate) fn descendant(
     fields.push(("decision", json!(if judged.is_ok() { "allow" } else { "deny" })));
     let reasons = judged.map_or_else(|denial| denial.reasons.as_slice(), DescendantGrant::reasons);
     fields.extend(why(&redactor, reasons));
+    fields
+}
+
+/// The decision about a call on a file of a process of a run.
+pub(crate) fn touched(
+    actor: &str,
+    run: &str,
+    attempt: &FileAttempt<'_>,
+    judged: Result<(), &Denial>,
+) -> Fields {
+    let path = attempt.path.as_os_str().as_bytes();
+    let shown = String::from_utf8_lossy(cut(path));
+    let mut fields = vec![
+        ("id", json!(run)),
+        ("actor", json!(actor)),
+        ("message", json!(format!("file: {} {shown}", attempt.operation))),
+        ("process", json!(attempt.caller.as_raw())),
+        ("action", json!(attempt.operation)),
+        ("path", text(path)),
+        ("decision", json!(if judged.is_ok() { "allow" } else { "deny" })),
+    ];
+    fields
+        .extend(why(&Redactor::default(), judged.map_or_else(|denial| denial.reasons.as_slice(), |()| &[])));
     fields
 }
 

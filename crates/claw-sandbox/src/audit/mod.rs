@@ -33,7 +33,9 @@ mod tests;
 mod verify;
 
 pub use error::AuditError;
-pub(crate) use event::{decision, descendant, file_decision, lost_race, network, not_started, outcome};
+pub(crate) use event::{
+    decision, descendant, file_decision, lost_race, network, not_started, outcome, touched,
+};
 pub use log::AuditLog;
 pub use query::{Counts, Entries, Entry, Filter, Summary, entries, parse_time, summarize};
 pub use redact::{redact_argv, redact_text};

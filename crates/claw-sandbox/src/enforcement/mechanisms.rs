@@ -10,13 +10,15 @@ use crate::domain::has_signal_scope;
 pub(super) fn state(guarantee: Guarantee, confinement: &Confinement, kernel: &KernelFeatures) -> State {
     match guarantee {
         Guarantee::Files => files(kernel),
-        Guarantee::NestedPaths => {
-            later(&quoted(&confinement.nested), "hidden and read-only paths inside a writable tree")
+        Guarantee::NestedPaths if confinement.nested_hidden => {
+            brokered(kernel, "calls that open or change files are judged and made by the broker")
         }
-        Guarantee::ProtectedPaths => later("", "protected names inside a writable tree"),
-        Guarantee::Metadata => later(
-            "",
-            "chmod, chown, timestamps and attributes of readable files, which Landlock does not cover,",
+        Guarantee::NestedPaths | Guarantee::ProtectedPaths => {
+            brokered(kernel, "calls that change files are judged and made by the broker")
+        }
+        Guarantee::Metadata => brokered(
+            kernel,
+            "calls that change modes, owners, times and attributes are judged and made by the broker",
         ),
         Guarantee::ExecArguments => exec_arguments(confinement, kernel),
         Guarantee::Exec => exec(confinement, kernel),
@@ -177,13 +179,15 @@ const fn first_release(abi: u32) -> &'static str {
     }
 }
 
-// What a later version of this program will enforce.
-fn later(which: &str, what: &str) -> State {
-    let which = if which.is_empty() { String::new() } else { format!(" ({which})") };
-    missing(
-        format!("{what} are not enforced in the kernel by this version{which}"),
-        "remove the rules that need it",
-    )
+// The calls are stopped by a filter and made by the supervisor.
+fn brokered(kernel: &KernelFeatures, what: &str) -> State {
+    if !kernel.seccomp_filter || !kernel.user_notification() {
+        return missing("the kernel has no seccomp notification", "use Linux 5.19 or later");
+    }
+    if !kernel.openat2 {
+        return missing("`openat2` is missing or blocked, and paths cannot be resolved safely", "allow it");
+    }
+    enforced(format!("seccomp notification: {what}"))
 }
 
 /// The first few, for a message of one line.

@@ -14,17 +14,17 @@ fn missing(confinement: &Confinement, kernel: &KernelFeatures) -> Vec<&'static s
 #[test]
 fn every_abi_misses_what_its_kernel_lacks() {
     let expected: [(u32, &[&str]); 11] = [
-        (0, &["files", "metadata", "exec", "signals", "sweep"]),
-        (1, &["files", "metadata", "signals", "sweep"]),
-        (2, &["files", "metadata", "signals", "sweep"]),
-        (3, &["metadata", "signals", "sweep"]),
-        (4, &["metadata", "signals", "sweep"]),
-        (5, &["metadata", "signals", "sweep"]),
-        (6, &["metadata"]),
-        (7, &["metadata"]),
-        (8, &["metadata"]),
-        (9, &["metadata"]),
-        (10, &["metadata"]),
+        (0, &["files", "exec", "signals", "sweep"]),
+        (1, &["files", "signals", "sweep"]),
+        (2, &["files", "signals", "sweep"]),
+        (3, &["signals", "sweep"]),
+        (4, &["signals", "sweep"]),
+        (5, &["signals", "sweep"]),
+        (6, &[]),
+        (7, &[]),
+        (8, &[]),
+        (9, &[]),
+        (10, &[]),
     ];
     for (abi, names) in expected {
         assert_eq!(missing(&confinement(), &KernelFeatures::with_abi(abi)), names, "ABI {abi}");
@@ -80,17 +80,13 @@ fn network_rules_need_the_notification_and_no_names() {
 fn what_this_version_cannot_do_is_named() {
     let kernel = KernelFeatures::with_abi(7);
     let demanding = Confinement {
-        nested: vec!["docs/secret".into()],
         network: vec![rule(Some("api.example.org")), rule(None)],
         limits: Limits { disk: Some(1), ..Limits::default() },
         ..confinement()
     };
     let enforcement = assess(&demanding, &kernel);
-    for (guarantee, name) in [
-        (Guarantee::NestedPaths, "docs/secret"),
-        (Guarantee::Network, "`any:api.example.org:443`"),
-        (Guarantee::Limits, "disk"),
-    ] {
+    for (guarantee, name) in [(Guarantee::Network, "`any:api.example.org:443`"), (Guarantee::Limits, "disk")]
+    {
         let Some(State::Missing { reason, .. }) = enforcement.state(guarantee) else {
             panic!("{} is not missing", guarantee.name());
         };
@@ -100,7 +96,8 @@ fn what_this_version_cannot_do_is_named() {
 
 #[test]
 fn the_floor_is_met_when_all_that_is_missing_was_given_up() {
-    let enforcement = assess(&confinement(), &KernelFeatures::with_abi(7));
+    let kernel = KernelFeatures { openat2: false, ..KernelFeatures::with_abi(7) };
+    let enforcement = assess(&confinement(), &kernel);
     let missing = enforcement.meets(&Floor::default()).expect_err("metadata is missing");
     let [only] = missing.as_slice() else { panic!("{missing:?}") };
     let line = only.to_string();
@@ -109,4 +106,26 @@ fn the_floor_is_met_when_all_that_is_missing_was_given_up() {
     assert_eq!(enforcement.meets(&Floor { degrade: vec![Guarantee::Metadata] }), Ok(()));
     let other = Floor { degrade: vec![Guarantee::Network] };
     assert!(enforcement.meets(&other).is_err());
+}
+
+#[test]
+fn exceptions_inside_trees_need_the_broker() {
+    let demanding = Confinement {
+        nested: vec!["docs/secret".into()],
+        nested_hidden: true,
+        protected: vec![".git/hooks".into()],
+        ..confinement()
+    };
+    let brokered = ["nested-paths", "protected-paths", "metadata"];
+    let kernel = KernelFeatures::with_abi(7);
+    let without = [
+        KernelFeatures { openat2: false, ..kernel.clone() },
+        KernelFeatures { seccomp_actions: Vec::new(), ..kernel.clone() },
+        KernelFeatures { seccomp_filter: false, ..kernel.clone() },
+    ];
+    assert_eq!(missing(&demanding, &kernel), Vec::<&str>::new());
+    for kernel in without {
+        let missing = missing(&demanding, &kernel);
+        assert!(brokered.iter().all(|name| missing.contains(name)), "{missing:?}");
+    }
 }

@@ -94,7 +94,15 @@ mod tests {
     }
 
     fn start() -> Result<Launcher, SpawnError> {
-        Launcher::start(Restrictions { domain: Box::new(|| Ok(())), scope: None, calls: Vec::new() }, None)
+        Launcher::start(
+            Restrictions {
+                domain: Box::new(|| Ok(())),
+                filters: Box::new(|| Ok(())),
+                scope: None,
+                calls: Arc::default(),
+            },
+            None,
+        )
     }
 
     #[test]

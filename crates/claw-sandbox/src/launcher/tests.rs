@@ -42,7 +42,8 @@ fn restrictions() -> Restrictions {
     Restrictions {
         domain: Box::new(|| domain.restrict_current_thread().map_err(|error| error.to_string())),
         scope: Some(Arc::new(|| scope_signals_current_thread().map_err(|error| error.to_string()))),
-        calls: Vec::new(),
+        filters: Box::new(|| Ok(())),
+        calls: Arc::default(),
     }
 }
 
@@ -52,8 +53,16 @@ fn launcher() -> Arc<Launcher> {
 
 fn unscoped_launcher() -> Arc<Launcher> {
     Arc::new(
-        Launcher::start(Restrictions { domain: Box::new(|| Ok(())), scope: None, calls: Vec::new() }, None)
-            .unwrap(),
+        Launcher::start(
+            Restrictions {
+                domain: Box::new(|| Ok(())),
+                filters: Box::new(|| Ok(())),
+                scope: None,
+                calls: Arc::default(),
+            },
+            None,
+        )
+        .unwrap(),
     )
 }
 
@@ -254,8 +263,7 @@ fn without_a_scope_the_session_is_swept_and_the_outcome_says_so() {
 
 #[test]
 fn a_scope_that_does_not_hold_is_not_believed() {
-    let restrictions =
-        Restrictions { domain: Box::new(|| Ok(())), scope: Some(Arc::new(|| Ok(()))), calls: Vec::new() };
+    let restrictions = Restrictions { scope: Some(Arc::new(|| Ok(()))), ..restrictions() };
     let launcher = Arc::new(Launcher::start(restrictions, None).unwrap());
     let outcome = launcher.spawn(sh("exit 0")).unwrap().wait();
     assert_eq!(outcome.sweep.method, SweepMethod::Session);
@@ -263,8 +271,12 @@ fn a_scope_that_does_not_hold_is_not_believed() {
 
 #[test]
 fn a_launcher_that_cannot_be_restricted_does_not_start() {
-    let restrictions =
-        Restrictions { domain: Box::new(|| Err("no such right".into())), scope: None, calls: Vec::new() };
+    let restrictions = Restrictions {
+        domain: Box::new(|| Err("no such right".into())),
+        filters: Box::new(|| Ok(())),
+        scope: None,
+        calls: Arc::default(),
+    };
     let error = Launcher::start(restrictions, None).unwrap_err();
     assert_eq!(error, SpawnError::Restrict("no such right".into()));
 }

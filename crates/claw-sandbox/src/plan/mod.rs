@@ -14,13 +14,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use claw_policy::{Confinement, ExecGrant, Reason, Role};
+use claw_policy::{Access, Confinement, ExecGrant, Reason, Role};
 use nix::errno::Errno;
 
 use crate::domain::{DomainError, PreparedDomain, has_signal_scope, scope_signals_current_thread};
 use crate::enforcement::{has_exec_stop, has_supervisor};
 use crate::launcher::{Launcher, LauncherCache, Restrictions, Scope};
 use crate::limits::{ProcessBound, resource_limits};
+use crate::seccomp::notify::Notified;
 use crate::spawn::{ChildSpec, SpawnError, StdioPlan, Streams, Supervision, resources};
 use crate::supervisor::{self, Oversight, SocketPlaces, Watch};
 use crate::temporary::TemporaryDirectory;
@@ -79,9 +80,14 @@ impl LaunchPlan {
     /// States who judges what the run's processes execute, if that is needed and can be had.
     pub(crate) fn watch<O: Oversight + 'static>(&mut self, role: Role, oversight: impl FnOnce() -> Arc<O>) {
         if has_supervisor(&self.confinement, &self.kernel) {
-            let verify = self.confinement.verify && has_exec_stop(&self.kernel);
-            let sockets = SocketPlaces::default();
-            self.spec.watch = Some(Watch { oversight: oversight(), role, verify, sockets });
+            self.spec.watch = Some(Watch {
+                oversight: oversight(),
+                role,
+                verify: self.confinement.verify && has_exec_stop(&self.kernel),
+                sockets: SocketPlaces::default(),
+                temporary: None,
+                writable: writable(&self.confinement),
+            });
         }
     }
 
@@ -91,17 +97,21 @@ impl LaunchPlan {
     /// a terminal makes a launcher of its own.
     pub fn spawn(self, launchers: &LauncherCache) -> Result<Running, SpawnError> {
         let Self { mut spec, confinement, kernel, .. } = self;
-        let supervised = spec.watch.is_some();
+        let calls: Arc<[_]> = if spec.watch.is_some() {
+            supervisor::calls(&confinement, &kernel).into()
+        } else {
+            Arc::default()
+        };
         if let Some(terminal) = &spec.terminal {
             // No other run may use this terminal, so no other run may share the launcher's domain.
             let terminal = Some(terminal.peer());
-            let launcher = start_launcher(&confinement, &kernel, supervised, terminal).map(Arc::new)?;
-            prepare::set_temporary(&mut spec.environment, &confinement, &launcher);
+            let launcher = start_launcher(&confinement, &kernel, &calls, terminal).map(Arc::new)?;
+            prepare::set_temporary(&mut spec, &confinement, &launcher);
             return launcher.spawn(spec).map_err(|failed| failed.error);
         }
-        let start = || start_launcher(&confinement, &kernel, supervised, None);
+        let start = || start_launcher(&confinement, &kernel, &calls, None);
         let found = launchers.get(&confinement, start)?;
-        prepare::set_temporary(&mut spec.environment, &confinement, &found.launcher);
+        prepare::set_temporary(&mut spec, &confinement, &found.launcher);
         open_sockets(&mut spec, &confinement, &found.launcher);
         let mut failed = match found.launcher.spawn(spec) {
             Ok(running) => return Ok(running),
@@ -114,7 +124,7 @@ impl LaunchPlan {
         // launcher was made is unknown to it. A new launcher knows it.
         launchers.forget(&found.launcher);
         let fresh = launchers.get(&confinement, start)?;
-        prepare::set_temporary(&mut failed.spec.environment, &confinement, &fresh.launcher);
+        prepare::set_temporary(&mut failed.spec, &confinement, &fresh.launcher);
         open_sockets(&mut failed.spec, &confinement, &fresh.launcher);
         fresh.launcher.spawn(failed.spec).map_err(|failed| failed.error)
     }
@@ -132,7 +142,7 @@ fn open_sockets(spec: &mut ChildSpec, confinement: &Confinement, launcher: &Laun
 fn start_launcher(
     confinement: &Confinement,
     kernel: &KernelFeatures,
-    supervised: bool,
+    calls: &Arc<[Notified]>,
     terminal: Option<BorrowedFd<'_>>,
 ) -> Result<Launcher, SpawnError> {
     let restrict = |error: DomainError| SpawnError::Restrict(error.to_string());
@@ -145,12 +155,19 @@ fn start_launcher(
     };
     let scope: Option<Scope> = has_signal_scope(kernel)
         .then(|| -> Scope { Arc::new(|| scope_signals_current_thread().map_err(|error| error.to_string())) });
+    let (files, filters) = domain.split();
     let restrictions = Restrictions {
-        domain: Box::new(|| domain.restrict_current_thread().map_err(|error| error.to_string())),
+        domain: Box::new(|| files.restrict_current_thread().map_err(|error| error.to_string())),
+        filters: Box::new(|| filters.restrict_current_thread().map_err(|error| error.to_string())),
         scope,
-        calls: if supervised { supervisor::calls(confinement, kernel) } else { Vec::new() },
+        calls: Arc::clone(calls),
     };
     Launcher::start(restrictions, Some(temporary))
+}
+
+fn writable(confinement: &Confinement) -> Arc<[PathBuf]> {
+    let writable = confinement.roots.iter().filter(|root| root.access == Access::Write);
+    writable.map(|root| root.path.clone()).collect()
 }
 
 fn supervision(confinement: &Confinement) -> Supervision {

@@ -13,6 +13,7 @@ use nix::sys::stat::{SFlag, fstat};
 
 use super::PrepareError;
 use crate::launcher::Launcher;
+use crate::spawn::ChildSpec;
 
 const TEMPORARY_NAME: &[u8] = b"TMPDIR";
 
@@ -72,7 +73,11 @@ fn variable(name: &[u8], value: &[u8]) -> Result<CString, PrepareError> {
 }
 
 /// Points TMPDIR at the launcher's private directory, unless the policy sets it itself.
-pub(super) fn set_temporary(environment: &mut Vec<CString>, confinement: &Confinement, launcher: &Launcher) {
+pub(super) fn set_temporary(spec: &mut ChildSpec, confinement: &Confinement, launcher: &Launcher) {
+    if let Some(watch) = &mut spec.watch {
+        watch.temporary = launcher.temporary().map(|temporary| temporary.path().into());
+    }
+    let environment = &mut spec.environment;
     if confinement.set_environment.iter().any(|(name, _)| name == TEMPORARY_NAME) {
         return;
     }

@@ -44,6 +44,13 @@ pub(crate) enum When {
         /// The bits.
         bits: u32,
     },
+    /// The low half of the argument is one of the values.
+    OneOf {
+        /// From 0.
+        argument: u8,
+        /// The values.
+        values: &'static [u32],
+    },
     /// The argument, 64 bits, is not zero: a pointer that is there.
     NotZero {
         /// From 0.
@@ -79,6 +86,15 @@ fn body(when: When, verdict: u32) -> Vec<sock_filter> {
             notify,
             allow,
         ],
+        When::OneOf { argument, values } => {
+            let compare = values.iter().zip((0..values.len()).rev()).map(|(value, left)| {
+                // The last comparison goes over the denial; every one that holds goes to it.
+                let over = if left == 0 { 1 } else { 0 };
+                sock_filter { code: JUMP_IF_EQUAL, jt: left as u8, jf: over, k: *value }
+            });
+            let load = statement(LOAD_WORD, low(argument));
+            [load].into_iter().chain(compare).chain([notify, allow]).collect()
+        }
         When::NotZero { argument } => vec![
             statement(LOAD_WORD, low(argument)),
             sock_filter { code: JUMP_IF_ANY_BIT, jt: 2, jf: 0, k: u32::MAX },
@@ -116,6 +132,9 @@ mod tests {
                 |notified| match notified.when {
                     When::Always => true,
                     When::AnyBit { argument, bits } => arguments[usize::from(argument)] as u32 & bits != 0,
+                    When::OneOf { argument, values } => {
+                        values.contains(&(arguments[usize::from(argument)] as u32))
+                    }
                     When::NotZero { argument } => arguments[usize::from(argument)] != 0,
                 },
             );
@@ -127,11 +146,12 @@ mod tests {
             Just(When::Always),
             (0..6_u8, any::<u32>()).prop_map(|(argument, bits)| When::AnyBit { argument, bits }),
             (0..6_u8).prop_map(|argument| When::NotZero { argument }),
+            (0..6_u8).prop_map(|argument| When::OneOf { argument, values: &[1, 7, 9] }),
         ]
     }
 
     fn argument() -> impl Strategy<Value = u64> {
-        prop_oneof![Just(0), Just(1 << 32), Just(1), any::<u64>()]
+        prop_oneof![Just(0), Just(1 << 32), Just(1), Just(7), Just(9), any::<u64>()]
     }
 
     #[test]

@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 mod exec;
+mod files;
+mod hands;
 mod image;
 mod network;
 mod oversight;
@@ -17,6 +19,7 @@ mod stop;
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,18 +27,23 @@ use claw_policy::{Confinement, Role};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::SigSet;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, gettid};
 
 use crate::KernelFeatures;
 use crate::enforcement::{is_gated, is_supervised};
 use crate::seccomp::notify::{Notified, When, compile};
-use crate::sys::notify::{Answer, Listener, Notification};
+use crate::sys::notify::{Listener, Notification};
+use files::Links;
 use network::Workers;
 use process::{Mark, ProcessFiles};
 use roles::Roles;
 
+pub(crate) use files::calls as file_calls;
+pub(crate) use hands::Hands;
 pub(crate) use network::unix::SocketPlaces;
-pub(crate) use oversight::{ExecAttempt, NetworkAttempt, NetworkVerdict, Oversight, Purpose, Verdict};
+pub(crate) use oversight::{
+    ExecAttempt, FileAttempt, NetworkAttempt, NetworkVerdict, Oversight, Purpose, Verdict,
+};
 pub use record::{Denials, DeniedCall};
 
 // The calls that execute something.
@@ -48,7 +56,13 @@ const EXECS: [Notified; 2] = [
 pub(crate) fn calls(confinement: &Confinement, kernel: &KernelFeatures) -> Vec<Notified> {
     let execs = is_supervised(confinement, kernel).then_some(EXECS);
     let network = is_gated(confinement, kernel).then(|| network::calls(confinement));
-    execs.into_iter().flatten().chain(network.into_iter().flatten()).collect()
+    let files = file_calls(confinement, kernel);
+    execs.into_iter().flatten().chain(network.into_iter().flatten()).chain(files).collect()
+}
+
+/// Whether some of the calls are made by the supervisor's hands.
+pub(crate) fn needs_hands(calls: &[Notified]) -> bool {
+    calls.iter().any(|notified| files::is_file_call(notified.call))
 }
 
 // How often the callers of waiting calls are looked at: a connect whose caller is dead is ended.
@@ -65,6 +79,10 @@ pub(crate) struct Watch {
     pub(crate) verify: bool,
     /// Where AF_UNIX sockets may be.
     pub(crate) sockets: SocketPlaces,
+    /// The run's private temporary directory, in which it does as it likes.
+    pub(crate) temporary: Option<Arc<Path>>,
+    /// The trees that it may write.
+    pub(crate) writable: Arc<[PathBuf]>,
 }
 
 /// Where a run thread leaves its runs for its supervisor, and finds what was denied.
@@ -100,7 +118,7 @@ impl Desk {
 #[derive(Debug)]
 pub(crate) struct Supervised {
     pub(crate) desk: Arc<Desk>,
-    pub(crate) listener: Sender<Listener>,
+    pub(crate) listener: Sender<(Listener, Pid)>,
     pub(crate) calls: Arc<[Notified]>,
 }
 
@@ -109,7 +127,7 @@ impl Supervised {
     pub(crate) fn begin(self) -> io::Result<Arc<Desk>> {
         let listener = crate::sys::notify::install(&compile(&self.calls))?;
         // A supervisor that has ended takes the listener with it, and then every call fails.
-        let _ = self.listener.send(listener);
+        let _ = self.listener.send((listener, gettid()));
         Ok(self.desk)
     }
 }
@@ -117,16 +135,22 @@ impl Supervised {
 /// Starts the supervisor of a run thread, which sends its listener when it has installed its filter.
 ///
 /// It ends when nothing is left that has the filter.
-pub(crate) fn start(desk: Arc<Desk>, listener: Receiver<Listener>) -> io::Result<()> {
+pub(crate) fn start(
+    desk: Arc<Desk>,
+    listener: Receiver<(Listener, Pid)>,
+    hands: Option<Hands>,
+) -> io::Result<()> {
     let files = ProcessFiles::open()?;
     let own = files.thread(Pid::this()).mark()?;
     std::thread::Builder::new().name("claw-supervisor".into()).spawn(move || {
         // Handlers of this program must not run on our threads.
         if SigSet::all().thread_block().is_ok()
-            && let Ok(listener) = listener.recv()
+            && (hands.is_none() || crate::sys::caps::lower_files().is_ok())
+            && let Ok((listener, run_thread)) = listener.recv()
         {
             let (listener, workers) = (Arc::new(listener), Workers::default());
-            Supervisor { files, own, desk: &desk, listener, workers }.serve();
+            let links = Links::default();
+            Supervisor { files, own, desk: &desk, listener, workers, run_thread, hands, links }.serve();
         }
     })?;
     Ok(())
@@ -140,6 +164,11 @@ struct Supervisor<'a> {
     // Shared with the threads that answer calls which wait.
     listener: Arc<Listener>,
     workers: Workers,
+    // The thread that the runs are children of, and which has their filter too.
+    run_thread: Pid,
+    // Who makes calls on files. With them this thread has no more rights on files than its runs.
+    hands: Option<Hands>,
+    links: Links,
 }
 
 impl Supervisor<'_> {
@@ -182,10 +211,8 @@ impl Supervisor<'_> {
             | libc::SYS_sendto
             | libc::SYS_sendmsg
             | libc::SYS_sendmmsg => self.answer_network(notification),
-            // The filter and this table are one; a difference is a bug, and fails closed.
-            _ => {
-                self.listener.answer(notification, Answer::Fail(Errno::ENOSYS));
-            }
+            // What is no call on files either, or one that does not exist inside, fails.
+            _ => self.answer_file(notification),
         }
     }
 }

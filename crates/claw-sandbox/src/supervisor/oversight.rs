@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use claw_policy::{ProgramFact, Protocol, Role};
+use claw_policy::{Denial, ProgramFact, Protocol, Role, TouchRequest};
 use nix::unistd::Pid;
 
 /// A program that a process of a run is about to execute.
@@ -21,6 +21,17 @@ pub(crate) struct ExecAttempt<'a> {
     pub(crate) argv: &'a [Vec<u8>],
     /// The caller's working directory.
     pub(crate) cwd: &'a Path,
+}
+
+/// A call on a file that a process of a run makes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileAttempt<'a> {
+    /// The thread that asks.
+    pub(crate) caller: Pid,
+    /// What it does, by the name of a file action.
+    pub(crate) operation: &'static str,
+    /// The object.
+    pub(crate) path: &'a Path,
 }
 
 /// An answer.
@@ -78,4 +89,13 @@ pub(crate) trait Oversight: Debug + Send + Sync {
 
     /// Records that an allowed exec turned out to be another one and was ended before it ran.
     fn lost_race(&self, attempt: &ExecAttempt<'_>);
+
+    /// Judges an object of a call on files.
+    fn touch(&self, request: &TouchRequest<'_>) -> Result<(), Denial>;
+
+    /// Whether allowed changes of files are recorded too.
+    fn records_files(&self) -> bool;
+
+    /// Records a call on files. An error is what is said about it: it must not happen.
+    fn file(&self, attempt: &FileAttempt<'_>, judged: Result<(), Denial>) -> Result<(), String>;
 }

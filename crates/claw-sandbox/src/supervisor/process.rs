@@ -23,6 +23,7 @@ pub(crate) const PATH_BYTES: usize = 4096;
 const PAGE: u64 = 4096;
 const PART: u64 = 256;
 // What an execve may hand over: 6 MiB, three quarters of `_STK_LIM` (fs/exec.c), and as many pointers.
+const STATUS_BYTES: usize = 16 << 10;
 const ARGUMENT_BYTES: usize = 6 << 20;
 
 /// `/proc`, opened once.
@@ -157,6 +158,30 @@ impl Process<'_> {
             strings.push(string);
             place = place.checked_add(8).ok_or(Errno::EFAULT)?;
         }
+    }
+
+    /// Bytes of its memory, all of them.
+    pub(crate) fn read_exactly(self, address: u64, into: &mut [u8]) -> nix::Result<()> {
+        if into.is_empty() {
+            return Ok(());
+        }
+        let length = self.read(address, into)?;
+        if length == into.len() { Ok(()) } else { Err(Errno::EFAULT) }
+    }
+
+    /// The id of its process.
+    pub(crate) fn group(self) -> nix::Result<u32> {
+        self.status("Tgid:", 10)
+    }
+
+    /// The device number of its controlling terminal; 0 without one.
+    pub(crate) fn terminal(self) -> nix::Result<u64> {
+        let stat = self.read_file("stat", STATUS_BYTES)?;
+        // The name before it may have blanks and parentheses. proc_pid_stat(5): state, parent, group, session, terminal.
+        let stat = String::from_utf8_lossy(&stat).into_owned();
+        let fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace());
+        let number = fields.and_then(|mut fields| fields.nth(4)?.parse::<i32>().ok());
+        number.map(|number| u64::from(number.cast_unsigned())).ok_or(Errno::ESRCH)
     }
 
     fn pointer(self, address: u64) -> nix::Result<u64> {

@@ -54,6 +54,18 @@ impl Oversight for Table {
         NetworkVerdict::Deny("denied: no network".into())
     }
 
+    fn touch(&self, _request: &claw_policy::TouchRequest<'_>) -> Result<(), claw_policy::Denial> {
+        Ok(())
+    }
+
+    fn records_files(&self) -> bool {
+        false
+    }
+
+    fn file(&self, _: &FileAttempt<'_>, judged: Result<(), claw_policy::Denial>) -> Result<(), String> {
+        judged.map_err(|denial| format!("{denial:?}"))
+    }
+
     fn lost_race(&self, _attempt: &ExecAttempt<'_>) {
         *self.lost.lock().unwrap() += 1;
     }
@@ -96,7 +108,12 @@ fn pipe() -> (File, OwnedFd) {
 
 fn run_in(directory: &Path, argv: &[&str], verify: bool, rule: Rule) -> Ran {
     let restrict = || crate::sys::caps::set_no_new_privileges().map_err(|errno| errno.to_string());
-    let restrictions = Restrictions { domain: Box::new(restrict), scope: None, calls: EXECS.to_vec() };
+    let restrictions = Restrictions {
+        domain: Box::new(restrict),
+        filters: Box::new(|| Ok(())),
+        scope: None,
+        calls: EXECS.as_slice().into(),
+    };
     let launcher = Arc::new(Launcher::start(restrictions, None).unwrap());
     let judge = judge();
     let role = first_role(&judge, &["/bin/true"]);
@@ -124,6 +141,8 @@ fn run_in(directory: &Path, argv: &[&str], verify: bool, rule: Rule) -> Ran {
             role,
             verify,
             sockets: SocketPlaces::default(),
+            temporary: None,
+            writable: Arc::default(),
         }),
     };
     let running = launcher.spawn(spec).unwrap();

@@ -93,6 +93,21 @@ fn prctl(option: i32, [a, b, c, d]: [libc::c_ulong; 4]) -> nix::Result<i32> {
     Errno::result(unsafe { libc::prctl(option, a, b, c, d) })
 }
 
+/// Gives up, for the current thread and until it takes them back, what passes by the permissions of files.
+pub(crate) fn lower_files() -> nix::Result<()> {
+    let mut header = Header { version: VERSION_3, pid: 0 };
+    let mut sets = [Half::default(); 2];
+    // SAFETY: version 3 makes the kernel write two halves, which `sets` holds.
+    let answer = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, sets.as_mut_ptr()) };
+    Errno::result(answer)?;
+    let [low, _] = &mut sets;
+    // CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER and CAP_FSETID.
+    low.effective &= !0b1_1111;
+    // SAFETY: version 3 makes the kernel read two halves; it may write the header's version.
+    let answer = unsafe { libc::syscall(libc::SYS_capset, &raw mut header, ptr::from_ref(&sets)) };
+    Errno::result(answer).map(|_| ())
+}
+
 /// Asks for the capabilities back that pass by the permissions of files.
 pub(crate) fn raise_some() -> nix::Result<()> {
     let mut header = Header { version: VERSION_3, pid: 0 };

@@ -8,6 +8,7 @@ pub(crate) mod attempt;
 pub(crate) mod caps;
 pub(crate) mod child;
 pub(crate) mod fd;
+pub(crate) mod file_calls;
 pub(crate) mod notify;
 pub(crate) mod pidfd;
 pub(crate) mod probe;

@@ -110,6 +110,25 @@ impl Listener {
         self.request(libc::SECCOMP_IOCTL_NOTIF_SEND, &mut raw).is_ok()
     }
 
+    /// Answers a call with a copy of `file`, made in the caller: what `open` returns.
+    ///
+    /// An error leaves the call waiting: the caller may have no room for a descriptor.
+    pub(crate) fn answer_with_file(
+        &self,
+        notification: &Notification,
+        file: BorrowedFd<'_>,
+        close_on_exec: bool,
+    ) -> nix::Result<()> {
+        let mut raw = libc::seccomp_notif_addfd {
+            id: notification.id,
+            flags: ADD_AND_SEND,
+            srcfd: file.as_raw_fd().cast_unsigned(),
+            newfd: 0,
+            newfd_flags: if close_on_exec { libc::O_CLOEXEC.cast_unsigned() } else { 0 },
+        };
+        self.request(libc::SECCOMP_IOCTL_NOTIF_ADDFD, &mut raw).map(drop)
+    }
+
     /// Whether the call still waits: what was read from its caller since then was the caller's.
     pub(crate) fn is_waiting(&self, notification: &Notification) -> bool {
         let mut id = notification.id;
@@ -123,6 +142,8 @@ impl Listener {
     }
 }
 
+// linux/seccomp.h: the descriptor is made and the call answered in one step.
+const ADD_AND_SEND: u32 = libc::SECCOMP_ADDFD_FLAG_SEND as u32;
 const CONTINUE: u32 = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32;
 
 impl AsFd for Listener {

@@ -10,11 +10,13 @@ use super::super::ground::{Ground, Place};
 use crate::normal::{is_strictly_beneath, is_within};
 use crate::{Access, Root};
 
-/// Drops hidden roots, notes the exceptions of readable ones, and returns what stays inexpressible.
-pub(super) fn nested(ground: &Ground, roots: &mut Vec<Root>, system: &mut Vec<Root>) -> Vec<String> {
+/// Drops hidden roots, notes the exceptions of readable ones, and returns what stays inexpressible, and whether some
+/// of that is hidden.
+pub(super) fn nested(ground: &Ground, roots: &mut Vec<Root>, system: &mut Vec<Root>) -> (Vec<String>, bool) {
     roots.retain(|root| ground.hidden(&root.path, None).is_none());
     system.retain(|root| ground.hidden(&root.path, None).is_none());
     let mut nested = read_only_inside_writable(ground, roots);
+    let read_only = nested.len();
     for place in ground.hidden_places() {
         // What is missing in the system profile is not made by a run, so it is no exception there.
         let expressed = except(&place, roots, true) & except_in_system(&place, system);
@@ -22,9 +24,10 @@ pub(super) fn nested(ground: &Ground, roots: &mut Vec<Root>, system: &mut Vec<Ro
             nested.push(place.text().to_owned());
         }
     }
+    let hidden = nested.len() > read_only;
     nested.sort();
     nested.dedup();
-    nested
+    (nested, hidden)
 }
 
 /// Names that can appear anywhere are hidden beneath the policy's own roots only.

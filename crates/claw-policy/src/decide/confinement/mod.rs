@@ -59,11 +59,12 @@ fn frame(policy: &Policy, world: &World<'_>) -> Confinement {
     let ground = world.ground(policy);
     let mut roots = roots::of_layers(ground);
     let mut system = roots::of_system(ground);
-    let nested = exceptions::nested(ground, &mut roots, &mut system);
+    let (nested, nested_hidden) = exceptions::nested(ground, &mut roots, &mut system);
     let writable = roots::writable(&roots);
     roots.append(&mut system);
     Confinement {
         nested,
+        nested_hidden,
         protected: exceptions::protected(ground, &writable),
         roots,
         executables: Vec::new(),

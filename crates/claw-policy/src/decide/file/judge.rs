@@ -46,7 +46,7 @@ impl<'a, 'w> Judge<'a, 'w> {
             allowed = self.object(action, target)?;
         }
         if removed {
-            self.not_root(names.object)?;
+            self.not_root(&names.object.real)?;
         }
         if needs(action) == Access::Write {
             names.reached_by().try_for_each(|name| self.not_protected(name))?;
@@ -112,11 +112,11 @@ impl<'a, 'w> Judge<'a, 'w> {
         }
     }
 
-    fn not_root(&self, object: &ResolvedPath) -> Result<(), Reason> {
-        let Some(root) = self.ground.root_at_or_beneath(&object.real) else { return Ok(()) };
+    pub(super) fn not_root(&self, path: &Path) -> Result<(), Reason> {
+        let Some(root) = self.ground.root_at_or_beneath(path) else { return Ok(()) };
         let message = format!(
             "`{}` is or contains `{}`, which the policy is about: it may not be removed, renamed or replaced",
-            object.real.display(),
+            path.display(),
             root.real.display()
         );
         Err(Reason::new(Code::FileRoot, message).by(&root.rule))
@@ -135,7 +135,7 @@ impl<'a, 'w> Judge<'a, 'w> {
     }
 
     /// Every layer must allow it; the system profile may, for commands.
-    fn access<'p>(&self, path: &'p Path, need: Access) -> Result<Allowed<'p>, Reason>
+    pub(super) fn access<'p>(&self, path: &'p Path, need: Access) -> Result<Allowed<'p>, Reason>
     where
         'a: 'p,
     {

@@ -11,6 +11,7 @@ mod properties;
 mod spelling;
 #[cfg(test)]
 mod tests;
+mod touch;
 mod tree;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 pub(super) use self::judge::PLAIN_DEVICES;
 use self::judge::{Allowed, Judge};
 use self::spelling::Spelling;
+pub use self::touch::{Touch, TouchRequest, decide_touch};
 use super::world::World;
 use crate::normal::is_within;
 use crate::{

@@ -3,7 +3,7 @@
 use super::{boolean, entry, list, map, number, text};
 use crate::document::Node;
 
-pub(super) static ROOT: Node = map(289, 3875, const { &[
+pub(super) static ROOT: Node = map(289, 3864, const { &[
     entry(289, 298, "workspace", text(300, 301, ".")),
     entry(303, 307, "exec", map(311, 2329, const { &[
         entry(311, 319, "security", text(321, 330, "allowlist")),
@@ -210,15 +210,14 @@ pub(super) static ROOT: Node = map(289, 3875, const { &[
     entry(3616, 3622, "limits", map(3626, 3643, const { &[
         entry(3626, 3635, "processes", number(3637, 3641, "4096")),
     ] })),
-    entry(3643, 3654, "enforcement", map(3658, 3823, const { &[
+    entry(3643, 3654, "enforcement", map(3658, 3812, const { &[
         entry(3658, 3663, "floor", text(3665, 3669, "full")),
-        entry(3785, 3792, "degrade", list(3794, 3821, const { &[
-            text(3795, 3810, "protected-paths"),
-            text(3812, 3820, "metadata"),
+        entry(3785, 3792, "degrade", list(3794, 3810, const { &[
+            text(3795, 3809, "exec-arguments"),
         ] })),
     ] })),
-    entry(3823, 3830, "logging", map(3834, 3875, const { &[
-        entry(3834, 3847, "auditCommands", boolean(3849, 3853, true)),
-        entry(3856, 3868, "auditFailure", text(3870, 3874, "stop")),
+    entry(3812, 3819, "logging", map(3823, 3864, const { &[
+        entry(3823, 3836, "auditCommands", boolean(3838, 3842, true)),
+        entry(3845, 3857, "auditFailure", text(3859, 3863, "stop")),
     ] })),
 ] });

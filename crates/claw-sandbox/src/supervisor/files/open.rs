@@ -1,0 +1,176 @@
+//! `open`, which follows links, creates, waits for other ends and means something else for a terminal.
+#![forbid(unsafe_code)]
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use claw_policy::Touch;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::sys::stat::{Mode, SFlag, major, minor};
+
+use super::call::{Operation, Target};
+use super::place::{Final, Object};
+use super::{Done, Refusal, Result, Task, answer_with, own_name, perform};
+use crate::sys::notify::Answer;
+
+/// How often it is looked whether the caller of an open that waits is still there.
+const INTERVAL: Duration = Duration::from_millis(50);
+// Documentation/admin-guide/devices.txt.
+const MEMORY_MAJOR: u64 = 1;
+const CURRENT_TERMINAL: (u64, u64) = (5, 0);
+const TERMINAL_MAJOR: u64 = 5;
+const PTY_SLAVE_MAJORS: std::ops::RangeInclusive<u64> = 136..=143;
+
+impl Task<'_> {
+    pub(super) fn open(&self, target: &Target, flags: i32, mode: u32) -> Result<Done> {
+        let operation = Operation::Open { target: target.clone(), flags, mode };
+        let given = OFlag::from_bits_retain(flags);
+        let close_on_exec = given.contains(OFlag::O_CLOEXEC);
+        let creates = given.contains(OFlag::O_CREAT) && !given.contains(OFlag::O_PATH);
+        let exclusive = creates && given.contains(OFlag::O_EXCL);
+        let is_slashed = matches!(target, Target::Path(_, path) if path.ends_with(b"/"));
+        if creates && is_slashed {
+            return Err(Errno::EISDIR.into());
+        }
+        let found = if exclusive || given.contains(OFlag::O_NOFOLLOW) && !is_slashed {
+            let place = self.resolver.place(target)?;
+            match place.existing()? {
+                None => Final::Missing(place),
+                Some(_) if exclusive => return Err(Errno::EEXIST.into()),
+                Some(object) => Final::Existing(place, object),
+            }
+        } else {
+            self.resolver.follow(target)?
+        };
+        let touch = if operation.is_read() { Touch::Read } else { Touch::Change };
+        match found {
+            Final::Missing(_) if !creates => Err(Errno::ENOENT.into()),
+            Final::Missing(place) => {
+                self.judge(&place.path, None, Touch::Change)?;
+                self.allowed(&operation, &place.path)?;
+                let mask = self.process.umask()?;
+                self.opened(close_on_exec, move || perform::open(&place, given, mode, mask, None))
+            }
+            Final::Existing(place, object) => {
+                self.judge_open(&operation, &object, touch, creates)?;
+                if let Some(done) = self.device(&object, given, close_on_exec)? {
+                    return Ok(done);
+                }
+                let mask =
+                    if given.contains(OFlag::O_TMPFILE) { self.process.umask()? } else { Mode::empty() };
+                self.opened(close_on_exec, move || perform::open(&place, given, mode, mask, Some(&object)))
+            }
+            Final::Object(object) => {
+                self.judge_open(&operation, &object, touch, creates)?;
+                if let Some(done) = self.device(&object, given, close_on_exec)? {
+                    return Ok(done);
+                }
+                let mask =
+                    if given.contains(OFlag::O_TMPFILE) { self.process.umask()? } else { Mode::empty() };
+                self.opened(close_on_exec, move || perform::reopen(&object, given, mode, mask))
+            }
+        }
+    }
+
+    fn judge_open(&self, operation: &Operation, object: &Object, touch: Touch, creates: bool) -> Result<()> {
+        // An existing file that is opened to be read with O_CREAT is only read.
+        let Operation::Open { flags, .. } = operation else { return Ok(()) };
+        let only_reads = creates && flags & (libc::O_ACCMODE | libc::O_TRUNC) == 0;
+        self.judge_object(object, if only_reads { Touch::Read } else { touch })?;
+        match &object.path {
+            Some(path) if !only_reads => self.allowed(operation, path),
+            _ => Ok(()),
+        }
+    }
+
+    fn opened(
+        &self,
+        close_on_exec: bool,
+        work: impl FnOnce() -> nix::Result<OwnedFd> + Send + 'static,
+    ) -> Result<Done> {
+        self.waits()?;
+        let hands = self.supervisor.hands.as_ref().ok_or(Errno::EACCES)?;
+        match hands.run(work).ok_or(Errno::EACCES)? {
+            Ok(file) => Ok(Done::File(file, close_on_exec)),
+            Err(Errno::ESTALE) => Err(Refusal::Again),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    // What is no file with content of its own.
+    fn device(&self, object: &Object, flags: OFlag, close_on_exec: bool) -> Result<Option<Done>> {
+        let number = (major(object.status.st_rdev), minor(object.status.st_rdev));
+        match object.kind() {
+            _ if flags.contains(OFlag::O_PATH) => Ok(None),
+            SFlag::S_IFCHR if number == CURRENT_TERMINAL => self.terminal(flags, close_on_exec).map(Some),
+            SFlag::S_IFCHR
+                if [MEMORY_MAJOR, TERMINAL_MAJOR].contains(&number.0)
+                    || PTY_SLAVE_MAJORS.contains(&number.0) =>
+            {
+                Ok(None)
+            }
+            SFlag::S_IFIFO | SFlag::S_IFCHR | SFlag::S_IFBLK => {
+                self.waiting(object, flags, close_on_exec).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    // `/dev/tty` is the caller's terminal, not ours.
+    fn terminal(&self, flags: OFlag, close_on_exec: bool) -> Result<Done> {
+        let number = self.process.terminal()?;
+        if !PTY_SLAVE_MAJORS.contains(&major(number)) {
+            return Err(Errno::ENXIO.into());
+        }
+        // 256 of them have one major number.
+        let index = (major(number) - PTY_SLAVE_MAJORS.start()) * 256 + minor(number);
+        let flags = flags | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let path = format!("/dev/pts/{index}");
+        self.opened(close_on_exec, move || openat(AT_FDCWD, path.as_str(), flags, Mode::empty()))
+    }
+
+    // An open that may wait for somebody gets a thread, which ends with its caller.
+    fn waiting(&self, object: &Object, flags: OFlag, close_on_exec: bool) -> Result<Done> {
+        self.waits()?;
+        let hands = self.supervisor.hands.as_ref().ok_or(Errno::EACCES)?;
+        let file = object.file.try_clone().map_err(|_| Errno::ENFILE)?;
+        let is_fifo = object.kind() == SFlag::S_IFIFO;
+        let [listener, failing, watching] = std::array::from_fn(|_| Arc::clone(&self.supervisor.listener));
+        let notification = *self.notification;
+        let over = Arc::new(AtomicBool::new(false));
+        let is_over = Arc::clone(&over);
+        let watched = file.try_clone().map_err(|_| Errno::ENFILE)?;
+        let flags = (flags | OFlag::O_CLOEXEC | OFlag::O_NOCTTY) & !(OFlag::O_NOFOLLOW | OFlag::O_CREAT);
+        let work = move || {
+            let opened = openat(AT_FDCWD, own_name(&file).as_c_str(), flags, Mode::empty());
+            over.store(true, Ordering::Release);
+            match opened {
+                Ok(opened) => answer_with(&listener, &notification, &opened, close_on_exec),
+                Err(errno) => {
+                    listener.answer(&notification, Answer::Fail(errno));
+                }
+            }
+        };
+        let failed = move || {
+            failing.answer(&notification, Answer::Fail(Errno::EAGAIN));
+        };
+        hands.detach(work, failed);
+        if is_fifo && !flags.contains(OFlag::O_NONBLOCK) {
+            let release = move || {
+                while !is_over.load(Ordering::Acquire) {
+                    if !watching.is_waiting(&notification) {
+                        // Both ends are there for a moment, so nobody waits for the other any more.
+                        let both = OFlag::O_RDWR | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+                        drop(openat(AT_FDCWD, own_name(&watched).as_c_str(), both, Mode::empty()));
+                    }
+                    std::thread::sleep(INTERVAL);
+                }
+            };
+            hands.detach(release, || {});
+        }
+        Ok(Done::Later)
+    }
+}

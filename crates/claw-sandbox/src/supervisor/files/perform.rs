@@ -1,0 +1,109 @@
+//! The calls themselves, made by the hands on what was judged.
+#![forbid(unsafe_code)]
+
+use std::os::fd::OwnedFd;
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, openat, renameat2};
+use nix::sys::stat::{
+    FchmodatFlags, Mode, SFlag, UtimensatFlags, fchmodat, fstat, mkdirat, mknodat, umask, utimensat,
+};
+use nix::unistd::{Gid, LinkatFlags, Uid, UnlinkatFlags, fchownat, linkat, symlinkat, truncate, unlinkat};
+
+use super::call::{Change, New};
+use super::place::{Object, Place};
+use super::{id_of, own_name};
+use crate::sys::file_calls;
+
+type Answer = nix::Result<i64>;
+
+pub(super) fn make(place: &Place, what: &New, mask: Option<Mode>) -> Answer {
+    if let Some(mask) = mask {
+        umask(mask);
+    }
+    let (directory, name) = (&place.directory, place.name.as_c_str());
+    match what {
+        New::Directory(mode) => mkdirat(directory, name, Mode::from_bits_truncate(*mode))?,
+        New::Symlink(target) => symlinkat(target.as_c_str(), directory, name)?,
+        New::Node(mode, device) => {
+            let kind = SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits());
+            mknodat(directory, name, kind, Mode::from_bits_truncate(*mode), *device)?;
+        }
+    }
+    Ok(0)
+}
+
+pub(super) fn remove(place: &Place, directory: bool) -> Answer {
+    let kind = if directory { UnlinkatFlags::RemoveDir } else { UnlinkatFlags::NoRemoveDir };
+    unlinkat(&place.directory, place.name.as_c_str(), kind)?;
+    Ok(0)
+}
+
+pub(super) fn rename(from: &Place, to: &Place, flags: u32) -> Answer {
+    let flags = RenameFlags::from_bits_retain(flags);
+    renameat2(&from.directory, from.name.as_c_str(), &to.directory, to.name.as_c_str(), flags)?;
+    Ok(0)
+}
+
+pub(super) fn link(source: &Object, place: &Place) -> Answer {
+    let follow = LinkatFlags::AT_SYMLINK_FOLLOW;
+    linkat(AT_FDCWD, own_name(source).as_c_str(), &place.directory, place.name.as_c_str(), follow)?;
+    Ok(0)
+}
+
+pub(super) fn change(object: &Object, change: Change) -> Answer {
+    let name = own_name(object);
+    let path = name.as_c_str();
+    match change {
+        Change::Truncate(length) => truncate(path, length)?,
+        Change::Mode(mode) => {
+            fchmodat(AT_FDCWD, path, Mode::from_bits_truncate(mode), FchmodatFlags::FollowSymlink)?;
+        }
+        Change::Owner(user, group) => {
+            let user = (user != u32::MAX).then(|| Uid::from_raw(user));
+            let group = (group != u32::MAX).then(|| Gid::from_raw(group));
+            fchownat(AT_FDCWD, path, user, group, AtFlags::empty())?;
+        }
+        Change::Times(access, modification) => {
+            utimensat(AT_FDCWD, path, &access, &modification, UtimensatFlags::FollowSymlink)?;
+        }
+        Change::SetAttribute { name, value, flags } => file_calls::set_attribute(path, &name, &value, flags)?,
+        Change::RemoveAttribute(name) => file_calls::remove_attribute(path, &name)?,
+        Change::Flags(request, mut argument) => {
+            let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+            let file = openat(AT_FDCWD, path, flags, Mode::empty())?;
+            use std::os::fd::AsFd as _;
+            file_calls::set_flags(file.as_fd(), request, &mut argument)?;
+        }
+    }
+    Ok(0)
+}
+
+/// Opens an entry that is no link. `expected` is what was judged; another one now is `ESTALE`.
+pub(super) fn open(
+    place: &Place,
+    flags: OFlag,
+    mode: u32,
+    mask: Mode,
+    expected: Option<&Object>,
+) -> nix::Result<OwnedFd> {
+    umask(mask);
+    let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+    let mode = Mode::from_bits_truncate(mode);
+    let file = openat(&place.directory, place.name.as_c_str(), flags, mode)?;
+    match expected {
+        Some(expected) if id_of(&fstat(&file)?) != expected.id() => Err(Errno::ESTALE),
+        _ => Ok(file),
+    }
+}
+
+/// Opens an object again.
+pub(super) fn reopen(object: &Object, flags: OFlag, mode: u32, mask: Mode) -> nix::Result<OwnedFd> {
+    umask(mask);
+    let flags = (flags | OFlag::O_CLOEXEC | OFlag::O_NOCTTY) & !OFlag::O_NOFOLLOW;
+    let mode = Mode::from_bits_truncate(mode);
+    if object.is_directory() {
+        return openat(object, ".", flags, mode);
+    }
+    openat(AT_FDCWD, own_name(object).as_c_str(), flags & !OFlag::O_CREAT, mode)
+}
