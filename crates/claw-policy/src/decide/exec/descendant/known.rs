@@ -67,14 +67,13 @@ impl Known {
     fn add_name(&mut self, name: &[u8], fact: &ProgramFact) {
         let names = self.names.entry(fact.id).or_default();
         if names.iter().all(|known| known.name != name) {
-            let real = fact.real.file_name().map_or(&[][..], std::ffi::OsStr::as_encoded_bytes);
-            let is_own = real.starts_with(name) && !is_multi_call(&fact.real);
+            let is_own = base(&fact.real).starts_with(name) && !is_multi_call(&fact.real);
             names.push(Name { name: name.to_vec(), real: fact.real.clone(), is_own });
         }
     }
 
     /// The names of the policy that mean `program` when it is called like this.
-    pub(super) fn names_of<'k>(&'k self, program: &ProgramFact, called: Called<'k>) -> Vec<&'k [u8]> {
+    pub(super) fn names_of<'k>(&'k self, program: &'k ProgramFact, called: Called<'k>) -> Vec<&'k [u8]> {
         if is_multi_call(&program.real) {
             // Whatever of its names the policy knows, it is the one that it is called as.
             return if self.is_trusted(program) { vec![called.name] } else { Vec::new() };
@@ -82,6 +81,15 @@ impl Known {
         let names = self.names.get(&program.id).map_or(&[][..], Vec::as_slice);
         let is_meant = |name: &&Name| name.is_own || name.name == called.name;
         let mut meant: Vec<&[u8]> = names.iter().filter(is_meant).map(|name| name.name.as_slice()).collect();
+        // A trusted directory may have another file of the name (`/usr/bin/git` beside `/usr/local/bin/git`).
+        let real = base(&program.real);
+        let is_own = |name: &&[u8]| *name == called.name || real.starts_with(name);
+        let placed = [&program.found, &program.real].into_iter().filter(|path| self.is_in_trusted(path));
+        for name in placed.map(|path| base(path)).filter(is_own) {
+            if !meant.contains(&name) {
+                meant.push(name);
+            }
+        }
         if meant.is_empty() {
             meant.extend(self.own_part(program));
         }
@@ -90,7 +98,7 @@ impl Known {
 
     /// The program whose own file in its bundle this is: `git-core/git` is git.
     fn own_part(&self, program: &ProgramFact) -> Option<&[u8]> {
-        let base = program.real.file_name()?.as_encoded_bytes();
+        let base = base(&program.real);
         let whole = self.bundles.get_key_value(base);
         let (name, parts) = whole.or_else(|| {
             let at = base.iter().position(|byte| *byte == b'-')?;
@@ -101,8 +109,13 @@ impl Known {
 
     /// Whether it is a program of the trusted directories, or the file of one.
     pub(super) fn is_trusted(&self, program: &ProgramFact) -> bool {
-        let is_in = |path: &Path| self.trusted.iter().any(|trusted| path.parent() == Some(trusted));
-        self.names.contains_key(&program.id) || is_in(&program.found) || is_in(&program.real)
+        self.names.contains_key(&program.id)
+            || self.is_in_trusted(&program.found)
+            || self.is_in_trusted(&program.real)
+    }
+
+    fn is_in_trusted(&self, path: &Path) -> bool {
+        self.trusted.iter().any(|trusted| path.parent() == Some(trusted))
     }
 
     /// The names that mean an interpreter, of which only the path is known.
@@ -150,4 +163,9 @@ fn names(policy: &Policy) -> impl Iterator<Item = &[u8]> {
         Part::Path(_) | Part::Glob(_) | Part::Workspace(_) => None,
     });
     named.chain(filters).chain(owners).chain(parts).chain(WRAPPERS).chain(SHELLS)
+}
+
+/// The last component.
+fn base(path: &Path) -> &[u8] {
+    path.file_name().map_or(&[][..], std::ffi::OsStr::as_encoded_bytes)
 }

@@ -14,6 +14,8 @@ use crate::{FileId, FileKind, ProgramFact};
 /// What a bundle holds.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
+    /// Trusted programs.
+    names: Vec<Vec<u8>>,
     /// By identity, with the name under which a file that is many programs is meant.
     objects: HashMap<FileId, Vec<u8>>,
     files: HashSet<PathBuf>,
@@ -55,7 +57,7 @@ impl Parts {
     fn add_command(&mut self, name: &[u8], arguments: &[Vec<u8>], world: &World<'_>) {
         let Some(Ok(fact)) = world.program(name) else { return };
         if arguments.is_empty() {
-            self.objects.insert(fact.id, name.to_vec());
+            self.names.push(name.to_vec());
             self.files.insert(fact.real.clone());
         } else {
             self.forms.push((fact.id, name.to_vec(), arguments.to_vec()));
@@ -92,7 +94,8 @@ impl Parts {
         }
         let is_many = is_multi_call(&program.real);
         let is_called = |name: &[u8]| !is_many || called.name == name;
-        let is_part = self.objects.get(&program.id).is_some_and(|name| is_called(name))
+        let is_part = self.names.iter().any(|name| names.contains(&name.as_slice()))
+            || self.objects.get(&program.id).is_some_and(|name| is_called(name))
             || (!is_many && self.holds(&program.found, &program.real));
         is_part.then_some(Form::Any)
     }

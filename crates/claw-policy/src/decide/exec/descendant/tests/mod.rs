@@ -56,6 +56,8 @@ const FILES: &[&str] = &[
     "/home/me/.rustup/toolchains/stable/bin/cargo",
     "/home/me/.rustup/toolchains/stable/bin/rustc",
     "/w/target/debug/build/x/build-script-build",
+    "/opt/tools/git",
+    "/opt/other/git",
     "/w/git",
     "/w/tool",
 ];
@@ -72,6 +74,7 @@ const LINKS: &[(&str, &str)] = &[
     ("/w/node_modules/.bin/tsc", "../typescript/bin/tsc"),
     ("/w/node_modules/.bin/snake", "../snake/bin/snake"),
     ("/w/node_modules/.bin/evil", "/usr/bin/rm"),
+    ("/opt/tools/cat-link", "/opt/other/git"),
     ("/w/mygit", "/usr/bin/git"),
     ("/w/ls", "/usr/bin/rm"),
 ];

@@ -38,6 +38,23 @@ fn a_program_is_the_file_that_it_is() {
 }
 
 #[test]
+fn every_trusted_directory_may_have_a_program_of_the_name() {
+    let mut two = policy(&["git log", "cat"]);
+    two.trusted_dirs.push("/opt/tools".into());
+    two.trusted_dirs.push("/usr/local/bin".into());
+    check(
+        &two,
+        &[
+            (&["/usr/bin/cat", "/opt/tools/git log"], "ok"),
+            (&["/usr/bin/cat", "/opt/tools/git push"], MISSING),
+            (&["/usr/bin/cat", "/opt/tools/git=cat log"], "ok"),
+            (&["/usr/bin/cat", "/opt/other/git log"], MISSING),
+            (&["/usr/bin/cat", "/opt/tools/cat-link=cat log"], MISSING),
+        ],
+    );
+}
+
+#[test]
 fn what_is_denied_is_denied_under_every_name_and_list() {
     let mut denying = policy(&["npm", "path:/opt/tools/*", "make", "env"]);
     denying.exec_deny =
