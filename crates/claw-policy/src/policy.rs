@@ -23,6 +23,8 @@ pub struct Policy {
     pub(crate) sources: Vec<Source>,
     /// The names of those that are the project's own: they only restrict, and may lie in the workspace.
     pub(crate) project_sources: Vec<String>,
+    /// The names of those that were named by whoever asks, so that they can grant.
+    pub(crate) named_sources: Vec<String>,
     /// Each must allow a command.
     pub(crate) exec: Vec<ExecLayer>,
     /// Never run, whatever a layer allows.

@@ -227,6 +227,7 @@ pub(crate) fn policy(workspace: &str, roots: &[(&str, Access)], hidden: &[&str])
     Policy {
         sources: Vec::new(),
         project_sources: Vec::new(),
+        named_sources: Vec::new(),
         exec: vec![ExecLayer {
             security: ruled("allowlist", Security::Allowlist),
             ask: ruled("off", Ask::Off),

@@ -19,8 +19,13 @@ pub(super) fn merge(stated: Vec<Stated>, expansion: &Expansion) -> Policy {
     let mut base = Base::default();
     for document in stated {
         policy.sources.push(document.source.clone());
-        if document.kind == LayerKind::Project {
-            policy.project_sources.push(document.source.name().to_owned());
+        let own = match document.kind {
+            LayerKind::Project => Some(&mut policy.project_sources),
+            LayerKind::Named => Some(&mut policy.named_sources),
+            LayerKind::BuiltIn | LayerKind::User => None,
+        };
+        if let Some(own) = own {
+            own.push(document.source.name().to_owned());
         }
         match document.kind {
             LayerKind::BuiltIn | LayerKind::Named => base.replace(&mut policy, document),
@@ -38,6 +43,7 @@ fn ground(stated: &[Stated], expansion: &Expansion) -> Policy {
     Policy {
         sources: Vec::new(),
         project_sources: Vec::new(),
+        named_sources: Vec::new(),
         exec: vec![ExecLayer {
             security: Ruled { value: Security::Allowlist, rule: nowhere("security: allowlist") },
             ask: Ruled { value: Ask::Off, rule: nowhere("ask: off") },

@@ -3,7 +3,7 @@
 use super::{boolean, entry, list, map, number, text};
 use crate::document::Node;
 
-pub(super) static ROOT: Node = map(289, 3864, const { &[
+pub(super) static ROOT: Node = map(289, 3847, const { &[
     entry(289, 298, "workspace", text(300, 301, ".")),
     entry(303, 307, "exec", map(311, 2329, const { &[
         entry(311, 319, "security", text(321, 330, "allowlist")),
@@ -210,14 +210,13 @@ pub(super) static ROOT: Node = map(289, 3864, const { &[
     entry(3616, 3622, "limits", map(3626, 3643, const { &[
         entry(3626, 3635, "processes", number(3637, 3641, "4096")),
     ] })),
-    entry(3643, 3654, "enforcement", map(3658, 3812, const { &[
+    entry(3643, 3654, "enforcement", map(3658, 3795, const { &[
         entry(3658, 3663, "floor", text(3665, 3669, "full")),
-        entry(3785, 3792, "degrade", list(3794, 3810, const { &[
-            text(3795, 3809, "exec-arguments"),
+        entry(3782, 3789, "degrade", list(3791, 3793, const { &[
         ] })),
     ] })),
-    entry(3812, 3819, "logging", map(3823, 3864, const { &[
-        entry(3823, 3836, "auditCommands", boolean(3838, 3842, true)),
-        entry(3845, 3857, "auditFailure", text(3859, 3863, "stop")),
+    entry(3795, 3802, "logging", map(3806, 3847, const { &[
+        entry(3806, 3819, "auditCommands", boolean(3821, 3825, true)),
+        entry(3828, 3840, "auditFailure", text(3842, 3846, "stop")),
     ] })),
 ] });
