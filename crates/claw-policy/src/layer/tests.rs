@@ -198,11 +198,10 @@ fn a_named_document_replaces_what_it_states_and_nothing_else() {
 }
 
 #[test]
-fn a_named_list_of_guarantees_replaces_the_profile_s() {
-    assert!(!layered(&[]).floor.degrade.is_empty());
-    for kind in [LayerKind::Named, LayerKind::User] {
-        assert!(layered(&[(kind, "enforcement: { degrade: [] }\n")]).floor.degrade.is_empty());
-    }
+fn nothing_is_given_up_but_by_a_named_list_of_guarantees() {
+    assert!(layered(&[]).floor.degrade.is_empty());
+    let list = "enforcement: { degrade: [metadata] }\n";
+    assert_eq!(layered(&[(LayerKind::Named, list)]).floor.degrade, [crate::Guarantee::Metadata]);
 }
 
 #[test]
