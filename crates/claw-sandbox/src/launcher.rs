@@ -22,6 +22,7 @@ use crate::supervisor::{self, Desk, Hands, Supervised};
 use crate::sweep::{ProcessTable, Sweeper};
 use crate::sys::child::Stack;
 use crate::sys::fd::Bell;
+use crate::sys::guardian::Guardian;
 use crate::sys::sentinel::{self, Probe};
 use crate::temporary::TemporaryDirectory;
 use crate::terminal::Terminal;
@@ -47,6 +48,8 @@ pub(crate) struct Restrictions {
     pub(crate) scope: Option<Scope>,
     /// What each run thread asks its supervisor about; with nothing there is none.
     pub(crate) calls: Arc<[Notified]>,
+    /// Whether a guardian ends the runs when this process is killed. Needs the signal scope.
+    pub(crate) guarded: bool,
 }
 
 /// A launcher thread and its run threads. Dropping it ends them.
@@ -198,8 +201,10 @@ fn launch(
     let blocked = SigSet::all().thread_block().map_err(|errno| format!("signals cannot be blocked: {errno}"));
     // Without /proc the sweep is blind but still works.
     let table = ProcessTable::open().ok().map(Arc::new);
-    let Restrictions { domain, filters, scope, calls } = restrictions;
+    let Restrictions { domain, filters, scope, calls, guarded } = restrictions;
+    let mut guardian = None;
     let restricted = blocked.and_then(|()| domain()).and_then(|()| {
+        guardian = post_guardian(guarded)?;
         // Restricted as far as files go, so that they can make the calls that the filters would ask about.
         let hands = supervisor::needs_hands(&calls).then(Hands::start).transpose();
         let hands = hands.map_err(|error| format!("no thread can be made for calls on files: {error}"))?;
@@ -224,6 +229,13 @@ fn launch(
     for thread in threads {
         let _ = thread.join();
     }
+    // Dismissed when there is nothing left to guard.
+    drop(guardian);
+}
+
+fn post_guardian(guarded: bool) -> Result<Option<Guardian>, String> {
+    let guardian = guarded.then(Guardian::post).transpose();
+    guardian.map_err(|error| format!("no guardian can be posted: {error}"))
 }
 
 fn make_run_thread(

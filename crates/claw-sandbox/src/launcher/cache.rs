@@ -100,6 +100,7 @@ mod tests {
                 filters: Box::new(|| Ok(())),
                 scope: None,
                 calls: Arc::default(),
+                guarded: false,
             },
             None,
         )

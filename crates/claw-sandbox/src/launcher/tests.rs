@@ -44,6 +44,7 @@ fn restrictions() -> Restrictions {
         scope: Some(Arc::new(|| scope_signals_current_thread().map_err(|error| error.to_string()))),
         filters: Box::new(|| Ok(())),
         calls: Arc::default(),
+        guarded: false,
     }
 }
 
@@ -59,6 +60,7 @@ fn unscoped_launcher() -> Arc<Launcher> {
                 filters: Box::new(|| Ok(())),
                 scope: None,
                 calls: Arc::default(),
+                guarded: false,
             },
             None,
         )
@@ -276,6 +278,7 @@ fn a_launcher_that_cannot_be_restricted_does_not_start() {
         filters: Box::new(|| Ok(())),
         scope: None,
         calls: Arc::default(),
+        guarded: false,
     };
     let error = Launcher::start(restrictions, None).unwrap_err();
     assert_eq!(error, SpawnError::Restrict("no such right".into()));

@@ -159,6 +159,7 @@ fn start_launcher(
     let restrictions = Restrictions {
         domain: Box::new(|| files.restrict_current_thread().map_err(|error| error.to_string())),
         filters: Box::new(|| filters.restrict_current_thread().map_err(|error| error.to_string())),
+        guarded: scope.is_some() && !confinement.detach,
         scope,
         calls: Arc::clone(calls),
     };

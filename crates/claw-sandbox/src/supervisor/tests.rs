@@ -113,6 +113,7 @@ fn run_in(directory: &Path, argv: &[&str], verify: bool, rule: Rule) -> Ran {
         filters: Box::new(|| Ok(())),
         scope: None,
         calls: EXECS.as_slice().into(),
+        guarded: false,
     };
     let launcher = Arc::new(Launcher::start(restrictions, None).unwrap());
     let judge = judge();

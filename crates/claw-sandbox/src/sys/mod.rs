@@ -9,6 +9,7 @@ pub(crate) mod caps;
 pub(crate) mod child;
 pub(crate) mod fd;
 pub(crate) mod file_calls;
+pub(crate) mod guardian;
 pub(crate) mod notify;
 pub(crate) mod pidfd;
 pub(crate) mod probe;
