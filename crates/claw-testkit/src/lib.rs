@@ -12,4 +12,6 @@
 
 pub mod bench;
 pub mod fuzz;
+pub mod programs;
+pub mod scene;
 pub mod world;
