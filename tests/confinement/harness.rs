@@ -126,6 +126,7 @@ fn observe(mut command: Command, attack: &Attack, scene: &Scene) -> Ran {
         command.stdin(Stdio::piped());
     }
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    scene.set_runner(child.id());
     let mut stderr = child.stderr.take().unwrap();
     let errors = thread::spawn(move || {
         let mut bytes = Vec::new();

@@ -16,8 +16,9 @@ mod file;
 mod harness;
 mod metadata;
 mod pending;
+mod process;
 
-const AREAS: &[(&str, &[&str])] = &[("file", file::NAMES), ("metadata", metadata::NAMES)];
+const AREAS: &[(&str, &[&str])] = &[("file", file::NAMES), ("metadata", metadata::NAMES), ("process", process::NAMES)];
 
 #[test]
 fn every_pending_case_exists() {

@@ -1,7 +1,7 @@
 //! A place for an attack or a tool: a workspace, what lies outside of it, and somebody outside to be attacked.
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -26,6 +26,7 @@ pub struct Scene {
     names: BTreeMap<&'static str, String>,
     secret: String,
     victim: OnceCell<Victim>,
+    runner: Cell<u32>,
     ears: Ears,
 }
 
@@ -47,7 +48,7 @@ impl Scene {
             names.insert(name, root.join(name).display().to_string());
         }
         ears.name(&mut names);
-        let scene = Self { directory, names, secret: format!("PRIVATE-{token}"), victim: OnceCell::new(), ears };
+        let scene = Self { directory, names, secret: format!("PRIVATE-{token}"), victim: OnceCell::new(), runner: Cell::new(0), ears };
         for file in ["out/kept", "ro/kept", "ws/own"] {
             scene.write(file, ORIGINAL);
         }
@@ -102,6 +103,17 @@ impl Scene {
     /// The process outside; it is started when it is first asked for.
     pub fn victim(&self) -> &Victim {
         self.victim.get_or_init(|| Victim::start(self))
+    }
+
+    /// Says which process was started for the attack.
+    pub fn set_runner(&self, process: u32) {
+        self.runner.set(process);
+    }
+
+    /// The process that was started for the attack: the sandbox's own where there is one.
+    #[must_use]
+    pub fn runner(&self) -> u32 {
+        self.runner.get()
     }
 
     /// How many connections and datagrams have arrived so far.
