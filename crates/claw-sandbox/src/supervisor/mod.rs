@@ -33,7 +33,7 @@ use crate::KernelFeatures;
 use crate::enforcement::{is_gated, is_supervised};
 use crate::seccomp::notify::{Notified, When, compile};
 use crate::sys::notify::{Listener, Notification};
-use files::Links;
+use files::{Links, Made};
 use network::Workers;
 use process::{Mark, ProcessFiles};
 use roles::Roles;
@@ -149,8 +149,8 @@ pub(crate) fn start(
             && let Ok((listener, run_thread)) = listener.recv()
         {
             let (listener, workers) = (Arc::new(listener), Workers::default());
-            let links = Links::default();
-            Supervisor { files, own, desk: &desk, listener, workers, run_thread, hands, links }.serve();
+            let (links, made) = (Links::default(), Made::default());
+            Supervisor { files, own, desk: &desk, listener, workers, run_thread, hands, links, made }.serve();
         }
     })?;
     Ok(())
@@ -169,6 +169,7 @@ struct Supervisor<'a> {
     // Who makes calls on files. With them this thread has no more rights on files than its runs.
     hands: Option<Hands>,
     links: Links,
+    made: Made,
 }
 
 impl Supervisor<'_> {

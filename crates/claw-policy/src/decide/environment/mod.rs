@@ -21,13 +21,16 @@ const STRING_BYTES: usize = 128 * 1024;
 /// together; half of that for the environment.
 const TOTAL_BYTES: usize = 1024 * 1024;
 
-/// Git runs no hook and no file-system monitor of a repository that it is used in (`git-config(1)`).
-const GIT: [(&str, &str); 8] = [
-    ("GIT_CONFIG_COUNT", "2"),
+/// Git runs no hook and no file-system monitor of a repository that it is used in, and puts none into a new one
+/// (`git-config(1)`).
+const GIT: [(&str, &str); 10] = [
+    ("GIT_CONFIG_COUNT", "3"),
     ("GIT_CONFIG_KEY_0", "core.hooksPath"),
     ("GIT_CONFIG_VALUE_0", "/dev/null"),
     ("GIT_CONFIG_KEY_1", "core.fsmonitor"),
     ("GIT_CONFIG_VALUE_1", "false"),
+    ("GIT_CONFIG_KEY_2", "init.templateDir"),
+    ("GIT_CONFIG_VALUE_2", ""),
     ("GIT_TERMINAL_PROMPT", "0"),
     ("GIT_PAGER", "cat"),
     ("PAGER", "cat"),

@@ -10,6 +10,7 @@ mod links;
 mod open;
 mod perform;
 mod place;
+mod repository;
 mod table;
 
 use std::ffi::CString;
@@ -28,6 +29,7 @@ use super::{FileAttempt, Supervisor, Watch};
 use crate::sys::notify::{Answer, Notification};
 
 pub(crate) use self::links::Links;
+pub(crate) use self::repository::Made;
 pub(crate) use self::table::{calls, is_file_call};
 
 /// Renames and links change what a path means that is being judged for another run of ours.
@@ -44,6 +46,8 @@ enum Done {
     File(OwnedFd, bool),
     /// It will be answered by somebody else.
     Later,
+    /// It gives no right, and the kernel may go on with it whatever it is about by then.
+    Harmless,
 }
 
 /// Why a call was not made.
@@ -80,6 +84,9 @@ impl Supervisor<'_> {
                 answer_with(&self.listener, notification, &file, close_on_exec);
             }
             Ok(Done::Later) => {}
+            Ok(Done::Harmless) => {
+                self.listener.answer(notification, Answer::Continue);
+            }
             Err(errno) => {
                 self.listener.answer(notification, Answer::Fail(errno));
             }
@@ -150,6 +157,8 @@ impl Task<'_> {
 
     fn dispatch(&self, operation: &Operation) -> Result<Done> {
         match operation {
+            // What such a descriptor can be used for is asked about by itself.
+            Operation::Open { flags, .. } if flags & libc::O_PATH != 0 => Ok(Done::Harmless),
             Operation::Open { target, flags, mode } => self.open(target, *flags, *mode),
             Operation::Make { target, what } => {
                 let place = self.resolver.place(target)?;
@@ -165,7 +174,10 @@ impl Task<'_> {
             Operation::Remove { target, directory } => {
                 let place = self.resolver.place(target)?;
                 let object = place.existing()?.ok_or(Errno::ENOENT)?;
-                self.judge(&place.path, Some(object.id()), Touch::Remove)?;
+                match self.judge(&place.path, Some(object.id()), Touch::Remove) {
+                    Err(Refusal::Denied { denial, .. }) if self.unmakes(&denial, &object) => {}
+                    judged => judged?,
+                }
                 self.allowed(operation, &place.path)?;
                 let directory = *directory;
                 self.perform(move || perform::remove(&place, directory))
@@ -227,7 +239,13 @@ impl Task<'_> {
             return Err(Errno::EEXIST.into());
         }
         self.judge(&from.path, Some(moved.id()), Touch::Remove)?;
-        self.judge(&to.path, replaced.as_ref().map(Object::id), Touch::Remove)?;
+        match self.judge(&to.path, replaced.as_ref().map(Object::id), Touch::Remove) {
+            Err(Refusal::Denied { path, denial }) => {
+                let made = self.make_configuration(&denial, [&from, &to], &moved, replaced.as_ref());
+                return made.unwrap_or(Err(Refusal::Denied { path, denial }));
+            }
+            judged => judged?,
+        }
         self.judge_members(&moved, &from.path, &to.path)?;
         if flags & libc::RENAME_EXCHANGE != 0
             && let Some(replaced) = &replaced

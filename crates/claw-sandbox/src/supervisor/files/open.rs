@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use claw_policy::Touch;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, fcntl, openat};
 use nix::sys::stat::{Mode, SFlag, major, minor};
 
 use super::call::{Operation, Target};
@@ -16,7 +16,8 @@ use super::place::{Final, Object};
 use super::{Done, Refusal, Result, Task, answer_with, own_name, perform};
 use crate::sys::notify::Answer;
 
-/// How often it is looked whether the caller of an open that waits is still there.
+/// How often it is looked whether the other end of a FIFO is there, and whether the caller still is.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const INTERVAL: Duration = Duration::from_millis(50);
 // Documentation/admin-guide/devices.txt.
 const MEMORY_MAJOR: u64 = 1;
@@ -32,6 +33,9 @@ impl Task<'_> {
         let creates = given.contains(OFlag::O_CREAT) && !given.contains(OFlag::O_PATH);
         let exclusive = creates && given.contains(OFlag::O_EXCL);
         let is_slashed = matches!(target, Target::Path(_, path) if path.ends_with(b"/"));
+        if creates && given.contains(OFlag::O_DIRECTORY) {
+            return Err(Errno::EINVAL.into());
+        }
         if creates && is_slashed {
             return Err(Errno::EISDIR.into());
         }
@@ -136,16 +140,22 @@ impl Task<'_> {
     fn waiting(&self, object: &Object, flags: OFlag, close_on_exec: bool) -> Result<Done> {
         self.waits()?;
         let hands = self.supervisor.hands.as_ref().ok_or(Errno::EACCES)?;
-        let file = object.file.try_clone().map_err(|_| Errno::ENFILE)?;
-        let is_fifo = object.kind() == SFlag::S_IFIFO;
+        let [file, watched] =
+            [object.file.try_clone(), object.file.try_clone()].map(|file| file.map_err(|_| Errno::ENFILE));
+        let (file, watched) = (file?, watched?);
         let [listener, failing, watching] = std::array::from_fn(|_| Arc::clone(&self.supervisor.listener));
         let notification = *self.notification;
-        let over = Arc::new(AtomicBool::new(false));
-        let is_over = Arc::clone(&over);
-        let watched = file.try_clone().map_err(|_| Errno::ENFILE)?;
         let flags = (flags | OFlag::O_CLOEXEC | OFlag::O_NOCTTY) & !(OFlag::O_NOFOLLOW | OFlag::O_CREAT);
+        let waits_for_end = object.kind() == SFlag::S_IFIFO && !flags.contains(OFlag::O_NONBLOCK);
+        let access = flags & OFlag::O_ACCMODE;
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
         let work = move || {
-            let opened = openat(AT_FDCWD, own_name(&file).as_c_str(), flags, Mode::empty());
+            let opened = if waits_for_end && access == OFlag::O_WRONLY {
+                open_for_reader(&file, flags, || listener.is_waiting(&notification))
+            } else {
+                openat(AT_FDCWD, own_name(&file).as_c_str(), flags, Mode::empty())
+            };
             over.store(true, Ordering::Release);
             match opened {
                 Ok(opened) => answer_with(&listener, &notification, &opened, close_on_exec),
@@ -158,13 +168,13 @@ impl Task<'_> {
             failing.answer(&notification, Answer::Fail(Errno::EAGAIN));
         };
         hands.detach(work, failed);
-        if is_fifo && !flags.contains(OFlag::O_NONBLOCK) {
+        if waits_for_end && access == OFlag::O_RDONLY {
             let release = move || {
                 while !is_over.load(Ordering::Acquire) {
                     if !watching.is_waiting(&notification) {
-                        // Both ends are there for a moment, so nobody waits for the other any more.
-                        let both = OFlag::O_RDWR | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-                        drop(openat(AT_FDCWD, own_name(&watched).as_c_str(), both, Mode::empty()));
+                        // The other end is there for a moment, so that our thread does not wait for it any more.
+                        let end = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+                        drop(openat(AT_FDCWD, own_name(&watched).as_c_str(), end, Mode::empty()));
                     }
                     std::thread::sleep(INTERVAL);
                 }
@@ -173,4 +183,22 @@ impl Task<'_> {
         }
         Ok(Done::Later)
     }
+}
+
+// Waits for a reader without being a writer that somebody else could wait for.
+fn open_for_reader(file: &OwnedFd, flags: OFlag, waits: impl Fn() -> bool) -> nix::Result<OwnedFd> {
+    let mut pause = FIRST_PAUSE;
+    // Asked each time before: a reader that we meet for nobody would see the end of a file.
+    while waits() {
+        match openat(AT_FDCWD, own_name(file).as_c_str(), flags | OFlag::O_NONBLOCK, Mode::empty()) {
+            Ok(opened) => {
+                fcntl(&opened, FcntlArg::F_SETFL(flags & !OFlag::O_CLOEXEC))?;
+                return Ok(opened);
+            }
+            Err(Errno::ENXIO) => std::thread::sleep(pause),
+            Err(errno) => return Err(errno),
+        }
+        pause = (pause * 2).min(INTERVAL);
+    }
+    Err(Errno::EINTR)
 }
