@@ -21,6 +21,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     Check(CheckArgs),
     Explain(ExplainArgs),
+    Learn(LearnArgs),
     Lint(LintArgs),
     Schema(SchemaArgs),
     Init(InitArgs),
@@ -113,6 +114,19 @@ Exit status: 0 when allowed, 126 when denied or when somebody would have to be a
 pub(crate) struct ExplainArgs {
     #[command(flatten)]
     pub(crate) question: QuestionArgs,
+}
+
+/// Run a command and print, as a diff, the smallest change of the policy that would have let it through
+///
+/// The command runs as the policy allows it; its output goes to standard error. A refused command goes another way,
+/// so apply the change and learn again until nothing is refused. What a rule forbids (deny, hidden, protected) is not
+/// learnt, and what the kernel refuses by itself, such as reading outside of every tree, is not noticed.
+#[derive(Args, Debug)]
+pub(crate) struct LearnArgs {
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    #[command(flatten)]
+    pub(crate) command: CommandArgs,
 }
 
 /// A request to be judged.

@@ -36,6 +36,7 @@ mod judge;
 mod kernel;
 mod landlock;
 mod launcher;
+mod lessons;
 mod limits;
 mod load;
 mod observe;

@@ -10,6 +10,7 @@ use claw_policy::{
 };
 
 use crate::approval::{Approvals, Asked};
+use crate::lessons::Lessons;
 use crate::reach::Reach;
 use crate::record::Recorder;
 use crate::supervisor::{ExecAttempt, FileAttempt, NetworkAttempt, NetworkVerdict, Oversight, Verdict};
@@ -25,6 +26,7 @@ pub(crate) struct Overseer {
     judge: Arc<Judge>,
     recorder: Recorder,
     approvals: Approvals,
+    lessons: Lessons,
     // The recorded decision that allowed the run.
     run: Arc<str>,
     reach: Reach,
@@ -36,11 +38,12 @@ impl Overseer {
         judge: Arc<Judge>,
         recorder: Recorder,
         approvals: Approvals,
+        lessons: Lessons,
         run: Arc<str>,
         confinement: &Confinement,
     ) -> Self {
         let reach = Reach::new(confinement);
-        Self { judge, recorder, approvals, run, reach, facts: Mutex::new(None) }
+        Self { judge, recorder, approvals, lessons, run, reach, facts: Mutex::new(None) }
     }
 
     fn facts(&self) -> Arc<Facts> {
@@ -88,6 +91,7 @@ impl Oversight for Overseer {
         match judged {
             Ok(grant) => Verdict::Allow(grant.role().clone()),
             Err(denial) => {
+                self.lessons.command(Some(attempt.program), attempt.argv, &denial);
                 let asked = shown(attempt.argv);
                 Verdict::Deny(format!("{}; `{asked}` was asked for by {}", Error::from(denial), attempt.role))
             }
@@ -101,6 +105,7 @@ impl Oversight for Overseer {
         if Reach::is_look_at_route(self.judge.policy(), attempt) {
             return NetworkVerdict::DenySilently;
         }
+        self.lessons.address(attempt.protocol, attempt.address, &denial);
         // What cannot be recorded does not happen, and this does not.
         let _ = self.recorder.network(&self.run, attempt, &denial);
         NetworkVerdict::Deny(Error::from(denial).to_string())
@@ -124,6 +129,7 @@ impl Oversight for Overseer {
             return Err(error.to_string());
         }
         judged.map_err(|denial| {
+            self.lessons.file(attempt.operation, attempt.path, &denial);
             let path = attempt.path.display().to_string();
             let path: String = path.chars().flat_map(char::escape_debug).collect();
             format!(

@@ -18,6 +18,9 @@ use crate::{Enforcement, Error, LaunchPlan, Outcome, Running, StdioPlan};
 /// Runs `input`, or says why not. Nothing has started when this fails.
 pub(crate) fn launch(parts: &Parts, input: &ExecInput, io: StdioPlan) -> Result<Launched, Error> {
     let decided = decide(parts, input).and_then(|decided| decided.settle(parts, input));
+    if let Err(denial) = &decided {
+        note_refused(parts, input, denial);
+    }
     let ticket = parts.recorder.decision(input, decided.as_ref())?;
     let grant = decided?;
     let started = start(parts, input, &grant, io, &ticket);
@@ -35,9 +38,22 @@ pub(crate) fn launch(parts: &Parts, input: &ExecInput, io: StdioPlan) -> Result<
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "moved once")]
+// Of a line's commands only those that are refused by themselves.
+fn note_refused(parts: &Parts, input: &ExecInput, denial: &Denial) {
+    if !parts.lessons.are_kept() {
+        return;
+    }
+    for argv in &denial.commands {
+        let single = ExecInput { command: CommandLine::Argv(argv.clone()), ..input.clone() };
+        if let Err(denial) = decide(parts, &single).and_then(Decided::granted) {
+            parts.lessons.command(None, argv, &denial);
+        }
+    }
+}
+
 /// What the policy says: a grant, or a question that somebody has to answer.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "moved once")]
 pub(crate) enum Decided {
     Granted(ExecGrant),
     Asked(Question),
@@ -99,8 +115,8 @@ fn start(
     plan.watch(grant.role(), || {
         let (judge, recorder) = (Arc::clone(&parts.judge), parts.recorder.clone());
         let run = ticket.id().into();
-        let approvals = parts.approvals.clone();
-        Arc::new(Overseer::new(judge, recorder, approvals, run, grant.confinement()))
+        let (approvals, lessons) = (parts.approvals.clone(), parts.lessons.clone());
+        Arc::new(Overseer::new(judge, recorder, approvals, lessons, run, grant.confinement()))
     });
     let enforcement = plan.enforcement().clone();
     Ok((plan.spawn(&parts.launchers)?, enforcement))

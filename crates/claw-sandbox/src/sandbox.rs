@@ -6,11 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use claw_policy::{Access, Code, Decision, Denial, Explanation, FileRequest, Policy, Reason, Request};
+use claw_policy::{
+    Access, Code, Decision, Denial, Explanation, FileRequest, Lesson, Policy, Reason, Request,
+};
 
 use crate::approval::{ApprovalStore, Approvals, Approver};
 use crate::audit::AuditLog;
 use crate::command::Command;
+use crate::lessons::Lessons;
 use crate::record::{Recorder, Sink};
 use crate::request::ExecInput;
 use crate::{Enforcement, Error, Judge, KernelFeatures, LauncherCache, assess, pipeline};
@@ -31,6 +34,7 @@ pub(crate) struct Parts {
     pub(crate) launchers: LauncherCache,
     pub(crate) recorder: Recorder,
     pub(crate) approvals: Approvals,
+    pub(crate) lessons: Lessons,
 }
 
 /// Puts a [`Sandbox`] together.
@@ -40,6 +44,7 @@ pub struct SandboxBuilder {
     kernel: Option<KernelFeatures>,
     log: Option<AuditLog>,
     approvals: Approvals,
+    lessons: Lessons,
 }
 
 impl Sandbox {
@@ -55,7 +60,13 @@ impl Sandbox {
     /// A sandbox with more to say about it.
     #[must_use]
     pub fn builder(policy: Policy) -> SandboxBuilder {
-        SandboxBuilder { judge: Judge::new(policy), kernel: None, log: None, approvals: Approvals::default() }
+        SandboxBuilder {
+            judge: Judge::new(policy),
+            kernel: None,
+            log: None,
+            approvals: Approvals::default(),
+            lessons: Lessons::default(),
+        }
     }
 
     /// A command that runs `program` directly; no shell is involved.
@@ -112,6 +123,16 @@ impl Sandbox {
     #[must_use]
     pub fn unrecorded(&self) -> u64 {
         self.parts.recorder.unrecorded()
+    }
+
+    /// The smallest change of the policy's texts under which nothing would have been refused so far; empty unless
+    /// the sandbox was built to [`SandboxBuilder::learn`].
+    ///
+    /// A run that is refused something goes another way, so there may be more to learn afterwards. What the kernel
+    /// refuses by itself is not noticed: files outside of every tree.
+    #[must_use]
+    pub fn lesson(&self) -> Lesson {
+        self.parts.lessons.lesson(self.policy())
     }
 
     /// Decides any request.
@@ -171,6 +192,13 @@ impl SandboxBuilder {
         self
     }
 
+    /// Keeps what is refused to the sandbox's runs, for [`Sandbox::lesson`].
+    #[must_use]
+    pub fn learn(mut self) -> Self {
+        self.lessons = Lessons::kept();
+        self
+    }
+
     /// Keeps what was allowed for always there; see [`crate::approval::default_path`].
     #[must_use]
     pub fn approvals(mut self, store: ApprovalStore) -> Self {
@@ -203,8 +231,14 @@ impl SandboxBuilder {
         let kernel = self.kernel.unwrap_or_else(KernelFeatures::probe);
         let recorder = recorder(policy, self.log)?;
         let judge = Arc::new(self.judge);
-        let parts =
-            Parts { judge, kernel, launchers: LauncherCache::new(), recorder, approvals: self.approvals };
+        let parts = Parts {
+            judge,
+            kernel,
+            launchers: LauncherCache::new(),
+            recorder,
+            approvals: self.approvals,
+            lessons: self.lessons,
+        };
         Ok(Sandbox { parts: Arc::new(parts) })
     }
 }

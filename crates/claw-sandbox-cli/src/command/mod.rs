@@ -8,6 +8,7 @@ mod init;
 mod jsonl;
 mod judge;
 mod kernel;
+mod learn;
 mod lint;
 mod man;
 mod policy;
@@ -36,6 +37,7 @@ pub(crate) fn dispatch(command: Option<Command>) -> Outcome {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => check::explain(&args),
+        Command::Learn(args) => learn::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Audit(command) => audit::run(&command),
         Command::Lint(args) => lint::run(&args),

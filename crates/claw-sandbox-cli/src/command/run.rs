@@ -15,7 +15,7 @@ use claw_sandbox::{
 };
 
 use super::terminal::Terminal;
-use crate::args::RunArgs;
+use crate::args::{CommandArgs, PolicyArgs, RunArgs};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output;
@@ -84,7 +84,23 @@ fn sandbox(args: &RunArgs) -> Result<Sandbox, Failure> {
 }
 
 fn command(sandbox: &Sandbox, args: &RunArgs) -> Result<claw_sandbox::Command, Failure> {
-    let mut command = match (&args.command.shell, args.command.command.split_first()) {
+    let mut command = command_of(sandbox, &args.command, &args.policy)?;
+    if args.tty {
+        command.tty(terminal::size());
+    }
+    if let Some(timeout) = args.timeout {
+        command.timeout(timeout);
+    }
+    Ok(command)
+}
+
+/// The command that the arguments name, where they say.
+pub(super) fn command_of(
+    sandbox: &Sandbox,
+    args: &CommandArgs,
+    policy: &PolicyArgs,
+) -> Result<claw_sandbox::Command, Failure> {
+    let mut command = match (&args.shell, args.command.split_first()) {
         (Some(line), _) => sandbox.shell(line),
         (None, Some((program, arguments))) => {
             let mut command = sandbox.command(program);
@@ -93,15 +109,9 @@ fn command(sandbox: &Sandbox, args: &RunArgs) -> Result<claw_sandbox::Command, F
         }
         (None, None) => return Err(super::nothing_asked()),
     };
-    command.envs(super::variables(&args.command.env));
-    if let Some(directory) = &args.policy.cwd {
+    command.envs(super::variables(&args.env));
+    if let Some(directory) = &policy.cwd {
         command.current_dir(directory);
-    }
-    if args.tty {
-        command.tty(terminal::size());
-    }
-    if let Some(timeout) = args.timeout {
-        command.timeout(timeout);
     }
     Ok(command)
 }

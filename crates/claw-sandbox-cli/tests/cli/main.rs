@@ -7,6 +7,7 @@ mod bad_input;
 mod check;
 mod harness;
 mod jsonl;
+mod learn;
 mod policy_files;
 mod run;
 mod signals;

@@ -1,0 +1,39 @@
+//! `learn`: runs a command and says how the policy would have to change for what was refused.
+
+use claw_sandbox::{ErrorKind, Sandbox, Stdio};
+use std::io;
+use std::os::fd::AsFd as _;
+
+use crate::args::LearnArgs;
+use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
+use crate::output;
+
+/// Runs the command as the policy allows it, its output on standard error, and prints the change as a diff.
+pub(crate) fn run(args: &LearnArgs) -> Outcome {
+    let policy = super::policy::of_args(&args.policy)?;
+    let sandbox = Sandbox::builder(policy).learn().build()?;
+    let mut command = super::run::command_of(&sandbox, &args.command, &args.policy)?;
+    let stderr = io::stderr().as_fd().try_clone_to_owned();
+    let stderr =
+        stderr.map_err(|error| Failure::new(format_args!("standard error cannot be used: {error}")))?;
+    command.stdout(Stdio::from(stderr));
+    match command.status() {
+        Ok(_) => {}
+        // What the policy refuses is what is to be learnt.
+        Err(error) if error.kind() == ErrorKind::Denied => {
+            output::say(output::visible(error.to_string().as_bytes()))
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let lesson = sandbox.lesson();
+    for line in lesson.left() {
+        output::say(format_args!("not learnt: {}", output::visible(line.as_bytes())));
+    }
+    if lesson.is_empty() {
+        output::say("nothing was refused that a change of the policy would allow");
+    } else {
+        output::print(lesson)?;
+    }
+    Ok(Exit::Success)
+}
