@@ -42,6 +42,8 @@ pub enum Ending {
     OutputLimit(Stream),
     /// The run had more processes than its limit.
     ProcessLimit,
+    /// The run's processes together used more CPU time than its limit.
+    CpuLimit,
     /// The caller ended it.
     Killed,
 }

@@ -21,7 +21,7 @@ use crate::outcome::{Ending, Outcome, Stream, Sweep, SweepMethod, Usage};
 use crate::pump::{Progress, Pump};
 use crate::spawn::{ChildSpec, SpawnError, Streams, Supervision, resources};
 use crate::supervisor::{Denials, Desk};
-use crate::sweep::Sweeper;
+use crate::sweep::{CpuTimes, Sweeper};
 use crate::sys::child::{self, Child, Image, Stack};
 use crate::sys::fd::Bell;
 use crate::sys::pidfd;
@@ -30,6 +30,9 @@ use crate::terminal::{Input, Terminal};
 // How often a run's processes are counted where the kernel does not bound them. A fork bomb makes
 // a few hundred processes in that time.
 const COUNT_INTERVAL: Duration = Duration::from_millis(20);
+// How often the CPU time of a run with many processes is summed up: a fork bomb that is bounded by CPU time alone
+// is no worse for a tenth of a second.
+const CPU_INTERVAL: Duration = Duration::from_millis(100);
 // How often a run that should be dead is killed again: only what the session fallback finds can
 // have escaped the first time.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
@@ -89,6 +92,8 @@ pub(crate) fn serve(
             bell: &bell,
             sweeper,
             desk,
+            cpu_times: CpuTimes::new(),
+            cpu_look: Some(started),
         };
         let outcome = run.observe();
         // Back in the pool first: who waits for the end may start the next run at once.
@@ -175,6 +180,8 @@ struct Run<'a> {
     bell: &'a Bell,
     sweeper: &'a Sweeper<'a>,
     desk: Option<&'a io::Result<Arc<Desk>>>,
+    cpu_times: CpuTimes,
+    cpu_look: Option<Instant>,
 }
 
 // What a wait came to.
@@ -203,6 +210,8 @@ impl Run<'_> {
                 deadline = self.end(Ending::TimedOut, self.ending.is_some());
             } else if self.has_too_many_processes() {
                 deadline = self.end(Ending::ProcessLimit, true);
+            } else if self.has_used_its_cpu_time() {
+                deadline = self.end(Ending::CpuLimit, true);
             }
         }
     }
@@ -273,12 +282,25 @@ impl Run<'_> {
     fn next_look(&self, deadline: Option<Instant>) -> Option<Instant> {
         let count = self.supervision.processes.and_then(|_| Instant::now().checked_add(COUNT_INTERVAL));
         let input = self.input.as_ref().and_then(Input::next_look);
-        [deadline, count, input].into_iter().flatten().min()
+        let cpu = self.supervision.cpu.and_then(|_| Instant::now().checked_add(CPU_INTERVAL));
+        [deadline, count, input, cpu].into_iter().flatten().min()
     }
 
     fn has_too_many_processes(&self) -> bool {
         let limit = self.supervision.processes.filter(|_| self.ending.is_none());
         limit.is_some_and(|limit| self.sweeper.exceeds(self.child.id, self.started, limit))
+    }
+
+    fn has_used_its_cpu_time(&mut self) -> bool {
+        let Some(limit) = self.supervision.cpu.filter(|_| self.ending.is_none()) else { return false };
+        // Output wakes us more often than that.
+        if self.cpu_look.is_some_and(|last| last.elapsed() < CPU_INTERVAL) {
+            return false;
+        }
+        self.cpu_look = Some(Instant::now());
+        // A little later than the kernel, which tells a single process with SIGXCPU.
+        let limit = limit.saturating_add(CPU_INTERVAL);
+        self.sweeper.cpu_time(self.child.id, self.started, &mut self.cpu_times) > limit
     }
 
     // Waits for anything to happen and moves output.

@@ -67,6 +67,8 @@ pub(crate) struct Supervision {
     pub(crate) output: Option<u64>,
     /// Processes of the run, where no resource limit bounds them.
     pub(crate) processes: Option<u64>,
+    /// CPU time of all the run's processes together.
+    pub(crate) cpu: Option<Duration>,
     /// Whether what the run leaves behind may stay.
     pub(crate) detach: bool,
 }
@@ -74,7 +76,14 @@ pub(crate) struct Supervision {
 impl Default for Supervision {
     fn default() -> Self {
         // Long enough for a build tool to remove its temporary files, short enough for a person.
-        Self { time: None, grace: Duration::from_secs(2), output: None, processes: None, detach: false }
+        Self {
+            time: None,
+            grace: Duration::from_secs(2),
+            output: None,
+            processes: None,
+            cpu: None,
+            detach: false,
+        }
     }
 }
 

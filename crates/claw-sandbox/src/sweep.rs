@@ -5,6 +5,7 @@
 //! in the main process's group or session are found, and the outcome says so.
 #![forbid(unsafe_code)]
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -88,6 +89,9 @@ impl ProcessTable {
     }
 }
 
+/// By process id: what earlier processes of this id used, and the last one.
+pub(crate) type CpuTimes = HashMap<Pid, (Duration, Duration)>;
+
 /// Reaches the processes of the runs of one run thread. It cannot leave that thread.
 #[derive(Debug)]
 pub(crate) struct Sweeper<'a> {
@@ -148,6 +152,24 @@ impl<'a> Sweeper<'a> {
         members.retain(|member| is_alive(*member));
         members.push(leader);
         members.iter().map(|member| table.tasks_of(*member)).sum::<u64>() > limit
+    }
+
+    /// Notes the CPU time of each of the run's processes in `seen`; returns the sum of all that were ever seen.
+    ///
+    /// What a process used between the last look and its end is missing, so the sum is never too high.
+    pub(crate) fn cpu_time(&self, leader: Pid, started: Instant, seen: &mut CpuTimes) -> Duration {
+        let mut members = self.members(leader, started).unwrap_or_default();
+        members.push(leader);
+        for member in members {
+            let now = pidfd::cpu_time(member).unwrap_or_default();
+            let (former, last) = seen.entry(member).or_default();
+            if now < *last {
+                // The id has passed on to another process, or its time is not known any more.
+                *former = former.saturating_add(*last);
+            }
+            *last = now;
+        }
+        seen.values().map(|(former, last)| former.saturating_add(*last)).sum()
     }
 
     // The ids of new tasks are given out in turn, and the unreaped leader still holds its own: when

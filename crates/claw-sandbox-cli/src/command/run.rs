@@ -158,6 +158,7 @@ fn say_why(ended: &Ended) {
         }
         Ending::OutputLimit(_) => output::say("the run was ended: standard error grew beyond its limit"),
         Ending::ProcessLimit => output::say("the run was ended: it had more processes than its limit"),
+        Ending::CpuLimit => output::say("the run was ended: it used more CPU time than its limit"),
         _ => {}
     }
 }

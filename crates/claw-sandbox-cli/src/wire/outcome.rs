@@ -69,6 +69,7 @@ const fn ending(ending: Ending) -> &'static str {
         Ending::OutputLimit(Stream::Stdout) => "stdout-limit",
         Ending::OutputLimit(_) => "stderr-limit",
         Ending::ProcessLimit => "process-limit",
+        Ending::CpuLimit => "cpu-limit",
         Ending::Killed => "killed",
         _ => "exited",
     }

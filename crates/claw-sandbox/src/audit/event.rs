@@ -230,6 +230,7 @@ const fn ending(ending: Ending) -> &'static str {
         Ending::OutputLimit(Stream::Stdout) => "stdout-limit",
         Ending::OutputLimit(Stream::Stderr) => "stderr-limit",
         Ending::ProcessLimit => "process-limit",
+        Ending::CpuLimit => "cpu-limit",
         Ending::Killed => "killed",
     }
 }

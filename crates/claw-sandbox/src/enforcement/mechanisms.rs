@@ -136,7 +136,9 @@ fn sweep(kernel: &KernelFeatures) -> State {
 fn limits(confinement: &Confinement) -> State {
     let unenforced = crate::limits::unenforced(&confinement.limits);
     if unenforced.is_empty() {
-        return enforced("resource limits of each process; time, output and processes are supervised");
+        return enforced(
+            "resource limits of each process; time, output, processes and the CPU time of all of them are supervised",
+        );
     }
     let names: Vec<String> = unenforced.into_iter().map(String::from).collect();
     missing(

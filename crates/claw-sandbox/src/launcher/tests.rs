@@ -610,6 +610,19 @@ fn a_stream_that_the_run_closes_ends_before_the_run() {
 }
 
 #[test]
+fn cpu_time_is_that_of_all_processes_together() {
+    // None of them comes near the limit by itself, and the main process uses none.
+    let line =
+        "i=0; while [ $i -lt 8 ]; do setsid timeout 20 sh -c 'while :; do :; done' & i=$((i+1)); done; wait";
+    let mut spec = sh(line);
+    spec.supervision.cpu = Some(Duration::from_secs(2));
+    assert_eq!(run(spec).ending, Ending::CpuLimit);
+    let mut spec = sh("sleep 0.5");
+    spec.supervision.cpu = Some(Duration::from_secs(2));
+    assert_eq!(run(spec).ending, Ending::Exited);
+}
+
+#[test]
 fn too_many_processes_end_the_run_where_the_kernel_does_not_bound_them() {
     let mut spec = sh("i=0; while [ $i -lt 60 ]; do sleep 1000 & i=$((i+1)); done; wait");
     spec.supervision.processes = Some(20);

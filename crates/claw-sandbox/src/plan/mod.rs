@@ -180,6 +180,7 @@ fn supervision(confinement: &Confinement) -> Supervision {
             ProcessBound::Supervised(limit) => Some(limit),
             ProcessBound::None | ProcessBound::Kernel => None,
         },
+        cpu: limits.cpu,
         detach: confinement.detach,
         ..Supervision::default()
     }

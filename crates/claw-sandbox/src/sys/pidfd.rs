@@ -40,6 +40,16 @@ pub(crate) fn open_thread(thread: Pid) -> nix::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
+/// The CPU time that a process has used, with all of its threads. `None` when it is gone.
+pub(crate) fn cpu_time(process: Pid) -> Option<Duration> {
+    // The clock of a process by its id (MAKE_PROCESS_CPUCLOCK and CPUCLOCK_SCHED in linux/posix-timers.h).
+    let clock = (!process.as_raw() << 3) | 2;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one timespec, which lives for the whole call.
+    Errno::result(unsafe { libc::clock_gettime(clock, &raw mut time) }).ok()?;
+    Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
+}
+
 /// Takes the status of a child that has ended or waits until it ends.
 ///
 /// Fails with `ECHILD` when somebody else in this process took it.
