@@ -8,6 +8,7 @@ mod check;
 mod harness;
 mod jsonl;
 mod learn;
+mod network;
 mod policy_files;
 mod run;
 mod signals;
