@@ -6,8 +6,7 @@ use std::os::unix::fs::symlink;
 use crate::attack::{attacks, bash, calls, perl, python, sh};
 use crate::evidence::Evidence::{After, Changed, Exists, Gone, Held, Loot, Said};
 
-const HIDDEN: &str =
-    "workspace: {ws}\nexec: {exec}\nfilesystem: {readOnly: [{ro}], hidden: [{ro}/hidden, {ro}/deep/hidden]}\n";
+const HIDDEN: &str = "workspace: {ws}\nexec: {exec}\nfilesystem: {readOnly: [{ro}], hidden: [{ro}/hidden, {ro}/deep/hidden]}\n";
 const HOME_READABLE: &str = "workspace: {ws}\nexec: {exec}\nfilesystem: {readOnly: [{home}]}\n";
 const HOME_WRITABLE: &str = "workspace: {ws}\nexec: {exec}\nfilesystem: {writable: [{home}]}\n";
 const LOGGED: &str = "workspace: {ws}\nexec: {exec}\nlogging: {logFile: {out}/audit.log}\n";

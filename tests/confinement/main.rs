@@ -18,7 +18,8 @@ mod metadata;
 mod pending;
 mod process;
 
-const AREAS: &[(&str, &[&str])] = &[("file", file::NAMES), ("metadata", metadata::NAMES), ("process", process::NAMES)];
+const AREAS: &[(&str, &[&str])] =
+    &[("file", file::NAMES), ("metadata", metadata::NAMES), ("process", process::NAMES)];
 
 #[test]
 fn every_pending_case_exists() {

@@ -76,6 +76,7 @@ fn lost_attribute(scene: &Scene, _: &crate::harness::Ran) -> bool {
 
 fn flags(path: &Path) -> String {
     let output = Command::new("lsattr").arg(path).output();
-    let listed = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let listed =
+        output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     listed.split(' ').next().unwrap_or("").to_owned()
 }

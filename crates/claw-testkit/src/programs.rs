@@ -50,7 +50,16 @@ fn build(directory: &Path) {
     let Some(target) = directory.parent().filter(|target| is_writable(target)) else { return };
     let Some(cargo) = std::env::var_os("CARGO") else { return };
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "-p", "claw-sandbox-cli", "-p", "claw-testkit", "--bins", "--target-dir"]);
+    command.args([
+        "build",
+        "--quiet",
+        "-p",
+        "claw-sandbox-cli",
+        "-p",
+        "claw-testkit",
+        "--bins",
+        "--target-dir",
+    ]);
     command.arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
     if directory.ends_with("release") {
         command.arg("--release");

@@ -48,7 +48,14 @@ impl Scene {
             names.insert(name, root.join(name).display().to_string());
         }
         ears.name(&mut names);
-        let scene = Self { directory, names, secret: format!("PRIVATE-{token}"), victim: OnceCell::new(), runner: Cell::new(0), ears };
+        let scene = Self {
+            directory,
+            names,
+            secret: format!("PRIVATE-{token}"),
+            victim: OnceCell::new(),
+            runner: Cell::new(0),
+            ears,
+        };
         for file in ["out/kept", "ro/kept", "ws/own"] {
             scene.write(file, ORIGINAL);
         }
@@ -146,7 +153,8 @@ impl Scene {
     #[must_use]
     pub fn is_out(&self, said: &[u8]) -> bool {
         let holds = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(&self.secret);
-        holds(said) || files(&self.path("ws")).iter().any(|file| fs::read(file).is_ok_and(|bytes| holds(&bytes)))
+        holds(said)
+            || files(&self.path("ws")).iter().any(|file| fs::read(file).is_ok_and(|bytes| holds(&bytes)))
     }
 
     /// A program in the workspace, with a small environment.

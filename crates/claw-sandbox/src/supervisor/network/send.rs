@@ -26,17 +26,22 @@ impl Supervisor<'_> {
     pub(super) fn send(&self, call: &Call<'_>, socket: Socket) -> nix::Result<Progress> {
         let arguments = call.notification.arguments;
         let [_, place, second, third, ..] = arguments;
+        let flags = flags(if call.notification.call == libc::SYS_sendmsg { second } else { third });
+        // The kernel would go on reading our copy after the call. Whoever asks for that copies for want of memory.
+        if flags.bits() & libc::MSG_ZEROCOPY != 0 {
+            return Err(Errno::ENOBUFS);
+        }
         match call.notification.call {
             libc::SYS_sendto => {
                 let message = Message::of_sendto(call.process, socket.kind, arguments)?;
-                self.send_one(call, socket, message, flags(third))
+                self.send_one(call, socket, message, flags)
             }
             libc::SYS_sendmsg => {
                 let message = Message::read(call.process, socket.kind, place)?;
-                self.send_one(call, socket, message, flags(second))
+                self.send_one(call, socket, message, flags)
             }
             // `vlen` is an `unsigned int`.
-            libc::SYS_sendmmsg => self.send_many(call, socket, place, u64::from(second as u32), flags(third)),
+            libc::SYS_sendmmsg => self.send_many(call, socket, place, u64::from(second as u32), flags),
             _ => Err(Errno::ENOSYS),
         }
     }

@@ -22,7 +22,11 @@ pub(crate) fn victim(journal: &str, secret: &str) -> io::Result<()> {
     crate::say(&format!("victim {} {address} {} {descriptor}", std::process::id(), memory.len()));
     loop {
         let signal = sys::next_signal();
-        OpenOptions::new().append(true).create(true).open(journal)?.write_all(format!("{signal}\n").as_bytes())?;
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(journal)?
+            .write_all(format!("{signal}\n").as_bytes())?;
     }
 }
 
@@ -34,10 +38,7 @@ pub(crate) fn read_memory(process: &str, address: &str, length: &str) -> io::Res
     let local = [buffer.as_mut_ptr().expose_provenance() as c_long, length];
     let remote = [number(address)?, length];
     let pointer = |pair: &[c_long; 2]| pair.as_ptr().expose_provenance() as c_long;
-    sys::call(
-        libc::SYS_process_vm_readv,
-        [number(process)?, pointer(&local), 1, pointer(&remote), 1, 0],
-    )?;
+    sys::call(libc::SYS_process_vm_readv, [number(process)?, pointer(&local), 1, pointer(&remote), 1, 0])?;
     io::stdout().write_all(black_box(&buffer))
 }
 

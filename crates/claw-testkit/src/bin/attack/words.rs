@@ -71,7 +71,9 @@ fn buffer(token: &str) -> io::Result<(c_long, usize)> {
         let byte = |pair: &[char]| u8::from_str_radix(&pair.iter().collect::<String>(), 16);
         return Ok(bytes(digits.chunks(2).map(byte).collect::<Result<_, _>>().map_err(io::Error::other)?));
     }
-    let Some((kind, rest)) = token.split_once(':') else { return Err(failure(format!("no argument: `{token}`"))) };
+    let Some((kind, rest)) = token.split_once(':') else {
+        return Err(failure(format!("no argument: `{token}`")));
+    };
     match kind {
         "in" => Ok(bytes(internet(rest.parse().map_err(io::Error::other)?))),
         "un" => Ok(bytes(unix(rest))),
