@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::policy;
+use super::{policy, skip};
 use crate::harness::{Place, User};
 
 fn python(place: &Place, rules: &str, script: &str) -> crate::harness::Ran {
@@ -17,7 +17,7 @@ fn python(place: &Place, rules: &str, script: &str) -> crate::harness::Ran {
 #[test]
 fn curl_reaches_an_http_server_that_is_named() {
     if Command::new("curl").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no curl");
+        skip("there is no curl");
         return;
     }
     let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -65,7 +65,7 @@ a.sendto(data + b'-BACK', peer)
 print(b.recv(20).decode())
 ";
     if TcpListener::bind("[::1]:0").is_err() {
-        eprintln!("skipped: there is no IPv6 here");
+        skip("there is no IPv6 here");
         return;
     }
     for user in User::all() {
