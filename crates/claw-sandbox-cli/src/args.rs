@@ -83,7 +83,8 @@ pub(crate) struct RunArgs {
     ///
     /// What is typed here goes there as it is, and what the command writes, on either stream, comes out of
     /// standard output. Without it the command has no controlling terminal, and on the terminal that it is
-    /// called from it can write and read but not type.
+    /// called from it can write and read but not type. Nobody can be asked meanwhile (`exec.ask`): a question is
+    /// a denial.
     #[arg(long)]
     pub(crate) tty: bool,
     #[command(flatten)]

@@ -69,7 +69,10 @@ fn sandbox(args: &RunArgs) -> Result<Sandbox, Failure> {
     let mut builder = Sandbox::builder(policy).one_shot();
     // A policy that never asks needs no terminal and no store.
     if asks {
-        if let Some(terminal) = Terminal::open() {
+        // Under `--tty` what is typed goes to the command, and a question could not be told from its output.
+        if !args.tty
+            && let Some(terminal) = Terminal::open()
+        {
             builder = builder.approver(Arc::new(terminal));
         }
         if let Some(path) = approval::default_path() {
