@@ -1,4 +1,4 @@
-//! What the sandbox costs a running program: opens, stats, and spawns of `/bin/true` inside it, against the same program bare and
+//! What the sandbox costs a running program: opens to read and to write, stats, and spawns of `/bin/true` inside it, against the same program bare and
 //! against the floor (a process under ten Landlock rules and a filter of 60 instructions).
 //!
 //! The program is this benchmark itself, started again with a mode as its argument. Prints ratios; never fails.
@@ -39,9 +39,12 @@ fn main() {
     let program = std::env::current_exe().unwrap();
     let sandbox =
         Sandbox::new(policy_from_yaml(&policy(tree.path(), &program), tree.path()).unwrap()).unwrap();
-    for (operation, floor_aim, bare_aim) in
-        [("open", Some(1.10), None), ("stat", None, Some(1.05)), ("spawn", None, Some(1.30))]
-    {
+    for (operation, floor_aim, bare_aim) in [
+        ("open", Some(1.10), None),
+        ("write", None, None),
+        ("stat", None, Some(1.05)),
+        ("spawn", None, Some(1.30)),
+    ] {
         let mut inside = Vec::new();
         let mut floors = Vec::new();
         let mut bare = Vec::new();
@@ -80,6 +83,8 @@ fn work(operation: &str, file: &str) {
     for _ in 0..calls {
         match operation {
             "open" => drop(std::fs::File::open(file).unwrap()),
+            // Made by the broker, as everything that may change a file.
+            "write" => drop(std::fs::File::options().write(true).open(file).unwrap()),
             "stat" => drop(std::fs::metadata(file).unwrap()),
             _ => assert!(Command::new("/bin/true").status().unwrap().success()),
         }

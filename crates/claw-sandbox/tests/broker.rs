@@ -328,6 +328,31 @@ fn clean(scene: &Scene, output: &str) -> String {
 }
 
 #[test]
+fn denied_calls_are_recorded_and_allowed_ones_when_asked_for() {
+    for audited in [false, true] {
+        let scene = Scene::new();
+        let log = scene.path.join("log");
+        let text = format!(
+            "workspace: {}\nexec: {{security: full}}\nlogging: {{logFile: {}, auditFileAccess: {audited}}}\n",
+            scene.workspace().display(),
+            log.display(),
+        );
+        let sandbox = Sandbox::new(policy_from_yaml(&text, scene.workspace()).unwrap()).unwrap();
+        let script = scene.script("echo evil > .git/config; echo fine > allowed; cat file");
+        sandbox.command("/bin/bash").arg(script).current_dir(scene.workspace()).output().unwrap();
+        let log = fs::read_to_string(log).unwrap();
+        let of = |name: &str, decision: &str| {
+            let decision = format!("\"decision\":\"{decision}\"");
+            let lines = log.lines().filter(|line| line.contains("file.descendant"));
+            lines.filter(|line| line.contains(&decision) && line.contains(name)).count()
+        };
+        assert_eq!(of("/.git/config", "deny"), 1, "{log}");
+        assert_eq!(of("/allowed", "allow"), usize::from(audited), "{log}");
+        assert_eq!(of("/w/file", "allow"), 0, "{log}");
+    }
+}
+
+#[test]
 fn a_caller_without_a_right_gets_none_from_the_broker() {
     let scene = Scene::new();
     fs::write(scene.path.join("other"), "original").unwrap();

@@ -62,7 +62,7 @@ impl Linter<'_> {
                 let message = format!("`{name}` is given up: commands may read and write anything");
                 self.warn("lint.degrade", rule, message, help);
             }
-            // What the built-in profile gives up too: no mechanism holds them on every machine.
+            // No mechanism holds them on every machine.
             Guarantee::ProtectedPaths | Guarantee::Metadata | Guarantee::ExecArguments => {
                 let message = format!("`{name}` is given up: only the decision before the run holds it");
                 self.note("lint.degrade", rule, message, help);

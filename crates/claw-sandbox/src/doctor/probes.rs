@@ -25,7 +25,8 @@ const RAN: &str = "ran";
 
 const LOADER_GAP: &str = "the kernel needs the right to execute the dynamic loader for every program, and the loader \
      runs whatever it can read; only a look at each exec could tell";
-const METADATA_GAP: &str = "Landlock does not cover chmod, chown, timestamps and attributes";
+const METADATA_GAP: &str =
+    "Landlock does not cover metadata, and the probes run without the supervisor whose broker does";
 
 macro_rules! probes {
     ($($name:literal $guarantee:ident $gap:expr, $attempt:literal => $run:expr;)*) => {
