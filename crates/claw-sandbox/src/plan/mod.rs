@@ -131,8 +131,8 @@ impl LaunchPlan {
 }
 
 // States where AF_UNIX sockets may be, where somebody asks.
-fn open_sockets(spec: &mut ChildSpec, confinement: &Confinement, launcher: &Launcher) {
-    if let Some(watch) = spec.watch.as_mut().filter(|_| !confinement.network.is_empty()) {
+fn open_sockets(spec: &mut ChildSpec, confinement: &Arc<Confinement>, launcher: &Launcher) {
+    if let Some(watch) = spec.watch.as_mut() {
         let temporary = launcher.temporary().map(TemporaryDirectory::path);
         watch.sockets = SocketPlaces::of(confinement, temporary);
     }

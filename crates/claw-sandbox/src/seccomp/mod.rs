@@ -24,7 +24,7 @@ use seccompiler::{
 };
 
 use crate::KernelFeatures;
-use crate::enforcement::{has_supervisor, is_gated};
+use crate::enforcement::{has_supervisor, is_gated, is_supervised};
 use table::{ArgumentRule, Call, Group, Operation, Test, When};
 
 /// What happens to a system call.
@@ -51,7 +51,7 @@ impl From<Verdict> for u32 {
 /// Which program a run gets.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct SeccompSpec {
-    /// Whether AF_UNIX sockets may connect: only where Landlock rules on their paths (ABI 9).
+    /// Whether AF_UNIX sockets may connect: where Landlock rules on their paths (ABI 9), or the supervisor does.
     pub(crate) unix_connect: bool,
     /// Which sockets may be made beside AF_UNIX ones.
     pub(crate) sockets: Sockets,
@@ -89,7 +89,7 @@ impl SeccompSpec {
     /// The program for a confinement.
     pub(crate) fn of(confinement: &Confinement, kernel: &KernelFeatures) -> Self {
         Self {
-            unix_connect: kernel.used_abi() >= 9,
+            unix_connect: kernel.used_abi() >= 9 || is_supervised(confinement, kernel),
             sockets: if is_gated(confinement, kernel) {
                 Sockets {
                     tcp: confinement.may_connect(Protocol::Tcp),

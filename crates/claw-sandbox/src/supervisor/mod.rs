@@ -30,7 +30,7 @@ use nix::sys::signal::SigSet;
 use nix::unistd::{Pid, gettid};
 
 use crate::KernelFeatures;
-use crate::enforcement::{is_gated, is_supervised};
+use crate::enforcement::is_supervised;
 use crate::seccomp::notify::{Notified, When, compile};
 use crate::sys::notify::{Listener, Notification};
 use files::{Links, Made};
@@ -55,9 +55,9 @@ const EXECS: [Notified; 2] = [
 /// The calls that are asked about under `confinement`; none where no supervisor is needed or can be had.
 pub(crate) fn calls(confinement: &Confinement, kernel: &KernelFeatures) -> Vec<Notified> {
     let execs = is_supervised(confinement, kernel).then_some(EXECS);
-    let network = is_gated(confinement, kernel).then(|| network::calls(confinement));
+    let network = network::calls(confinement, kernel);
     let files = file_calls(confinement, kernel);
-    execs.into_iter().flatten().chain(network.into_iter().flatten()).chain(files).collect()
+    execs.into_iter().flatten().chain(network).chain(files).collect()
 }
 
 /// Whether some of the calls are made by the supervisor's hands.

@@ -23,6 +23,8 @@ use nix::sys::socket::{Backlog, Shutdown, SockaddrStorage, bind, connect, listen
 use super::oversight::{NetworkAttempt, NetworkVerdict, Purpose};
 use super::process::Process;
 use super::{Supervisor, Watch};
+use crate::KernelFeatures;
+use crate::enforcement::{is_gated, is_supervised};
 use crate::seccomp::notify::{Notified, When};
 use crate::sys::notify::{Answer, Notification};
 use crate::sys::socket::disconnect;
@@ -30,8 +32,10 @@ use address::Address;
 use socket::{Kind, Socket};
 pub(super) use worker::Workers;
 
+const CONNECT: Notified = Notified { call: libc::SYS_connect, when: When::Always };
+
 const ALWAYS: [Notified; 3] = [
-    Notified { call: libc::SYS_connect, when: When::Always },
+    CONNECT,
     Notified { call: libc::SYS_bind, when: When::Always },
     Notified { call: libc::SYS_listen, when: When::Always },
 ];
@@ -44,10 +48,17 @@ const DATAGRAMS: [Notified; 3] = [
     Notified { call: libc::SYS_sendmmsg, when: When::Always },
 ];
 
-/// The calls that are asked about under a confinement with network rules.
-pub(crate) fn calls(confinement: &Confinement) -> impl Iterator<Item = Notified> {
-    let datagrams = confinement.may_connect(Protocol::Udp).then_some(DATAGRAMS);
-    ALWAYS.into_iter().chain(datagrams.into_iter().flatten())
+/// The calls that are asked about.
+///
+/// Without network rules there are AF_UNIX sockets only. What they are bound to is a file, which Landlock rules on;
+/// what they connect to it does not know before ABI 9.
+pub(super) fn calls(confinement: &Confinement, kernel: &KernelFeatures) -> Vec<Notified> {
+    if is_gated(confinement, kernel) {
+        let datagrams = confinement.may_connect(Protocol::Udp).then_some(DATAGRAMS);
+        return ALWAYS.into_iter().chain(datagrams.into_iter().flatten()).collect();
+    }
+    let asks = is_supervised(confinement, kernel) && kernel.used_abi() < 9;
+    asks.then_some(CONNECT).into_iter().collect()
 }
 
 /// What a call came to, or who will answer it.

@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use claw_policy::{Access, Confinement, Root};
@@ -22,30 +22,33 @@ use crate::landlock::PreparedRuleset;
 use crate::ruleset::RulesetPlan;
 use crate::sys::caps;
 
-/// Where a run may make AF_UNIX sockets and connect to them.
+/// Where a run may make AF_UNIX sockets and connect to them: nowhere by default.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SocketPlaces {
-    open: Vec<PathBuf>,
-    closed: Vec<PathBuf>,
-    // The same in the kernel's terms, for making them.
-    plan: Option<Arc<RulesetPlan>>,
+    confinement: Option<Arc<Confinement>>,
+    temporary: Option<Arc<Path>>,
 }
 
 impl SocketPlaces {
     /// The writable trees of a confinement, and its private temporary directory.
-    pub(crate) fn of(confinement: &Confinement, temporary: Option<&Path>) -> Self {
-        let is_tree = |root: &&Root| root.access == Access::Write && root.path.is_dir();
-        let writable = || confinement.roots.iter().filter(is_tree);
-        Self {
-            open: writable().map(|root| root.path.clone()).chain(temporary.map(Path::to_owned)).collect(),
-            closed: writable().flat_map(|root| root.except.iter().cloned()).collect(),
-            plan: Some(Arc::new(RulesetPlan::of_sockets(writable(), temporary))),
-        }
+    pub(crate) fn of(confinement: &Arc<Confinement>, temporary: Option<&Path>) -> Self {
+        Self { confinement: Some(Arc::clone(confinement)), temporary: temporary.map(Arc::from) }
+    }
+
+    fn trees(&self) -> impl Iterator<Item = &Root> {
+        let roots = self.confinement.iter().flat_map(|confinement| &confinement.roots);
+        roots.filter(|root| root.access == Access::Write)
     }
 
     fn hold(&self, path: &Path) -> bool {
-        self.open.iter().any(|tree| path.starts_with(tree))
-            && !self.closed.iter().any(|tree| path.starts_with(tree))
+        let is_closed = self.trees().flat_map(|root| &root.except).any(|closed| path.starts_with(closed));
+        let mut open = self.trees().map(|root| &*root.path).chain(self.temporary.as_deref());
+        !is_closed && open.any(|tree| path.starts_with(tree))
+    }
+
+    // The same in the kernel's terms, for making them.
+    fn plan(&self) -> RulesetPlan {
+        RulesetPlan::of_sockets(self.trees().filter(|root| root.path.is_dir()), self.temporary.as_deref())
     }
 }
 
@@ -75,7 +78,7 @@ impl Supervisor<'_> {
 
     pub(super) fn bind_unix(&self, call: &Call<'_>, socket: Socket, path: &[u8]) -> nix::Result<Progress> {
         let (cwd, mask) = (call.process.directory()?, call.process.umask()?);
-        let plan = call.watch.sockets.plan.clone().ok_or(Errno::EACCES)?;
+        let plan = call.watch.sockets.plan();
         let path = path.to_vec();
         self.still(call)?;
         // The path is looked up by the kernel while it makes the socket, so the kernel has to judge it: the thread
