@@ -2,7 +2,8 @@
 //!
 //! A tree lives in one temporary directory `T`: `T/ws` is the workspace, `T/ro` a read-only root with the
 //! writable root `T/ro/rw` inside, `T/rw` another writable root with the read-only root `T/rw/ro` left out
-//! (Landlock cannot express it), and `T/out` lies outside. Names are few, so that operations collide.
+//! (Landlock cannot express it), and `T/out` lies outside. Names are few, so that operations collide; some of them may be
+//! protected or hidden wherever they are, which the broker holds.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -37,6 +38,8 @@ pub struct Rules {
     pub nested: bool,
     /// Whether `rw` is granted.
     pub writable: bool,
+    /// Whether names inside of the writable trees are protected, hidden or read-only.
+    pub guarded: bool,
 }
 
 /// An operation on paths relative to the tree.
@@ -64,8 +67,8 @@ pub struct Case {
 /// Random cases.
 pub fn cases() -> impl Strategy<Value = Case> {
     let items = prop::collection::vec(item(), 0..10);
-    let rules = (any::<bool>(), any::<bool>(), any::<bool>())
-        .prop_map(|(read_only, nested, writable)| Rules { read_only, nested, writable });
+    let rules = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>())
+        .prop_map(|(read_only, nested, writable, guarded)| Rules { read_only, nested, writable, guarded });
     (items, rules, prop::collection::vec(operation(), 1..12)).prop_map(|(items, rules, operations)| Case {
         items,
         rules,
@@ -97,7 +100,8 @@ fn relative() -> impl Strategy<Value = String> {
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
-    let one = prop::sample::select(&["read", "write", "create", "delete", "list", "mkdir", "symlink"][..]);
+    let one =
+        prop::sample::select(&["read", "write", "create", "delete", "list", "mkdir", "symlink", "chmod"][..]);
     let two = prop::sample::select(&["rename", "hardlink"][..]);
     prop_oneof![
         4 => (one, path()).prop_map(|(action, path)| Operation { action, path, to: None }),
@@ -146,10 +150,11 @@ pub fn policy(root: &Path, case: &Case, program: &Path) -> String {
     }
     let list = |paths: &[PathBuf]| serde_json::to_string(paths).unwrap();
     format!(
-        "workspace: {}\nexec:\n  allowlist:\n    - path: {}\nfilesystem:\n  readOnly: {}\n  writable: {}\n  protected: none\nlogging:\n  auditCommands: false\n",
+        "workspace: {}\nexec:\n  allowlist:\n    - path: {}\nfilesystem:\n  readOnly: {}\n  writable: {}\n  {}\nlogging:\n  auditCommands: false\n",
         root.join("ws").display(),
         program.display(),
         list(&read_only),
         list(&writable),
+        if case.rules.guarded { "protected: [b]\n  hidden: [f]" } else { "protected: none" },
     )
 }
