@@ -18,6 +18,10 @@ pub(crate) fn answer(decision: &Decision) -> String {
 pub(crate) fn explanation(explanation: &Explanation) -> String {
     let mut text = reasons(&explanation.decision);
     match explanation.deciding.as_slice() {
+        // Where several say the same, taking one away changes nothing.
+        [] if wire::reasons(&explanation.decision).iter().any(|reason| reason.rule.is_some()) => {
+            text += "decided by: no single rule: without the one above the answer is the same\n";
+        }
         [] => text += "decided by: no rule\n",
         rules => {
             for rule in rules {

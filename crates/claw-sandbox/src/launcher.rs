@@ -62,6 +62,15 @@ pub(crate) struct Launcher {
     temporary: Option<TemporaryDirectory>,
     calls: Arc<[Notified]>,
     hands: Option<Hands>,
+    // Dismissed when there is nothing left to guard.
+    guardian: Mutex<Option<Guardian>>,
+}
+
+// What a launcher thread has made when it has restricted itself.
+#[derive(Debug)]
+struct Ready {
+    hands: Option<Hands>,
+    guardian: Option<Guardian>,
 }
 
 /// A run thread is asked for by sending where it should go, and its half of the supervision.
@@ -94,10 +103,21 @@ impl Launcher {
             temporary,
             calls,
             hands: None,
+            guardian: Mutex::new(None),
         };
         let ready = is_ready.recv().map_err(|_| SpawnError::LauncherEnded)?;
-        launcher.hands = ready.map_err(SpawnError::Restrict)?;
+        let Ready { hands, guardian } = ready.map_err(SpawnError::Restrict)?;
+        launcher.hands = hands;
+        launcher.guardian = Mutex::new(guardian);
         Ok(launcher)
+    }
+
+    /// Leaves nothing behind outside of this process's memory and threads. No run may start afterwards.
+    pub(crate) fn finish(&self) {
+        drop(self.guardian.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(temporary) = &self.temporary {
+            temporary.remove();
+        }
     }
 
     /// The private temporary directory.
@@ -195,20 +215,19 @@ fn launch(
     restrictions: Restrictions,
     orders: &Receiver<Order>,
     pool: &Arc<Pool>,
-    ready: &Sender<Result<Option<Hands>, String>>,
+    ready: &Sender<Result<Ready, String>>,
 ) {
     // Handlers of this program must not run on our threads, nor in a child that shares our memory.
     let blocked = SigSet::all().thread_block().map_err(|errno| format!("signals cannot be blocked: {errno}"));
     // Without /proc the sweep is blind but still works.
     let table = ProcessTable::open().ok().map(Arc::new);
     let Restrictions { domain, filters, scope, calls, guarded } = restrictions;
-    let mut guardian = None;
     let restricted = blocked.and_then(|()| domain()).and_then(|()| {
-        guardian = post_guardian(guarded)?;
+        let guardian = post_guardian(guarded)?;
         // Restricted as far as files go, so that they can make the calls that the filters would ask about.
         let hands = supervisor::needs_hands(&calls).then(Hands::start).transpose();
         let hands = hands.map_err(|error| format!("no thread can be made for calls on files: {error}"))?;
-        filters().map(|()| hands)
+        filters().map(|()| Ready { hands, guardian })
     });
     let is_restricted = restricted.is_ok();
     // Nobody listens any more when the caller is gone.
@@ -229,8 +248,6 @@ fn launch(
     for thread in threads {
         let _ = thread.join();
     }
-    // Dismissed when there is nothing left to guard.
-    drop(guardian);
 }
 
 fn post_guardian(guarded: bool) -> Result<Option<Guardian>, String> {

@@ -157,10 +157,10 @@ impl Sandbox {
     }
 
     /// The last act before this process ends: removes the private temporary directories of the runs, which must have
-    /// ended. Memory and threads are left to the kernel, which takes them back in one go; to drop a sandbox instead
+    /// ended, and dismisses the guardians. Memory and threads are left to the kernel, which takes them back in one go; to drop a sandbox instead
     /// ends its threads one by one and frees each rule of its policy.
     pub fn finish(self) {
-        self.parts.launchers.remove_temporaries();
+        self.parts.launchers.finish();
         std::mem::forget(self);
     }
 

@@ -7,7 +7,6 @@ use claw_policy::Confinement;
 
 use super::Launcher;
 use crate::spawn::SpawnError;
-use crate::temporary::TemporaryDirectory;
 
 // A launcher is a thread, a few descriptors and a temporary directory. An agent uses one or two
 // policies; sub-agents have their own.
@@ -68,10 +67,10 @@ impl LauncherCache {
         Ok(Found { launcher, is_fresh: true })
     }
 
-    /// Removes what the launchers keep on the disk. None of them may start a run afterwards.
-    pub(crate) fn remove_temporaries(&self) {
+    /// Finishes every launcher. None of them may start a run afterwards.
+    pub(crate) fn finish(&self) {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.iter().filter_map(|entry| entry.launcher.temporary()).for_each(TemporaryDirectory::remove);
+        entries.iter().for_each(|entry| entry.launcher.finish());
     }
 
     /// Forgets `launcher`, so that the next run under its confinement makes a new one.

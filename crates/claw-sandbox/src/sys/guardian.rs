@@ -59,6 +59,12 @@ impl Guardian {
     }
 }
 
+impl std::fmt::Debug for Guardian {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Guardian")
+    }
+}
+
 impl Drop for Guardian {
     fn drop(&mut self) {
         // Fails when a guardian without proof has ended already.

@@ -126,7 +126,11 @@ impl<'a> Judge<'a> {
     /// What runs, or what it does, depends on values that the text does not tell.
     fn unknown(&mut self, scope: &Scope<'_>, span: Span, message: impl Into<String>) {
         let reason = Reason::new(Code::ShellOpaque, message).at(scope.span(span));
-        self.findings.miss(None, reason.with_change("set exec.ask to on-miss"));
+        self.findings.miss(
+            None,
+            reason
+                .with_change("write it out as plain words, or set exec.ask to on-miss to be asked about it"),
+        );
     }
 
     fn opaque(&mut self, scope: &Scope<'_>, opaque: &Opaque) {
