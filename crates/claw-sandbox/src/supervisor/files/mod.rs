@@ -70,12 +70,13 @@ type Result<T> = std::result::Result<T, Refusal>;
 
 impl Supervisor<'_> {
     pub(super) fn answer_file(&self, notification: &Notification) {
-        // The run thread is ours and has no business of a run's.
-        if notification.thread == self.run_thread {
+        let process = self.files.thread(notification.thread);
+        // The run thread is ours and has no business of a run's. When it has ended its id may be anybody's.
+        let is_ours = || process.group().is_ok_and(|group| group == std::process::id());
+        if notification.thread == self.run_thread && is_ours() {
             self.listener.answer(notification, Answer::Continue);
             return;
         }
-        let process = self.files.thread(notification.thread);
         match self.file(notification, process) {
             Ok(Done::Value(value)) => {
                 self.listener.answer(notification, Answer::Done(value));
