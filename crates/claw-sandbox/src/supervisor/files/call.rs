@@ -144,7 +144,7 @@ impl Operation {
                 change(target, notification.call == libc::SYS_lremovexattr, remove)
             }
             libc::SYS_ioctl if FLAG_REQUESTS.contains(&(b as u32)) => {
-                // The size is part of the number, but what is said there of two of them is not true.
+                // What the kernel reads, whatever size the number states: an int, or struct fsxattr.
                 let length = if b as u32 == 0x401c_5820 { 28 } else { 4 };
                 let mut argument = [0; 32];
                 process.read_exactly(c, argument.get_mut(..length).unwrap_or_default())?;

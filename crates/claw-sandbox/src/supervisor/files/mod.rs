@@ -14,7 +14,7 @@ mod repository;
 mod table;
 
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
@@ -124,7 +124,6 @@ fn answer_with(
     file: &OwnedFd,
     close_on_exec: bool,
 ) {
-    use std::os::fd::AsFd as _;
     if let Err(errno) = listener.answer_with_file(notification, file.as_fd(), close_on_exec) {
         listener.answer(notification, Answer::Fail(errno));
     }

@@ -1,7 +1,7 @@
 //! The calls themselves, made by the hands on what was judged.
 #![forbid(unsafe_code)]
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, openat, renameat2};
@@ -72,7 +72,6 @@ pub(super) fn change(object: &Object, change: Change) -> Answer {
         Change::Flags(request, mut argument) => {
             let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
             let file = openat(AT_FDCWD, path, flags, Mode::empty())?;
-            use std::os::fd::AsFd as _;
             file_calls::set_flags(file.as_fd(), request, &mut argument)?;
         }
     }
