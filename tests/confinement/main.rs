@@ -10,7 +10,9 @@
     reason = "a test fails by panicking, and says what it skips"
 )]
 
+#[allow(dead_code, reason = "the areas to come use the rest")]
 mod attack;
+#[allow(dead_code, reason = "the areas to come use the rest")]
 mod evidence;
 mod file;
 mod harness;
