@@ -10,18 +10,25 @@
     reason = "a test fails by panicking, and says what it skips"
 )]
 
-#[allow(dead_code, reason = "the areas to come use the rest")]
 mod attack;
-#[allow(dead_code, reason = "the areas to come use the rest")]
 mod evidence;
+mod exec;
 mod file;
 mod harness;
+mod kernel_surface;
 mod metadata;
+mod network;
 mod pending;
 mod process;
 
-const AREAS: &[(&str, &[&str])] =
-    &[("file", file::NAMES), ("metadata", metadata::NAMES), ("process", process::NAMES)];
+const AREAS: &[(&str, &[&str])] = &[
+    ("file", file::NAMES),
+    ("metadata", metadata::NAMES),
+    ("exec", exec::NAMES),
+    ("process", process::NAMES),
+    ("network", network::NAMES),
+    ("kernel_surface", kernel_surface::NAMES),
+];
 
 #[test]
 fn every_pending_case_exists() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use claw_testkit::scene::Scene;
 
 use crate::attack::{attacks, bash, calls, hostile, perl, python, sh};
-use crate::evidence::Evidence::{After, Exists, Gone, Held, Loot, Signalled};
+use crate::evidence::Evidence::{After, Exists, Held, Loot, Signalled};
 
 attacks! { "process";
     kill => sh("kill -s KILL {pid}").shows(Signalled);
@@ -19,7 +19,7 @@ attacks! { "process";
     // In a process namespace of its own: everything in it is signalled.
     signal_everything => sh("setsid sleep 1000 {root}/child & kill -s USR1 -- -1; sleep 0.2")
         .within(&["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
-            "trap ': > {out}/hit' USR1; \"$@\" & wait; kill -s KILL -- -1; exit 0", "sh"])
+            "sh -c 'trap \": > {out}/hit\" USR1; \"$@\" & wait' sh \"$@\"; true", "sh"])
         .needs("CAP_SYS_ADMIN, for a process namespace in which to signal everything").shows(Exists("{out}/hit"));
     signal_a_thread => calls(&["do", "tgkill {pid} {pid} 10"]).shows(Signalled);
     signal_a_task => calls(&["do", "tkill {pid} 10"]).shows(Signalled);
@@ -32,8 +32,9 @@ attacks! { "process";
         "fcntl.fcntl(a, 10, 10)\nfcntl.fcntl(a, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)\nb.send(b'x')\n",
         "import time; time.sleep(0.2)")).shows(Signalled);
     // Whoever starts the attack writes down that it ended as it should.
-    kill_the_sandbox => sh("kill -s KILL $PPID; sleep 0.2; true").within(&["sh", "-c", "sh -c '\"$@\"; : > {out}/lived' sh \"$@\"", "sh"])
-        .shows(Gone("{out}/lived"));
+    kill_the_sandbox => sh("kill -s KILL $PPID; sleep 0.2; true")
+        .within(&["sh", "-c", "sh -c '\"$@\"; echo $? > {out}/ended' sh \"$@\"; true", "sh"])
+        .shows(After(|scene, _| fs::read_to_string(scene.path("out/ended")).ok().as_deref() != Some("0\n")));
     end_a_process_by_its_limit => calls(&["do", "prlimit64 {pid} 7 =03000000000000000300000000000000 0"])
         .shows(After(|scene, _| fs::read_to_string(proc(scene, "limits")).unwrap().lines().any(|line| line.starts_with("Max open files") && line.contains(" 3 "))));
     attach => calls(&["do", "ptrace 16 {pid} 0 0; hold"]).shows(Held(|scene| status(scene, "TracerPid:") != "0"));

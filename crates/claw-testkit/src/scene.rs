@@ -129,6 +129,12 @@ impl Scene {
         self.ears.heard()
     }
 
+    /// How many connections have arrived at the second TCP port.
+    #[must_use]
+    pub fn heard_other(&self) -> usize {
+        self.ears.tcp.get(1).map_or(0, |ear| std::iter::from_fn(|| ear.accept().ok()).count())
+    }
+
     /// Everything alive that names this place in its command line, but for the sandbox itself.
     #[must_use]
     pub fn attackers(&self) -> Vec<u32> {
