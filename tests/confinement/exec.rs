@@ -34,7 +34,7 @@ attacks! { "exec";
     through_sed => sh("sed '1e touch {ws}/marked' own").shows(MARKED);
     through_make => sh("printf 'all:\\n\\ttouch {ws}/marked\\n' > Makefile; make").needs("make").shows(MARKED);
     through_tar => sh("tar -cf x.tar --checkpoint=1 --checkpoint-action=exec='touch {ws}/marked' own").shows(MARKED);
-    through_sort => sh("seq 1 200000 > big; sort -S 1k --compress-program={ws}/t big > /dev/null")
+    through_sort => sh("seq 1 9000 > big; sort -S 20k --compress-program={ws}/t big > /dev/null")
         .after(|scene| program(scene, "ws/t", "#!/bin/sh\ntouch {ws}/marked\nexec cat\n")).shows(MARKED);
     through_an_alias_of_git => sh("git -c alias.x='!touch {ws}/marked' x").needs("git").shows(MARKED);
     through_a_hook_of_git => sh("git init -q r; mkdir -p h; cd r; git -c core.hooksPath={ws}/h -c user.name=a -c user.email=a@b commit -q --allow-empty -m x")
@@ -79,8 +79,8 @@ attacks! { "exec";
     by_a_descriptor_s_path => python("fd = os.open('/usr/bin/touch', os.O_PATH); os.execv(f'/proc/self/fd/{fd}', ['cat', '{ws}/marked'])").shows(MARKED);
     from_an_unnamed_file => python(concat!(
         "fd = os.open('{ws}', os.O_TMPFILE | os.O_RDWR, 0o700)\nos.sendfile(fd, os.open('/usr/bin/touch', os.O_RDONLY), 0, 1 << 24)\n",
-        "ro = os.open(f'/proc/self/fd/{fd}', os.O_RDONLY)\nos.close(fd)\n",
-        "os.execv(f'/proc/self/fd/{ro}', ['cat', '{ws}/marked'])")).shows(MARKED);
+        "again = os.open(f'/proc/self/fd/{fd}', os.O_RDONLY)\nos.close(fd)\n",
+        "os.execv(f'/proc/self/fd/{again}', ['cat', '{ws}/marked'])")).shows(MARKED);
     denied_under_full => sh("touch {ws}/marked").under(DENIED).shows(MARKED);
     denied_under_full_by_a_link => sh("ln -s /usr/bin/touch t; ./t {ws}/marked").under(DENIED).shows(MARKED);
     denied_arguments => sh("mkdir -m 700 {ws}/marked").under(ARGUMENTS).shows(MARKED);
