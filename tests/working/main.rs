@@ -1,0 +1,138 @@
+//! What must keep working: real tools, as a developer's agent uses them, under the built-in profile.
+//!
+//! Each case is a script. It runs without the sandbox first, where it has to succeed: otherwise the tool is not here,
+//! and the case is skipped and says so. Then it runs in the sandbox, in a new place, and leaves the same result.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and says what it skips")]
+
+use std::io::Write;
+use std::process::Output;
+
+use claw_testkit::programs;
+use claw_testkit::scene::Scene;
+
+/// One case: the programs that it needs, a script, and a file of the workspace with what it must hold in the end.
+struct Case {
+    needs: &'static [&'static str],
+    script: &'static str,
+    leaves: (&'static str, &'static str),
+}
+
+macro_rules! cases {
+    ($($name:ident: [$($needs:literal),*] $script:expr => $file:literal $content:literal;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                check(stringify!($name), &Case { needs: &[$($needs),*], script: $script, leaves: ($file, $content) });
+            }
+        )*
+    };
+}
+
+const GIT: &str = "git init -q -b main . && git config user.name A && git config user.email a@example.org; ";
+
+cases! {
+    git_commits: ["git"] "cd r && echo two > own && git add own && git commit -q -m second && git log --format=%s > ../log" => "log" "second\nfirst\n";
+    git_shows_a_difference: ["git"] "cd r && echo two > own && git diff --stat > ../log; git status --porcelain >> ../log; grep -c own ../log > ../count" => "count" "2\n";
+    git_clones_a_local_repository: ["git"] "git clone -q --no-hardlinks r copy && git -C copy log --format=%s > log" => "log" "first\n";
+    git_collects_garbage: ["git"] "cd r && git gc -q && git fsck 2> /dev/null && git rev-list --count HEAD > ../log" => "log" "1\n";
+    git_branches_and_merges: ["git"] "cd r && git checkout -q -b topic && echo t > t && git add t && git commit -q -m topic && git checkout -q main && git merge -q topic && cat t > ../log" => "log" "t\n";
+    git_rebases: ["git"] "cd r && git checkout -q -b t && git commit -q --allow-empty -m t && git checkout -q main && git commit -q --allow-empty -m m && git checkout -q t && git rebase -q main && git log --format=%s > ../log" => "log" "t\nm\nfirst\n";
+    git_stashes: ["git"] "cd r && echo two > own && git stash -q && git stash pop -q && cat own > ../log" => "log" "two\n";
+    git_applies_a_patch: ["git"] "cd r && echo two > own && git diff > ../p && git checkout -q own && git apply ../p && cat own > ../log" => "log" "two\n";
+    git_makes_an_archive: ["git", "tar"] "cd r && git archive -o ../a.tar HEAD && tar -xOf ../a.tar own > ../log" => "log" "original\n";
+    npm_installs_from_a_folder: ["npm", "node"] "cd app && npm install --offline --no-audit --no-fund ../dep > /dev/null && node -e 'console.log(require(\"dep\"))' > ../log" => "log" "7\n";
+    npm_runs_a_script: ["npm", "node"] "cd app && npm run --silent hello > ../log" => "log" "hello\n";
+    node_writes_files: ["node"] "node -e 'require(\"fs\").writeFileSync(\"log\", \"x\\n\")'" => "log" "x\n";
+    tar_packs_and_unpacks: ["tar"] "tar -cf a.tar tree && mkdir out && tar -xf a.tar -C out && cat out/tree/deep/file > log" => "log" "deep\n";
+    tar_compresses: ["tar", "gzip"] "tar -czf a.tgz tree && mkdir out && tar -xzf a.tgz -C out && cat out/tree/deep/file > log" => "log" "deep\n";
+    zip_packs_and_unpacks: ["zip", "unzip"] "zip -qr a.zip tree && mkdir out && unzip -q a.zip -d out && cat out/tree/deep/file > log" => "log" "deep\n";
+    cp_keeps_everything: ["cp"] "chmod 751 tree/tool; cp -a tree copy && stat -c %a copy/tool > log && readlink copy/link >> log" => "log" "751\ndeep/file\n";
+    mv_renames_a_tree: ["mv"] "mv tree moved && cat moved/deep/file > log" => "log" "deep\n";
+    ln_makes_links: ["ln"] "ln own hard && ln -s own soft && cat hard soft > log" => "log" "original\noriginal\n";
+    sqlite_in_python: ["python3"] "python3 db.py > log" => "log" "[(3,)]\n";
+    sqlite_on_the_command_line: ["sqlite3"] "sqlite3 x.db 'create table t(a); insert into t values (5); select a from t' > log" => "log" "5\n";
+    python_makes_an_environment: ["python3"] "python3 -m venv --without-pip v && test -f v/pyvenv.cfg && echo made > log" => "log" "made\n";
+    python_uses_processes: ["python3"] "python3 pool.py > log" => "log" "[1, 4, 9]\n";
+    python_compiles: ["python3"] "python3 -m py_compile db.py && ls __pycache__ | wc -l > log" => "log" "1\n";
+    python_makes_temporary_files: ["python3"] "python3 -c 'import tempfile; f = tempfile.NamedTemporaryFile(); f.write(b\"x\"); print(f.tell())' > log" => "log" "1\n";
+    sed_edits_in_place: ["sed"] "sed -i s/original/changed/ own && cat own > log" => "log" "changed\n";
+    perl_edits_in_place: ["perl"] "perl -pi -e s/original/changed/ own && cat own > log" => "log" "changed\n";
+    an_editor_writes_by_rename: ["python3"] "python3 -c 'import os; open(\"own~\", \"w\").write(\"new\\n\"); os.replace(\"own~\", \"own\")' && cat own > log" => "log" "new\n";
+    make_builds: ["make", "gcc"] "cd c && make -s && cat built > ../log" => "log" "built\n";
+    gcc_compiles_and_links: ["gcc"] "gcc -o prog c/main.c && test -x prog && echo linked > log" => "log" "linked\n";
+    gcc_makes_a_library: ["gcc", "ar"] "gcc -c -o m.o c/main.c && ar rcs libm.a m.o && ar t libm.a > log" => "log" "m.o\n";
+    find_and_xargs: ["find", "xargs"] "find tree -name file -print0 | xargs -0 cat > log" => "log" "deep\n";
+    find_executes: ["find"] "find tree -name file -exec cat {} ';' > log" => "log" "deep\n";
+    mktemp_makes_files: ["mktemp"] "f=$(mktemp) && cp own \"$f\" && cat \"$f\" > log" => "log" "original\n";
+    flock_locks: ["flock"] "flock lock cat own > log" => "log" "original\n";
+    patch_patches: ["patch", "diff"] "cp own new; echo more >> new; diff -u own new > p; patch -s own p && cat own > log" => "log" "original\nmore\n";
+    sort_uses_temporary_files: ["sort", "seq"] "seq 1 20000 | sort -S 100k -rn | head -1 > log" => "log" "20000\n";
+    awk_and_pipes: ["awk"] "seq 1 10 | awk '{ s += $1 } END { print s }' > log" => "log" "55\n";
+    jq_reads_json: ["jq"] "echo '{\"a\": [1, 2]}' | jq '.a[1]' > log" => "log" "2\n";
+    shell_jobs: ["sleep"] "sleep 0.01 & wait; echo done > log" => "log" "done\n";
+    here_documents: ["cat"] "cat > log << E\ntext\nE" => "log" "text\n";
+    modes_of_own_files: ["chmod"] "chmod 600 own && touch -d 2001-01-01 own && stat -c '%a %y' own | cut -c1-14 > log" => "log" "600 2001-01-01\n";
+    gzip_round_trip: ["gzip"] "gzip -k own && gzip -dc own.gz > log" => "log" "original\n";
+    dates_and_names: ["date", "id"] "date +%Y > year && test -s year && id -u > uid && test -s uid && echo ok > log" => "log" "ok\n";
+}
+
+fn check(name: &str, case: &Case) {
+    for program in case.needs {
+        let found = ["/usr/local/bin", "/usr/bin", "/bin"].iter().any(|place| std::fs::exists(format!("{place}/{program}")).unwrap());
+        if !found {
+            say(&format!("skipped: {name}: no {program} where a policy looks for programs"));
+            return;
+        }
+    }
+    let control = Scene::new();
+    furnish(&control);
+    let output = control.program("bash").args(["-c", case.script]).output().unwrap();
+    let left = std::fs::read_to_string(control.path("ws").join(case.leaves.0)).unwrap_or_default();
+    if left != case.leaves.1 {
+        say(&format!("skipped: {name}: it does not work without a sandbox either: {}", story(&output, &left)));
+        return;
+    }
+    let scene = Scene::new();
+    furnish(&scene);
+    let output = scene.program(programs::sandbox()).args(["run", "--shell", case.script]).output().unwrap();
+    let left = std::fs::read_to_string(scene.path("ws").join(case.leaves.0)).unwrap_or_default();
+    assert_eq!(left, case.leaves.1, "{name} does not work in the sandbox: {}", story(&output, &left));
+    assert!(output.status.success(), "{name} fails in the sandbox: {}", story(&output, &left));
+}
+
+/// What the scripts work on.
+fn furnish(scene: &Scene) {
+    scene.write("ws/tree/deep/file", "deep\n");
+    scene.write("ws/tree/tool", "#!/bin/sh\n");
+    std::os::unix::fs::symlink("deep/file", scene.path("ws/tree/link")).unwrap();
+    scene.write("ws/c/main.c", "int main(void) { return 0; }\n");
+    scene.write("ws/c/Makefile", "built: main.o\n\techo built > built\nmain.o: main.c\n\tgcc -c main.c\n");
+    scene.write("ws/dep/package.json", "{\"name\": \"dep\", \"version\": \"1.0.0\", \"main\": \"index.js\"}");
+    scene.write("ws/dep/index.js", "module.exports = 7;\n");
+    scene.write("ws/app/package.json", "{\"name\": \"app\", \"version\": \"1.0.0\", \"scripts\": {\"hello\": \"echo hello\"}}");
+    scene.write(
+        "ws/db.py",
+        "import sqlite3\nc = sqlite3.connect('x.db')\nc.execute('pragma journal_mode=wal')\nc.execute('create table t(a)')\n\
+         c.execute('insert into t values (3)')\nc.commit()\nprint(c.execute('select a from t').fetchall())\n",
+    );
+    scene.write(
+        "ws/pool.py",
+        "import multiprocessing\ndef square(x):\n    return x * x\nif __name__ == '__main__':\n    \
+         with multiprocessing.Pool(2) as pool:\n        print(pool.map(square, [1, 2, 3]))\n",
+    );
+    std::fs::create_dir(scene.path("ws/r")).unwrap();
+    scene.write("ws/r/own", "original\n");
+    // The settings of a repository are protected inside of the sandbox, so they are made outside.
+    let script = format!("cd r && {GIT} git add own && git commit -q -m first");
+    let _ = scene.program("bash").args(["-c", &script]).output();
+}
+
+fn story(output: &Output, left: &str) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!("{}, it left {left:?}\n--- stdout\n{}\n--- stderr\n{}", output.status, text(&output.stdout), text(&output.stderr))
+}
+
+/// Says something that is to be seen, also when the test passes.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
