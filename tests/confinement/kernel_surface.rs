@@ -96,7 +96,9 @@ fn holds(scene: &Scene, what: &str) -> bool {
 fn opens(process: u32, what: &str) -> bool {
     let links = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
     links
-        .filter(|link| link.file_name().to_str().and_then(|name| name.parse().ok()).is_some_and(|number: u32| number > 2))
+        .filter(|link| {
+            link.file_name().to_str().and_then(|name| name.parse().ok()).is_some_and(|number: u32| number > 2)
+        })
         .filter_map(|link| fs::read_link(link.path()).ok())
         .any(|to| to.to_string_lossy().contains(what))
 }

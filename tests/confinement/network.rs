@@ -79,7 +79,9 @@ attacks! { "network";
 fn has_socket(scene: &claw_testkit::scene::Scene) -> bool {
     scene.some_attacker(|process| {
         let links = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
-        links.filter_map(|link| fs::read_link(link.path()).ok()).any(|to| to.to_string_lossy().starts_with("socket:"))
+        links
+            .filter_map(|link| fs::read_link(link.path()).ok())
+            .any(|to| to.to_string_lossy().starts_with("socket:"))
     })
 }
 
