@@ -12,8 +12,6 @@ pub(crate) struct Attack {
     pub(crate) evidence: Evidence,
     pub(crate) policy: &'static str,
     pub(crate) setup: fn(&mut Scene),
-    /// Variables of whoever starts the sandbox.
-    pub(crate) environment: &'static [(&'static str, &'static str)],
     /// What goes before the attack, and before the sandbox around it.
     pub(crate) before: &'static [&'static str],
     /// What an attacker needs that not every user and host has. Where the attack fails without the sandbox, too, the
@@ -30,8 +28,6 @@ pub(crate) enum Program {
     Script(&'static str, &'static str),
     /// The hostile program with its arguments.
     Hostile(&'static [&'static str]),
-    /// A command of its own.
-    Argv(&'static [&'static str]),
     /// A line for the shell.
     Line(&'static str),
 }
@@ -45,7 +41,6 @@ const fn new(program: Program) -> Attack {
         evidence: Evidence::Never,
         policy: PLAIN,
         setup: |_| {},
-        environment: &[],
         before: &[],
         needs: None,
         may_be_refused: false,
@@ -77,10 +72,6 @@ pub(crate) const fn hostile(arguments: &'static [&'static str]) -> Attack {
     new(Program::Hostile(arguments))
 }
 
-pub(crate) const fn argv(words: &'static [&'static str]) -> Attack {
-    new(Program::Argv(words))
-}
-
 pub(crate) const fn line(text: &'static str) -> Attack {
     new(Program::Line(text))
 }
@@ -98,11 +89,6 @@ impl Attack {
 
     pub(crate) const fn after(mut self, setup: fn(&mut Scene)) -> Self {
         self.setup = setup;
-        self
-    }
-
-    pub(crate) const fn with(mut self, environment: &'static [(&'static str, &'static str)]) -> Self {
-        self.environment = environment;
         self
     }
 

@@ -58,8 +58,8 @@ attacks! { "exec";
         .under("workspace: {ws}\nworkspaceExec: false\nexec: {exec}\n").shows(MARKED);
     script_with_a_foreign_interpreter => sh("printf '#!/usr/bin/touch {ws}/marked\\n' > x; chmod 755 x; ./x").under(WORKSPACE_EXEC).shows(MARKED);
     script_in_the_workspace => sh("printf '#!/bin/sh\\n: > {ws}/marked\\n' > x; chmod 755 x; ./x").shows(MARKED);
-    script_through_a_chain_of_interpreters => sh(concat!(
-        "printf '#!/usr/bin/touch {ws}/marked\\n' > a; chmod 755 a; printf '#!{ws}/a\\n' > b; chmod 755 b; ./b")).under(WORKSPACE_EXEC).shows(MARKED);
+    script_through_a_chain_of_interpreters => sh(
+        "printf '#!/usr/bin/touch {ws}/marked\\n' > a; chmod 755 a; printf '#!{ws}/a\\n' > b; chmod 755 b; ./b").under(WORKSPACE_EXEC).shows(MARKED);
     by_the_loader => sh("/lib64/ld-linux-x86-64.so.2 /usr/bin/touch {ws}/marked").needs("the loader of x86_64").shows(MARKED);
     by_the_loader_from_the_workspace => sh("cp /usr/bin/touch t; /lib64/ld-linux-x86-64.so.2 ./t {ws}/marked").needs("the loader of x86_64").shows(MARKED);
     by_a_copy_of_the_loader => sh("cp /lib64/ld-linux-x86-64.so.2 ld; ./ld /usr/bin/touch {ws}/marked").needs("the loader of x86_64").shows(MARKED);

@@ -96,7 +96,6 @@ fn run(attack: &Attack, confined: Confined) -> Ran {
     line.extend(words);
     let mut command = scene.program(&line[0]);
     command.args(&line[1..]);
-    command.envs(attack.environment.iter().map(|(name, value)| (name, scene.fill(value))));
     observe(command, attack, &scene)
 }
 
@@ -115,7 +114,6 @@ fn words(attack: &Attack, scene: &Scene) -> Vec<String> {
         }
         // The last word says whose it is.
         Program::Hostile(arguments) => fill(&[&["{attack}"], arguments, &["{root}"]].concat()),
-        Program::Argv(arguments) => fill(arguments),
         Program::Line(text) => vec![scene.fill(text)],
     }
 }

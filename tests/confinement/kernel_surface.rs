@@ -27,8 +27,8 @@ attacks! { "kernel_surface";
         .needs("user namespaces").shows(Held(|scene| is_elsewhere(scene, "user")));
     enter_a_namespace => calls(&["do", "openat -100 @/proc/{pid}/ns/uts 0; setns $1 0; hold"]).needs(ADMIN)
         .shows(Held(|scene| scene.some_attacker(|process| opens(process, "uts:["))));
-    mount => calls(&["do", "mount @none @{out}/empty @tmpfs 0 0; hold; umount2 @{out}/empty 2"]).needs(ADMIN).shows(Held(|scene| is_mounted(scene)));
-    bind_mount => calls(&["do", "mount @{ws} @{out}/empty @none 0x1000 0; hold; umount2 @{out}/empty 2"]).needs(ADMIN).shows(Held(|scene| is_mounted(scene)));
+    mount => calls(&["do", "mount @none @{out}/empty @tmpfs 0 0; hold; umount2 @{out}/empty 2"]).needs(ADMIN).shows(Held(is_mounted));
+    bind_mount => calls(&["do", "mount @{ws} @{out}/empty @none 0x1000 0; hold; umount2 @{out}/empty 2"]).needs(ADMIN).shows(Held(is_mounted));
     detached_mount => calls(&["do", "fsopen @tmpfs 0; hold"]).needs(ADMIN).shows(Held(|scene| holds(scene, "fscontext")));
     detached_tree => calls(&["do", "open_tree -100 @{ws} 1; hold"]).needs(ADMIN).shows(Held(|scene| scene.some_attacker(|process| opens(process, "/"))));
     change_root => calls(&["do", "chroot @{ws}; hold"]).needs("CAP_SYS_CHROOT")
@@ -54,10 +54,10 @@ attacks! { "kernel_surface";
     personality => calls(&["do", "personality 0x0040000; hold"]).shows(Held(|scene| {
         scene.some_attacker(|process| fs::read_to_string(format!("/proc/{process}/personality")).is_ok_and(|text| text.trim() != "00000000"))
     }));
-    foreign_architecture => hostile(&["int80-umask", "321"]).needs("the 32-bit interface").shows(Held(|scene| has_umask(scene)));
-    x32_numbers => calls(&["do", "0x4000005f 0o321; hold"]).needs("the x32 interface").shows(Held(|scene| has_umask(scene)));
+    foreign_architecture => hostile(&["int80-umask", "321"]).needs("the 32-bit interface").shows(Held(has_umask));
+    x32_numbers => calls(&["do", "0x4000005f 0o321; hold"]).needs("the x32 interface").shows(Held(has_umask));
     keyring => calls(&["do", "add_key @user @{token} @x 1 -4; keyctl 15 $1 5; hold"]).needs("keyrings").shows(Held(|scene| {
-        fs::read_to_string("/proc/keys").unwrap_or_default().contains(&scene.fill("{token}")[..24.min(scene.fill("{token}").len())])
+        fs::read_to_string("/proc/keys").unwrap_or_default().contains(&scene.fill("{token}"))
     }));
     kernel_log => calls(&["do", "syslog 10 0 0; say log-size-known"]).needs("CAP_SYSLOG")
         .shows(crate::evidence::Evidence::Said("log-size-known"));
