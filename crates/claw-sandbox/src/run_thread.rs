@@ -97,10 +97,11 @@ pub(crate) fn serve(
         };
         let outcome = run.observe();
         // Back in the pool first: who waits for the end may start the next run at once.
-        if outcome.sweep.method == SweepMethod::Detached {
-            drop(thread);
-        } else {
+        // What may be left of a run keeps its filter, so the thread and its supervisor take no other run.
+        if outcome.sweep.method == SweepMethod::Domain && outcome.sweep.complete {
             pool.put_back(thread);
+        } else {
+            drop(thread);
         }
         state.enter(Phase::Ended(id, Box::new(outcome)));
     }

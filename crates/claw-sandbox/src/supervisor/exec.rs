@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
 
 use claw_policy::Role;
 use nix::errno::Errno;
@@ -11,7 +12,7 @@ use super::image::{ExecCall, Image};
 use super::oversight::{ExecAttempt, Verdict};
 use super::process::Process;
 use super::stop::{self, Arrival};
-use super::{Supervisor, Watch};
+use super::{Case, Supervisor, Watch};
 use crate::sys::notify::{Answer, Notification};
 
 const LOST: &str = "killed: what a process executed was not what had been allowed: program or arguments had changed in between";
@@ -48,14 +49,18 @@ impl Supervisor<'_> {
         };
         match watch.oversight.exec(&attempt) {
             Verdict::Deny(message) => {
-                self.report(process, &message);
+                // A question may have outlived its run, and the desk be another's by now.
+                if self.is_watched_by(&watch) {
+                    self.report(process, &message);
+                }
                 Err(Errno::EACCES)
             }
             Verdict::Allow(next) if watch.verify => {
-                self.run_verified(notification, process, &image, next, || watch.oversight.lost_race(&attempt))
+                let lost = || watch.oversight.lost_race(&attempt);
+                self.run_verified(notification, process, &watch, &image, next, lost)
             }
             Verdict::Allow(next) => {
-                if let Some(case) = self.desk.lock().as_mut() {
+                if let Some(case) = case_of(&mut self.desk.lock(), &watch) {
                     case.roles.note_program(image.executable, next);
                 }
                 self.listener.answer(notification, Answer::Continue);
@@ -94,6 +99,7 @@ impl Supervisor<'_> {
         &self,
         notification: &Notification,
         process: Process<'_>,
+        watch: &Watch,
         image: &Image,
         role: Role,
         lost: impl FnOnce(),
@@ -102,8 +108,13 @@ impl Supervisor<'_> {
             self.report(process, &format!("denied: an exec cannot be verified on this host: {errno}"));
             Errno::EACCES
         })?;
-        self.listener.answer(notification, Answer::Continue);
+        let is_callers = self.listener.answer(notification, Answer::Continue);
         let Arrival::Committed(held) = seized.arrive() else { return Ok(()) };
+        if !is_callers {
+            // The caller died meanwhile, and its id was given to a process that is no business of ours.
+            held.release();
+            return Ok(());
+        }
         let held_process = self.files.thread(held.id());
         let found = held_process.executable().and_then(|executable| {
             Ok((executable, held_process.committed_arguments()?, held_process.mark()?))
@@ -112,7 +123,7 @@ impl Supervisor<'_> {
             Ok((executable, arguments, mark))
                 if executable == image.executable && arguments == image.committed =>
             {
-                if let Some(case) = self.desk.lock().as_mut() {
+                if let Some(case) = case_of(&mut self.desk.lock(), watch) {
                     case.roles.note(mark, role);
                 }
                 held.release();
@@ -128,6 +139,10 @@ impl Supervisor<'_> {
         Ok(())
     }
 
+    fn is_watched_by(&self, watch: &Watch) -> bool {
+        case_of(&mut self.desk.lock(), watch).is_some()
+    }
+
     // Tells the run's standard error and the record.
     pub(super) fn report(&self, process: Process<'_>, message: &str) {
         let mut desk = self.desk.lock();
@@ -140,6 +155,11 @@ impl Supervisor<'_> {
             write_line(&stderr, message);
         }
     }
+}
+
+// The run on the desk, if it is still the one that `watch` belongs to.
+fn case_of<'c>(case: &'c mut Option<Case>, watch: &Watch) -> Option<&'c mut Case> {
+    case.as_mut().filter(|case| Arc::ptr_eq(&case.watch.oversight, &watch.oversight))
 }
 
 // A line is written whole or not at all, and a reader that does not read holds up nothing for long.

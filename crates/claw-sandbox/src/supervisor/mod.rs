@@ -96,12 +96,19 @@ pub(crate) struct Case {
     stderr: Option<OwnedFd>,
     roles: Roles,
     denials: Denials,
+    made: Arc<Made>,
 }
 
 impl Desk {
     /// Begins with a run. Without one every call is denied.
     pub(crate) fn open(&self, watch: Watch, stderr: Option<OwnedFd>) {
-        *self.lock() = Some(Case { watch, stderr, roles: Roles::default(), denials: Denials::default() });
+        *self.lock() = Some(Case {
+            watch,
+            stderr,
+            roles: Roles::default(),
+            denials: Denials::default(),
+            made: Arc::default(),
+        });
     }
 
     /// Ends a run: nothing of it is left, or what is left may execute nothing any more.
@@ -149,8 +156,8 @@ pub(crate) fn start(
             && let Ok((listener, run_thread)) = listener.recv()
         {
             let (listener, workers) = (Arc::new(listener), Workers::default());
-            let (links, made) = (Links::default(), Made::default());
-            Supervisor { files, own, desk: &desk, listener, workers, run_thread, hands, links, made }.serve();
+            let links = Links::default();
+            Supervisor { files, own, desk: &desk, listener, workers, run_thread, hands, links }.serve();
         }
     })?;
     Ok(())
@@ -169,7 +176,6 @@ struct Supervisor<'a> {
     // Who makes calls on files. With them this thread has no more rights on files than its runs.
     hands: Option<Hands>,
     links: Links,
-    made: Made,
 }
 
 impl Supervisor<'_> {

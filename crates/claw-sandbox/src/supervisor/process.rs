@@ -6,7 +6,8 @@
 
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut, Read as _};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::path::PathBuf;
 
 use claw_policy::FileId;
 use nix::errno::Errno;
@@ -235,10 +236,13 @@ impl Process<'_> {
     }
 }
 
-/// The canonical path of an opened file, as the kernel knows it. `None` when it has none any more.
-pub(crate) fn path_of(file: impl AsFd) -> Option<std::path::PathBuf> {
-    use std::os::fd::AsRawFd as _;
+/// The canonical path of an opened file, as the kernel knows it. `None` when it has none, or none that can be known.
+pub(crate) fn path_of(file: impl AsFd) -> Option<PathBuf> {
+    name_of(file).ok().filter(|path| path.is_absolute())
+}
+
+/// What the kernel calls an opened file: a path, or something like `pipe:[1]` for what lies in no directory.
+pub(crate) fn name_of(file: impl AsFd) -> nix::Result<PathBuf> {
     let link = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
-    let path = std::path::PathBuf::from(nix::fcntl::readlink(link.as_str()).ok()?);
-    path.is_absolute().then_some(path)
+    Ok(PathBuf::from(nix::fcntl::readlink(link.as_str())?))
 }

@@ -16,7 +16,7 @@ mod table;
 use std::ffi::CString;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use claw_policy::{Denial, FileId, Touch, TouchRequest};
 use nix::errno::Errno;
@@ -95,10 +95,11 @@ impl Supervisor<'_> {
     }
 
     fn file(&self, notification: &Notification, process: Process<'_>) -> nix::Result<Done> {
-        let watch = self.desk.lock().as_ref().map(|case| case.watch.clone()).ok_or(Errno::EACCES)?;
+        let case = self.desk.lock().as_ref().map(|case| (case.watch.clone(), Arc::clone(&case.made)));
+        let (watch, made) = case.ok_or(Errno::EACCES)?;
         let operation = Operation::read(notification, process)?;
         let resolver = Resolver::new(process);
-        let task = Task { supervisor: self, notification, process, watch: &watch, resolver };
+        let task = Task { supervisor: self, notification, process, watch: &watch, made: &made, resolver };
         for _ in 0..ATTEMPTS {
             match task.make(&operation) {
                 Err(Refusal::Again) => {}
@@ -135,6 +136,7 @@ struct Task<'a> {
     notification: &'a Notification,
     process: Process<'a>,
     watch: &'a Watch,
+    made: &'a Made,
     resolver: Resolver<'a>,
 }
 
@@ -175,7 +177,7 @@ impl Task<'_> {
                 let place = self.resolver.place(target)?;
                 let object = place.existing()?.ok_or(Errno::ENOENT)?;
                 match self.judge(&place.path, Some(object.id()), Touch::Remove) {
-                    Err(Refusal::Denied { denial, .. }) if self.unmakes(&denial, &object) => {}
+                    Err(Refusal::Denied { denial, .. }) if self.may_unmake(&denial, &place, &object) => {}
                     judged => judged?,
                 }
                 self.allowed(operation, &place.path)?;

@@ -17,7 +17,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 
 use super::super::image::Base;
-use super::super::process::{Process, path_of};
+use super::super::process::{Process, name_of, path_of};
 use super::call::Target;
 use super::id_of;
 
@@ -59,8 +59,11 @@ pub(super) enum Final {
 impl Object {
     fn of(file: OwnedFd) -> nix::Result<Self> {
         let status = fstat(&file)?;
-        let path = if status.st_nlink == 0 { None } else { path_of(&file) };
-        Ok(Self { file, status, path })
+        // An error is none of these: a path that cannot be known is judged by nobody.
+        let name = name_of(&file)?;
+        let is_gone = name.as_os_str().as_bytes().ends_with(b" (deleted)");
+        let is_nameless = !name.is_absolute() || (status.st_nlink == 0 && is_gone);
+        Ok(Self { file, status, path: (!is_nameless).then_some(name) })
     }
 
     pub(super) fn id(&self) -> FileId {

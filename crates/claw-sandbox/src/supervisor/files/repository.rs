@@ -6,7 +6,7 @@
 //! the content that was judged: nobody has the old one open.
 #![forbid(unsafe_code)]
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
@@ -23,21 +23,28 @@ use super::{Done, Result, Task, id_of, own_name};
 /// Far more than a new repository's.
 const BYTES: u64 = 64 << 10;
 
-/// The configurations that the runs of a thread have made.
+/// More repositories than that no run makes; each holds a descriptor of ours.
+const MOST: usize = 256;
+
+/// The configurations that a run has made. Each is held open, so that its inode is no other file's meanwhile.
 #[derive(Debug, Default)]
-pub(crate) struct Made(Mutex<HashSet<FileId>>);
+pub(crate) struct Made(Mutex<HashMap<FileId, OwnedFd>>);
 
 impl Made {
     fn has(&self, id: FileId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id)
     }
 
-    fn replace(&self, old: Option<FileId>, new: Option<FileId>) {
+    fn is_full(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len() >= MOST
+    }
+
+    fn replace(&self, old: Option<FileId>, (id, file): (FileId, OwnedFd)) {
         let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(old) = old {
             made.remove(&old);
         }
-        made.extend(new);
+        made.insert(id, file);
     }
 }
 
@@ -54,8 +61,13 @@ impl Task<'_> {
         let is_lock = from.path.parent() == to.path.parent()
             && from.name.as_bytes() == b"config.lock"
             && to.name.as_bytes() == b"config";
-        let is_free = replaced.is_none_or(|replaced| self.supervisor.made.has(replaced.id()));
-        if !is_lock || !is_free || !is_protection(denial) || moved.kind() != nix::sys::stat::SFlag::S_IFREG {
+        let is_free = replaced.is_none_or(|replaced| self.made.has(replaced.id()));
+        if !is_lock
+            || !is_free
+            || self.made.is_full()
+            || !is_protection(denial)
+            || moved.kind() != nix::sys::stat::SFlag::S_IFREG
+        {
             return None;
         }
         let (hands, replaced) = (self.supervisor.hands.as_ref()?, replaced.map(Object::id));
@@ -65,8 +77,8 @@ impl Task<'_> {
         }
         let made = hands.run(move || make(&source, &directory, replaced.is_some()))?;
         match made {
-            Ok(Some(id)) => {
-                self.supervisor.made.replace(replaced, Some(id));
+            Ok(Some(made)) => {
+                self.made.replace(replaced, made);
                 Some(Ok(Done::Value(0)))
             }
             Ok(None) => None,
@@ -75,21 +87,17 @@ impl Task<'_> {
     }
 
     /// Whether a denied removal is that of a configuration which the run has made.
-    pub(super) fn unmakes(&self, denial: &Denial, object: &Object) -> bool {
-        let is_made = is_protection(denial) && self.supervisor.made.has(object.id());
-        if is_made {
-            self.supervisor.made.replace(Some(object.id()), None);
-        }
-        is_made
+    pub(super) fn may_unmake(&self, denial: &Denial, place: &Place, object: &Object) -> bool {
+        is_protection(denial) && place.name.as_bytes() == b"config" && self.made.has(object.id())
     }
 }
 
 fn is_protection(denial: &Denial) -> bool {
-    denial.reasons.iter().all(|reason| reason.code == Code::FileProtected)
+    !denial.reasons.is_empty() && denial.reasons.iter().all(|reason| reason.code == Code::FileProtected)
 }
 
 // `None` when the content is more than data.
-fn make(source: &OwnedFd, directory: &OwnedFd, replaces: bool) -> nix::Result<Option<FileId>> {
+fn make(source: &OwnedFd, directory: &OwnedFd, replaces: bool) -> nix::Result<Option<(FileId, OwnedFd)>> {
     let read = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     let file = openat(AT_FDCWD, own_name(source).as_c_str(), read, Mode::empty())?;
     let mode = fstat(&file)?.st_mode;
@@ -110,7 +118,7 @@ fn make(source: &OwnedFd, directory: &OwnedFd, replaces: bool) -> nix::Result<Op
     let follow = LinkatFlags::AT_SYMLINK_FOLLOW;
     linkat(AT_FDCWD, own_name(&new).as_c_str(), directory, c"config", follow)?;
     unlinkat(directory, c"config.lock", UnlinkatFlags::NoRemoveDir)?;
-    Ok(Some(id))
+    Ok(Some((id, new.into())))
 }
 
 /// Whether a configuration (git-config(1), "Syntax") says nothing that git would execute or follow elsewhere. What is
@@ -165,13 +173,13 @@ fn is_data_setting(section: &str, key: &str, value: &str) -> bool {
             | "autocrlf",
         )
         | ("remote", "fetch" | "tagopt" | "promisor" | "partialclonefilter")
-        | ("branch", "remote" | "merge" | "rebase")
-        | ("extensions", "objectformat" | "refstorage" | "partialclone")
+        | ("branch", "merge" | "rebase")
+        | ("extensions", "objectformat" | "refstorage")
         | ("user", "name" | "email")
         | ("submodule", "active") => true,
-        // Not another transport's program, nor an option.
-        ("remote" | "submodule", "url") => {
-            !value.contains("::") && !value.trim_start_matches('"').starts_with('-')
+        // A URL may stand in each. Not another transport's program, nor an option; quotes could hide both.
+        ("remote" | "submodule", "url") | ("branch", "remote") | ("extensions", "partialclone") => {
+            !value.contains(['"', '\\']) && !value.contains("::") && !value.starts_with('-')
         }
         _ => false,
     }
@@ -205,6 +213,10 @@ mod tests {
             "[remote \"a\"] url = x\n",
             "[remote \"a\"]\n\turl = ext::sh -c evil\n",
             "[remote \"a\"]\n\turl = \"--upload-pack=evil\"\n",
+            "[remote \"a\"]\n\turl = ext:\"\":sh -c evil\n",
+            "[branch \"a\"]\n\tremote = ext::sh -c evil\n",
+            "[branch \"a\"]\n\tremote = ext:\"\":sh -c evil\n",
+            "[extensions]\n\tpartialclone = ext::sh -c evil\n",
             "[remote \"a\"]\n\tuploadpack = evil\n",
             "[include]\n\tpath = x\n",
             "[alias]\n\tst = !evil\n",
