@@ -19,6 +19,7 @@ const LOST: &str = "killed: what a process executed was not what had been allowe
 const UNKNOWN: &str = "denied: a process executes a program, and it is not known which command it belongs to";
 // How long a line for a full standard error waits for its reader.
 const PATIENCE_MS: u8 = 100;
+const LINE_BYTES: usize = 4096;
 
 impl Supervisor<'_> {
     pub(super) fn answer_exec(&self, notification: &Notification) {
@@ -166,7 +167,10 @@ fn case_of<'c>(case: &'c mut Option<Case>, watch: &Watch) -> Option<&'c mut Case
 fn write_line(stderr: &OwnedFd, message: &str) {
     let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
     if poll(&mut fds, PollTimeout::from(PATIENCE_MS)).is_ok_and(|ready| ready > 0) {
-        let line = format!("claw-sandbox: {message}\n");
-        let _ = nix::unistd::write(stderr, line.as_bytes());
+        let mut line = format!("claw-sandbox: {message}").into_bytes();
+        // What POLLOUT promises room for (PIPE_BUF).
+        line.truncate(LINE_BYTES - 1);
+        line.push(b'\n');
+        let _ = nix::unistd::write(stderr, &line);
     }
 }

@@ -189,7 +189,7 @@ impl Task<'_> {
                 let source = if *follow {
                     match self.resolver.follow(from)? {
                         Final::Missing(_) => return Err(Errno::ENOENT.into()),
-                        Final::Existing(_, object) | Final::Object(object) => object,
+                        Final::Existing(object) => object,
                     }
                 } else {
                     self.resolver.place(from)?.existing()?.ok_or(Errno::ENOENT)?
@@ -221,7 +221,7 @@ impl Task<'_> {
         } else {
             match self.resolver.follow(target)? {
                 Final::Missing(_) => return Err(Errno::ENOENT.into()),
-                Final::Existing(_, object) | Final::Object(object) => object,
+                Final::Existing(object) => object,
             }
         };
         let touch = if matches!(change, Change::Truncate(_)) { Touch::Change } else { Touch::Metadata };

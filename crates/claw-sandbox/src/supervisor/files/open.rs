@@ -44,7 +44,7 @@ impl Task<'_> {
             match place.existing()? {
                 None => Final::Missing(place),
                 Some(_) if exclusive => return Err(Errno::EEXIST.into()),
-                Some(object) => Final::Existing(place, object),
+                Some(object) => Final::Existing(object),
             }
         } else {
             self.resolver.follow(target)?
@@ -56,18 +56,10 @@ impl Task<'_> {
                 self.judge(&place.path, None, Touch::Change)?;
                 self.allowed(&operation, &place.path)?;
                 let mask = self.process.umask()?;
-                self.opened(close_on_exec, move || perform::open(&place, given, mode, mask, None))
+                self.opened(close_on_exec, move || perform::create(&place, given, mode, mask))
             }
-            Final::Existing(place, object) => {
-                self.judge_open(&operation, &object, touch, creates)?;
-                if let Some(done) = self.device(&object, given, close_on_exec)? {
-                    return Ok(done);
-                }
-                let mask =
-                    if given.contains(OFlag::O_TMPFILE) { self.process.umask()? } else { Mode::empty() };
-                self.opened(close_on_exec, move || perform::open(&place, given, mode, mask, Some(&object)))
-            }
-            Final::Object(object) => {
+            // The object that was judged, whatever its name leads to by now.
+            Final::Existing(object) => {
                 self.judge_open(&operation, &object, touch, creates)?;
                 if let Some(done) = self.device(&object, given, close_on_exec)? {
                     return Ok(done);

@@ -6,13 +6,13 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, openat, renameat2};
 use nix::sys::stat::{
-    FchmodatFlags, Mode, SFlag, UtimensatFlags, fchmodat, fstat, mkdirat, mknodat, umask, utimensat,
+    FchmodatFlags, Mode, SFlag, UtimensatFlags, fchmodat, mkdirat, mknodat, umask, utimensat,
 };
 use nix::unistd::{Gid, LinkatFlags, Uid, UnlinkatFlags, fchownat, linkat, symlinkat, truncate, unlinkat};
 
 use super::call::{Change, New};
+use super::own_name;
 use super::place::{Object, Place};
-use super::{id_of, own_name};
 use crate::sys::file_calls;
 
 type Answer = nix::Result<i64>;
@@ -78,21 +78,15 @@ pub(super) fn change(object: &Object, change: Change) -> Answer {
     Ok(0)
 }
 
-/// Opens an entry that is no link. `expected` is what was judged; another one now is `ESTALE`.
-pub(super) fn open(
-    place: &Place,
-    flags: OFlag,
-    mode: u32,
-    mask: Mode,
-    expected: Option<&Object>,
-) -> nix::Result<OwnedFd> {
+/// Makes a file where none was. One that has appeared meanwhile was not judged: that is `ESTALE`, unless the caller wants
+/// to know of it.
+pub(super) fn create(place: &Place, flags: OFlag, mode: u32, mask: Mode) -> nix::Result<OwnedFd> {
     umask(mask);
-    let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
-    let mode = Mode::from_bits_truncate(mode);
-    let file = openat(&place.directory, place.name.as_c_str(), flags, mode)?;
-    match expected {
-        Some(expected) if id_of(&fstat(&file)?) != expected.id() => Err(Errno::ESTALE),
-        _ => Ok(file),
+    let own = OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+    let file = openat(&place.directory, place.name.as_c_str(), flags | own, Mode::from_bits_truncate(mode));
+    match file {
+        Err(Errno::EEXIST) if !flags.contains(OFlag::O_EXCL) => Err(Errno::ESTALE),
+        file => file,
     }
 }
 

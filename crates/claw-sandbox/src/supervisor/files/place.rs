@@ -51,9 +51,7 @@ pub(super) struct Object {
 #[derive(Debug)]
 pub(super) enum Final {
     Missing(Place),
-    Existing(Place, Object),
-    /// Not by an entry: a directory by `.` or `..`, or a file by a descriptor.
-    Object(Object),
+    Existing(Object),
 }
 
 impl Object {
@@ -154,7 +152,7 @@ impl<'a> Resolver<'a> {
     pub(super) fn follow(&self, target: &Target) -> nix::Result<Final> {
         let Target::Path(base, path) = target else {
             let Target::Descriptor(descriptor) = target else { return Err(Errno::EBADF) };
-            return Ok(Final::Object(Object::of(self.process.descriptor(*descriptor)?)?));
+            return Ok(Final::Existing(Object::of(self.process.descriptor(*descriptor)?)?));
         };
         let mut base = self.base(*base, path)?;
         let mut path = path.clone();
@@ -164,17 +162,17 @@ impl<'a> Resolver<'a> {
             }
             let is_plain = !path.ends_with(b"/") && !matches!(last(&path), b"." | b"..");
             if !is_plain {
-                return Ok(Final::Object(Object::of(self.directory(&base, &path)?)?));
+                return Ok(Final::Existing(Object::of(self.directory(&base, &path)?)?));
             }
             let place = self.place_at(&base, &path)?;
             let Some(object) = place.existing()? else { return Ok(Final::Missing(place)) };
             if object.kind() != SFlag::S_IFLNK {
-                return Ok(Final::Existing(place, object));
+                return Ok(Final::Existing(object));
             }
             if let Some(own) = self.magic(&place.path) {
                 own?;
                 let file = openat(&place.directory, place.name.as_c_str(), pass(), Mode::empty())?;
-                return Ok(Final::Object(Object::of(file)?));
+                return Ok(Final::Existing(Object::of(file)?));
             }
             path = readlinkat(&object.file, "")?.as_bytes().to_vec();
             base = place.directory;
