@@ -6,6 +6,7 @@
 mod hard_links;
 mod path;
 mod program;
+pub(crate) mod script;
 mod users;
 
 use std::os::unix::fs::MetadataExt as _;

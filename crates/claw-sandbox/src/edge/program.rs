@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use claw_policy::{FactError, FileId, ProgramFact};
@@ -14,11 +14,10 @@ use nix::unistd::{AccessFlags, access};
 
 use super::fact_error;
 use super::path::{self, Passed};
+use super::script::{HEAD_BYTES, Shebang};
 
 /// `#!` interpreters may be scripts themselves, this deep (the kernel's bound is 5 rewrites).
 const SCRIPT_DEPTH: usize = 5;
-/// What the kernel reads of a script (`BINPRM_BUF_SIZE`).
-const HEAD_BYTES: usize = 256;
 /// Files that a glob may look at.
 const GLOB_LIMIT: usize = 10_000;
 
@@ -85,12 +84,15 @@ fn found(path: &Path, directories: &[PathBuf], passed: &mut Passed) -> Program {
     if metadata.is_dir() {
         return Err(FactError::IsDirectory);
     }
+    let is_program = metadata.is_file() && access(&resolved.real, AccessFlags::X_OK).is_ok();
+    // What starts something that we cannot find is no program: nobody could judge it.
+    let interpreters = if is_program { interpreters(&resolved.real, directories) } else { None };
     Ok(ProgramFact {
         // The directory part is resolved, the last name is kept as it was found.
         found: entry_of(path, passed).unwrap_or_else(|| resolved.real.clone()),
         id: FileId { device: metadata.dev(), inode: metadata.ino() },
-        executable: metadata.is_file() && access(&resolved.real, AccessFlags::X_OK).is_ok(),
-        interpreters: interpreters(&resolved.real, directories),
+        executable: interpreters.is_some(),
+        interpreters: interpreters.unwrap_or_default(),
         real: resolved.real,
     })
 }
@@ -100,48 +102,56 @@ fn entry_of(path: &Path, passed: &mut Passed) -> Option<PathBuf> {
     Some(parent.real.join(path.file_name()?))
 }
 
-/// What the kernel opens beside the file itself, and what `env` in a `#!` line would start.
-fn interpreters(program: &Path, directories: &[PathBuf]) -> Vec<PathBuf> {
+/// What the kernel opens beside the file itself, and what `env` in a `#!` line would start. `None` when it cannot be known.
+fn interpreters(program: &Path, directories: &[PathBuf]) -> Option<Vec<PathBuf>> {
     let mut interpreters = Vec::new();
     let mut pending = vec![program.to_owned()];
     for _ in 0..=SCRIPT_DEPTH {
-        let Some(file) = pending.pop() else { break };
-        let Some(next) = interpreters_of(&file, directories) else { continue };
-        for path in next {
-            if let Ok(real) = fs::canonicalize(&path)
-                && !interpreters.contains(&real)
-            {
+        let Some(file) = pending.pop() else { return Some(interpreters) };
+        for path in interpreters_of(&file, directories)? {
+            let real = fs::canonicalize(&path).ok()?;
+            if !interpreters.contains(&real) {
                 interpreters.push(real.clone());
                 pending.push(real);
             }
         }
     }
-    interpreters
+    pending.is_empty().then_some(interpreters)
 }
 
 fn interpreters_of(path: &Path, directories: &[PathBuf]) -> Option<Vec<PathBuf>> {
-    let mut file = File::open(path).ok()?;
+    // Opening a pipe must not wait for a writer.
+    let mut options = File::options();
+    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    let mut file = options.open(path).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
     let mut head = Vec::with_capacity(HEAD_BYTES);
     file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head).ok()?;
-    if let Some(line) = head.strip_prefix(b"#!") {
-        return Some(script_interpreters(line, directories));
+    if head.starts_with(b"#!") {
+        return script_interpreters(&Shebang::of(&head)?, directories);
     }
-    elf_interpreter(&file, &head).map(|path| vec![path])
+    Some(elf_interpreter(&file, &head).into_iter().collect())
 }
 
-fn script_interpreters(line: &[u8], directories: &[PathBuf]) -> Vec<PathBuf> {
-    let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let mut words = line.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
-    let Some(interpreter) = words.next() else { return Vec::new() };
+// A relative interpreter is looked for in the caller's directory, whatever that is then.
+fn script_interpreters(shebang: &Shebang, directories: &[PathBuf]) -> Option<Vec<PathBuf>> {
+    let Shebang { interpreter, argument } = shebang;
+    if !interpreter.starts_with(b"/") {
+        return None;
+    }
     let mut paths = vec![PathBuf::from(OsStr::from_bytes(interpreter))];
+    let mut words = argument.iter().flat_map(|argument| argument.split(u8::is_ascii_whitespace));
     if interpreter.ends_with(b"/env")
-        && let Some(name) = words.find(|word| !word.starts_with(b"-") && !word.contains(&b'='))
+        && let Some(name) =
+            words.find(|word| !word.is_empty() && !word.starts_with(b"-") && !word.contains(&b'='))
         && let Some(path) =
             directories.iter().map(|dir| dir.join(OsStr::from_bytes(name))).find(|path| path.is_file())
     {
         paths.push(path);
     }
-    paths
+    Some(paths)
 }
 
 /// `PT_INTERP` of a 64-bit little-endian ELF file.

@@ -36,7 +36,7 @@ impl Supervisor<'_> {
             return Ok(());
         };
         let call = ExecCall::read(notification, process)?;
-        let image = call.resolve(process)?;
+        let image = call.resolve(process, &watch)?;
         // What was read was the caller's only if it still waits: its id could be another's by now.
         if !self.listener.is_waiting(notification) {
             return Ok(());

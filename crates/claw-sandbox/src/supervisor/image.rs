@@ -6,15 +6,17 @@ use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Component, Path, PathBuf};
 
 use claw_policy::{FileId, ProgramFact};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::{SFlag, fstat};
 
+use super::Watch;
 use super::process::{Process, path_of};
-use super::script::{HEAD_BYTES, Shebang};
+use crate::edge::script::{HEAD_BYTES, Shebang};
 use crate::sys::notify::Notification;
 
 // The kernel gives up after so many interpreters that are scripts themselves (fs/exec.c).
@@ -71,7 +73,9 @@ impl ExecCall {
     }
 
     /// Finds the file.
-    pub(crate) fn resolve(&self, process: Process<'_>) -> nix::Result<Image> {
+    ///
+    /// In the trees that the run may write, it can change what a name leads to.
+    pub(crate) fn resolve(&self, process: Process<'_>, watch: &Watch) -> nix::Result<Image> {
         if self.path.is_empty() {
             return Err(Errno::ENOENT);
         }
@@ -85,6 +89,9 @@ impl ExecCall {
         let id = FileId { device: status.st_dev, inode: status.st_ino };
         let program = self.program(&cwd_path, &file, id)?;
         let (executable, argv) = self.commit(&file, id, &cwd)?;
+        if executable != id && !self.is_named_for_good(&program.real, watch) {
+            return Err(Errno::EACCES);
+        }
         let committed = argv.iter().flat_map(|word| word.iter().copied().chain([0])).collect();
         Ok(Image { program, cwd: cwd_path, executable, committed })
     }
@@ -132,11 +139,30 @@ impl ExecCall {
             argv = before.chain(argv.into_iter().skip(1)).collect();
             let file = open_beneath(cwd.as_fd(), &interpreter, ResolveFlag::RESOLVE_NO_MAGICLINKS, false)?;
             let status = fstat(&file)?;
+            if SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits()) != SFlag::S_IFREG {
+                return Err(Errno::EACCES);
+            }
             executable = FileId { device: status.st_dev, inode: status.st_ino };
             name = interpreter;
             next = read_shebang(&file);
         }
         Err(Errno::ELOOP)
+    }
+
+    // Whether the interpreter will open the script that was judged: it is given the name, not the file. A name in a tree
+    // that the run can write may lead elsewhere by then, and so may one that begins at a working directory, which other
+    // processes can share. What lies in such a tree itself can be changed anyhow.
+    fn is_named_for_good(&self, real: &Path, watch: &Watch) -> bool {
+        // An interpreter would take it for an option.
+        if self.path.starts_with(b"-") {
+            return false;
+        }
+        let trees = || watch.writable.iter().map(PathBuf::as_path).chain(watch.temporary.as_deref());
+        let is_in_writable = |path: &Path| trees().any(|tree| path.starts_with(tree));
+        let path = Path::new(OsStr::from_bytes(&self.path));
+        let is_plain = path.is_absolute() && path.components().all(|part| part != Component::ParentDir);
+        is_in_writable(real)
+            || (is_plain && !is_in_writable(path) && !path.starts_with("/proc") && !path.starts_with("/dev"))
     }
 
     // The name under which an interpreter finds the script.
@@ -178,7 +204,9 @@ fn own_link(path: &[u8], process: Process<'_>) -> Option<String> {
 }
 
 fn read_shebang(file: &OwnedFd) -> Option<Shebang> {
-    let readable = File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+    let mut options = File::options();
+    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    let readable = options.open(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
     let mut head = Vec::with_capacity(HEAD_BYTES);
     readable.take(HEAD_BYTES as u64).read_to_end(&mut head).ok()?;
     Shebang::of(&head)

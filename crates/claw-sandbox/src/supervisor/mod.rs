@@ -14,7 +14,6 @@ mod oversight;
 mod process;
 mod record;
 mod roles;
-mod script;
 mod stop;
 
 use std::io;

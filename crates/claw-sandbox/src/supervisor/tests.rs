@@ -107,6 +107,11 @@ fn pipe() -> (File, OwnedFd) {
 }
 
 fn run_in(directory: &Path, argv: &[&str], verify: bool, rule: Rule) -> Ran {
+    run_from(directory, directory, argv, verify, rule)
+}
+
+// `cwd` is where it runs; `directory` holds the trees that it may write, `ws` and `writable`.
+fn run_from(directory: &Path, cwd: &Path, argv: &[&str], verify: bool, rule: Rule) -> Ran {
     let restrict = || crate::sys::caps::set_no_new_privileges().map_err(|errno| errno.to_string());
     let restrictions = Restrictions {
         domain: Box::new(restrict),
@@ -125,7 +130,7 @@ fn run_in(directory: &Path, argv: &[&str], verify: bool, rule: Rule) -> Ran {
         program: c(argv[0]),
         argv: argv.iter().copied().map(c).collect(),
         environment: vec![c("PATH=/usr/bin:/bin")],
-        directory: File::open(directory).unwrap().into(),
+        directory: File::open(cwd).unwrap().into(),
         streams: Streams::open(StdioPlan {
             stdin: StreamPlan::Null,
             stdout: StreamPlan::Descriptor(write),
@@ -143,7 +148,7 @@ fn run_in(directory: &Path, argv: &[&str], verify: bool, rule: Rule) -> Ran {
             verify,
             sockets: SocketPlaces::default(),
             temporary: None,
-            writable: Arc::default(),
+            writable: Arc::from([directory.join("writable"), directory.join("ws")]),
         }),
     };
     let running = launcher.spawn(spec).unwrap();
@@ -230,17 +235,68 @@ fn a_copied_renamed_or_linked_program_is_what_it_is() {
     }
 }
 
+// A script that may be executed.
+fn script(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 #[test]
 fn a_script_runs_with_the_interpreter_that_was_judged() {
     let (_keep, path) = scene();
-    fs::write(path.join("inner"), "#!/bin/sh -u\necho inner \"$0\" \"$@\"\n").unwrap();
-    fs::write(path.join("script"), "#! ./inner with spaces \necho never\n").unwrap();
-    for script in ["inner", "script"] {
-        fs::set_permissions(path.join(script), fs::Permissions::from_mode(0o755)).unwrap();
-    }
-    let ran = run_in(&path, &["/bin/sh", "-c", "./inner a; ./script b c"], true, |_| true);
-    assert_eq!(ran.output, "inner ./inner a\ninner ./inner with spaces ./script b c\n");
+    let inner = path.join("ws/inner").display().to_string();
+    script(&path.join("ws/inner"), "#!/bin/sh -u\necho inner \"$0\" \"$@\"\n");
+    script(&path.join("ws/script"), &format!("#! {inner} with spaces \necho never\n"));
+    let ran = run_in(&path, &["/bin/sh", "-c", "cd ws; ./inner a; ./script b c"], true, |_| true);
+    assert_eq!(ran.output, format!("inner ./inner a\ninner {inner} with spaces ./script b c\n"));
     assert_eq!(ran.lost, 0);
+}
+
+#[test]
+fn a_script_whose_interpreter_cannot_be_known_is_no_program() {
+    let (_keep, path) = scene();
+    let shell = fs::canonicalize("/bin/sh").unwrap();
+    symlink(&shell, path.join("ws-sh")).unwrap();
+    symlink(&shell, path.join("a\x0cb")).unwrap();
+    nix::unistd::mkfifo(&path.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let here = path.display();
+    let lines =
+        ["#!ws-sh".to_owned(), "#!./ws-sh".to_owned(), "#!/nowhere/sh".to_owned(), format!("#!{here}/fifo")];
+    for (place, line) in lines.iter().enumerate() {
+        script(&path.join(format!("ws/s{place}")), &format!("{line}\necho ran\n"));
+    }
+    let odd = format!("#!{here}/a\x0cb\necho judged\n");
+    script(&path.join("ws/odd"), &odd);
+    // As the kernel splits it: the interpreter's name has a form feed in it, and it is a shell.
+    let rule: Rule = |attempt| !attempt.program.interpreters.is_empty() || is_shell(attempt);
+    let list = "for s in ws/s0 ws/s1 ws/s2 ws/s3 fifo; do ./$s; echo $?; done; ./ws/odd";
+    let ran = run_in(&path, &["/bin/sh", "-c", list], true, rule);
+    assert!(!ran.output.contains("ran\n") && ran.output.ends_with("judged\n"), "{}", ran.output);
+    assert_eq!(ran.output.matches("126\n").count(), 5, "{}", ran.output);
+}
+
+#[test]
+fn an_interpreter_gets_no_name_that_is_an_option_or_may_lead_elsewhere() {
+    let (_keep, path) = scene();
+    script(&path.join("opt/tool"), "#!/bin/sh\necho the tool\n");
+    fs::create_dir(path.join("ws")).unwrap();
+    symlink(path.join("opt/tool"), path.join("ws/-c")).unwrap();
+    symlink(path.join("opt/tool"), path.join("ws/link")).unwrap();
+    let tool = path.join("opt/tool").display().to_string();
+    let link = path.join("ws/link").display().to_string();
+    let text = "import os,sys\nfor name in sys.argv[1:]:\n    if os.fork() == 0:\n        try: os.execv(name, ['x', 'echo option'])\n        except OSError as error: print(error.errno, flush=True)\n        os._exit(0)\n    os.wait()\n";
+    let words = ["-c", "./link", &link, "../opt/tool", &tool];
+    let argv: Vec<&str> = ["/usr/bin/python3", "-c", text].into_iter().chain(words).collect();
+    let plain =
+        std::process::Command::new(argv[0]).args(&argv[1..]).current_dir(path.join("ws")).output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&plain.stdout),
+        "option\nthe tool\nthe tool\nthe tool\nthe tool\n",
+        "the control"
+    );
+    let ran = run_from(&path, &path.join("ws"), &argv, true, |_| true);
+    assert_eq!(ran.output, "13\n13\n13\n13\nthe tool\n");
 }
 
 #[test]
