@@ -85,11 +85,26 @@ fn check(case: &Case) -> Result<u32, TestCaseError> {
         let to = operation.to.as_deref().map(path).unwrap_or_default();
         writeln!(input, "{}\t{}\t{to}", operation.action, path(&operation.path)).unwrap();
         let answer = output.next().unwrap().unwrap();
+        if answer == "ok" && is_only_passed(&sandbox, &root, operation, &decision) {
+            continue;
+        }
         compared += u32::from(compare(operation, &decision, &answer)?);
     }
     drop(input);
     assert!(child.wait().unwrap().success());
     Ok(compared)
+}
+
+/// Whether a protected or hidden name is only on the way, as a link there is: `decide` refuses such a name, the
+/// kernel judges the object that it leads to, which may be written by its own name.
+fn is_only_passed(sandbox: &Sandbox, root: &Path, operation: &Operation, decision: &Decision) -> bool {
+    let Decision::Deny(denial) = decision else { return false };
+    let Ok(real) = root.join(&operation.path).canonicalize() else { return false };
+    let by_own_name =
+        FileRequest { path: real.into_os_string().into_encoded_bytes(), ..request(root, operation) };
+    denial.reasons.iter().all(|reason| matches!(reason.code, Code::FileProtected | Code::FileHidden))
+        && operation.to.is_none()
+        && matches!(sandbox.decide_file(&by_own_name), Decision::Allow(_))
 }
 
 fn compare(operation: &Operation, decision: &Decision, answer: &str) -> Result<bool, TestCaseError> {

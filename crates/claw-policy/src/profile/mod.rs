@@ -192,6 +192,10 @@ const PROTECTED_GLOBS: &[&str] = &[
     "/**/.git/modules/**/hooks",
     "/**/.git/modules/**/config",
     "/**/.git/info/attributes",
+    // Where git looks for the rest of a repository, its configuration and hooks among it.
+    "/**/.git/commondir",
+    "/**/.git/worktrees/**/commondir",
+    "/**/.git/worktrees/**/config.worktree",
 ];
 
 /// What `protected: default` means; `rule` is where it is written.

@@ -191,6 +191,7 @@ macro_rules! rules {
 const NAMESPACE: &str = "namespaces open most of the kernel's attack surface";
 const FAMILY: &str = "without a network only AF_UNIX sockets are left";
 const KIND: &str = "an AF_UNIX datagram may be sent to any socket by its path, past connect";
+const VERSION: &str = "changes a file that may only be read (FS_IOC_SETVERSION, linux/fs.h)";
 const TERMINAL: &str = "types into the caller's terminal (CVE-2017-5226, CVE-2023-28100)";
 
 // linux/sched.h, linux/net.h, linux/memfd.h, linux/seccomp.h: constants that have a sign or another
@@ -218,6 +219,9 @@ const IPV6_ROUTE: u32 = libc::IPV6_RTHDR as u32;
 const IPV6_FLOW_LABELS: u32 = 32;
 const TIOCSTI: u32 = 0x5412;
 const TIOCLINUX: u32 = 0x541C;
+const SET_VERSION: u32 = 0x4008_7602;
+const SET_VERSION_32: u32 = 0x4004_7602;
+const SET_LEASE: u32 = libc::F_SETLEASE as u32;
 const PTRACER: u32 = libc::PR_SET_PTRACER as u32;
 const MEMORY_MAP: u32 = libc::PR_SET_MM as u32;
 const DUMPABLE: u32 = libc::PR_SET_DUMPABLE as u32;
@@ -258,6 +262,9 @@ pub(super) const ARGUMENTS: &[ArgumentRule] = rules![
     SYS_personality [not_equal(0, 0), not_equal(0, PERSONALITY_QUERY)] "switches off address randomisation and the like";
     SYS_ioctl [equal(1, TIOCSTI)] TERMINAL;
     SYS_ioctl [equal(1, TIOCLINUX)] TERMINAL;
+    SYS_ioctl [equal(1, SET_VERSION)] VERSION;
+    SYS_ioctl [equal(1, SET_VERSION_32)] VERSION;
+    SYS_fcntl [equal(1, SET_LEASE)] "makes whoever opens the file wait, the supervisor too";
     SYS_prctl [equal(0, PTRACER)] "lets a process outside reach in";
     SYS_prctl [equal(0, MEMORY_MAP)] "changes what the kernel says of a process, by which the supervisor knows it";
     SYS_prctl [equal(0, DUMPABLE), equal(1, 0)] "hides a process from its supervisor, which then denies what it does";

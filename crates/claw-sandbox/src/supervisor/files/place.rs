@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 use claw_policy::FileId;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, lstat};
 
 use super::super::image::Base;
 use super::super::process::{Process, name_of, path_of};
@@ -54,12 +54,21 @@ pub(super) enum Final {
     Existing(Object),
 }
 
+// Whether a file's name really ends so.
+fn leads_to(path: &Path, status: &FileStat) -> bool {
+    lstat(path).is_ok_and(|found| id_of(&found) == id_of(status))
+}
+
 impl Object {
     fn of(file: OwnedFd) -> nix::Result<Self> {
         let status = fstat(&file)?;
         // An error is none of these: a path that cannot be known is judged by nobody.
         let name = name_of(&file)?;
         let is_gone = name.as_os_str().as_bytes().ends_with(b" (deleted)");
+        if is_gone && status.st_nlink > 0 && !leads_to(&name, &status) {
+            // It has another name, which the kernel does not tell of a descriptor.
+            return Err(Errno::EACCES);
+        }
         let is_nameless = !name.is_absolute() || (status.st_nlink == 0 && is_gone);
         Ok(Self { file, status, path: (!is_nameless).then_some(name) })
     }

@@ -141,7 +141,7 @@ impl Supervisor<'_> {
                 if address.port() != 0 {
                     self.judge(call, protocol, *address, Purpose::Listen)?;
                 }
-                done(bind(socket.as_fd().as_raw_fd(), &SockaddrStorage::from(*address)))
+                done(bind_unprivileged(&socket, *address))
             }
             (Kind::Inet(_), _) => Err(Errno::EAFNOSUPPORT),
             (Kind::Unix { .. }, Address::Path(path)) => self.bind_unix(call, socket, path),
@@ -204,6 +204,15 @@ impl Supervisor<'_> {
             .start(&self.listener, call.notification, socket, move |_, socket| perform(socket).map(|()| 0))?;
         Ok(Progress::Handed)
     }
+}
+
+// From a thread that has no capability, as the run has none: some ports are for who has.
+fn bind_unprivileged(socket: &Socket, address: SocketAddr) -> nix::Result<()> {
+    let work = || {
+        unix::give_up_privileges()?;
+        bind(socket.as_fd().as_raw_fd(), &SockaddrStorage::from(address))
+    };
+    std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or(Err(Errno::EACCES))
 }
 
 fn done(result: nix::Result<()>) -> nix::Result<Progress> {

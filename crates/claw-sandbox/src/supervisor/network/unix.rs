@@ -96,7 +96,7 @@ impl Supervisor<'_> {
 }
 
 // The run has no capability, so nothing is done for it with one.
-fn give_up_privileges() -> nix::Result<()> {
+pub(super) fn give_up_privileges() -> nix::Result<()> {
     caps::set_no_new_privileges()?;
     caps::drop_all()
 }
