@@ -52,6 +52,20 @@ pub(crate) struct Restrictions {
     pub(crate) guarded: bool,
 }
 
+#[cfg(test)]
+impl Restrictions {
+    /// Gives nothing up.
+    pub(crate) fn none() -> Self {
+        Self {
+            domain: Box::new(|| Ok(())),
+            filters: Box::new(|| Ok(())),
+            scope: None,
+            calls: Arc::default(),
+            guarded: false,
+        }
+    }
+}
+
 /// A launcher thread and its run threads. Dropping it ends them.
 #[derive(Debug)]
 pub(crate) struct Launcher {

@@ -40,6 +40,7 @@ mod lessons;
 mod limits;
 mod load;
 mod observe;
+mod opened;
 mod outcome;
 mod overseer;
 mod pipeline;

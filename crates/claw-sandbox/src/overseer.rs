@@ -14,7 +14,7 @@ use crate::lessons::Lessons;
 use crate::reach::Reach;
 use crate::record::Recorder;
 use crate::supervisor::{ExecAttempt, FileAttempt, NetworkAttempt, NetworkVerdict, Oversight, Verdict};
-use crate::{Error, Judge};
+use crate::{Error, Judge, supervisor};
 
 /// How long the facts about the policy's own paths serve for calls on files: these come by the thousand, and a run can
 /// change none of them.
@@ -130,12 +130,10 @@ impl Oversight for Overseer {
         }
         judged.map_err(|denial| {
             self.lessons.file(attempt.operation, attempt.path, &denial);
-            let path = attempt.path.display().to_string();
-            let path: String = path.chars().flat_map(char::escape_debug).collect();
+            let (operation, path) = (attempt.operation, supervisor::shown(attempt.path));
             format!(
-                "{}; `{} {path}` was asked for by process {}",
+                "{}; `{operation} {path}` was asked for by process {}",
                 Error::from(denial),
-                attempt.operation,
                 attempt.caller
             )
         })

@@ -13,6 +13,7 @@ use nix::fcntl::OFlag;
 use nix::poll::PollFlags;
 use nix::sys::stat::{SFlag, fstat};
 
+use crate::opened::kind_of;
 use crate::outcome::Stream;
 use crate::sys::fd::splice_from_pipe;
 
@@ -82,7 +83,7 @@ impl Pump {
         limit: u64,
         is_pipe: bool,
     ) -> nix::Result<Self> {
-        let kind = SFlag::from_bits_truncate(fstat(&destination)?.st_mode & SFlag::S_IFMT.bits());
+        let kind = kind_of(&fstat(&destination)?);
         let is_file = kind == SFlag::S_IFREG;
         let ends = Ends {
             source,

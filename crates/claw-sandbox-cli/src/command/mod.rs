@@ -12,9 +12,9 @@ mod learn;
 mod lint;
 mod man;
 mod policy;
+mod question;
 mod run;
 mod schema;
-mod terminal;
 
 use std::env;
 use std::ffi::OsString;

@@ -14,7 +14,7 @@ use claw_sandbox::{
     Access, Child, Decision, Ending, Error, ErrorKind, Outcome as Ended, Policy, Sandbox, Stream,
 };
 
-use super::terminal::Terminal;
+use super::question::Terminal;
 use crate::args::{CommandArgs, PolicyArgs, RunArgs};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};

@@ -1,7 +1,8 @@
 //! Questions that a person answers: a policy that asks (`exec.ask`) leaves some commands to somebody who may say yes.
 //!
 //! The question holds the command, or the exec of one of its processes, until it is answered. A yes is about exactly
-//! what was shown: the program is checked again before it runs, and for a process of the run its arguments too.
+//! what was shown: the program is checked again before it runs, and for a process of the run its arguments too, where
+//! execs are verified (`exec.verify`).
 //!
 //! Not protected against: a person who says yes to what does harm, and an [`Approver`] that answers by itself.
 #![forbid(unsafe_code)]

@@ -27,7 +27,8 @@ pub struct ApprovalError {
     what: String,
 }
 
-/// What an approval is bound to. A program that was replaced is another one.
+/// What an approval is bound to. A program that was replaced is another one; one whose content was written over
+/// is not.
 #[derive(Debug)]
 pub(super) struct Key(Value);
 

@@ -3,9 +3,8 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use claw_policy::{FactError, FileId, ProgramFact};
@@ -14,7 +13,7 @@ use nix::unistd::{AccessFlags, access};
 
 use super::fact_error;
 use super::path::{self, Passed};
-use super::script::{HEAD_BYTES, Shebang};
+use super::script::{Shebang, read_head};
 
 /// `#!` interpreters may be scripts themselves, this deep (the kernel's bound is 5 rewrites).
 const SCRIPT_DEPTH: usize = 5;
@@ -120,15 +119,7 @@ fn interpreters(program: &Path, directories: &[PathBuf]) -> Option<Vec<PathBuf>>
 }
 
 fn interpreters_of(path: &Path, directories: &[PathBuf]) -> Option<Vec<PathBuf>> {
-    // Opening a pipe must not wait for a writer.
-    let mut options = File::options();
-    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
-    let mut file = options.open(path).ok()?;
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
-    let mut head = Vec::with_capacity(HEAD_BYTES);
-    file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head).ok()?;
+    let (file, head) = read_head(path)?;
     if head.starts_with(b"#!") {
         return script_interpreters(&Shebang::of(&head)?, directories);
     }

@@ -1,8 +1,27 @@
 //! What the kernel makes of a file that begins with `#!` (fs/binfmt_script.c).
 #![forbid(unsafe_code)]
 
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
 /// What the kernel reads of a file (`BINPRM_BUF_SIZE`).
-pub(crate) const HEAD_BYTES: usize = 256;
+const HEAD_BYTES: usize = 256;
+
+/// Opens a program and reads what the kernel reads of it. `None` for what cannot be read or is no regular file.
+pub(crate) fn read_head(path: &Path) -> Option<(File, Vec<u8>)> {
+    // Opening a pipe must not wait for a writer.
+    let mut options = File::options();
+    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    let mut file = options.open(path).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head).ok()?;
+    Some((file, head))
+}
 
 /// The first line of a script.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -93,16 +93,7 @@ mod tests {
     }
 
     fn start() -> Result<Launcher, SpawnError> {
-        Launcher::start(
-            Restrictions {
-                domain: Box::new(|| Ok(())),
-                filters: Box::new(|| Ok(())),
-                scope: None,
-                calls: Arc::default(),
-                guarded: false,
-            },
-            None,
-        )
+        Launcher::start(Restrictions::none(), None)
     }
 
     #[test]

@@ -6,13 +6,14 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use claw_policy::{Confinement, FileId, ProgramFact};
+use claw_policy::{Confinement, ProgramFact};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::{SFlag, fstat};
 
 use super::PrepareError;
 use crate::launcher::Launcher;
+use crate::opened::{id_of, kind_of};
 use crate::spawn::ChildSpec;
 
 const TEMPORARY_NAME: &[u8] = b"TMPDIR";
@@ -38,9 +39,7 @@ pub(super) fn check_program(program: &ProgramFact) -> Result<CString, PrepareErr
         _ => changed(),
     })?;
     let status = fstat(&file).map_err(|_| changed())?;
-    let kind = SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits());
-    let id = FileId { device: status.st_dev, inode: status.st_ino };
-    if kind != SFlag::S_IFREG || id != program.id {
+    if kind_of(&status) != SFlag::S_IFREG || id_of(&status) != program.id {
         return Err(changed());
     }
     CString::new(program.real.as_os_str().as_bytes()).map_err(|_| changed())
@@ -94,7 +93,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt, symlink};
 
-    use claw_policy::{Access, Root};
+    use claw_policy::{Access, FileId, Root};
 
     use super::*;
 

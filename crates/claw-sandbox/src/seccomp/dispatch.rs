@@ -8,17 +8,8 @@ use std::collections::BTreeMap;
 
 use seccompiler::{BpfProgram, sock_filter};
 
+use super::bpf::{ARCHITECTURE, JUMP, JUMP_IF_AT_LEAST, JUMP_IF_EQUAL, LOAD_WORD, NUMBER, RETURN, statement};
 use super::{CompileError, SeccompSpec, Verdict, table};
-
-// linux/bpf_common.h.
-const LOAD_WORD: u16 = 0x20;
-const JUMP: u16 = 0x05;
-const JUMP_IF_EQUAL: u16 = 0x15;
-const JUMP_IF_AT_LEAST: u16 = 0x35;
-const RETURN: u16 = 0x06;
-// Offsets in struct seccomp_data.
-const NUMBER: u32 = 0;
-const ARCHITECTURE: u32 = 4;
 
 /// Compiles the prologue (foreign architectures, unknown and x32 numbers) and the denied numbers.
 pub(super) fn compile(spec: SeccompSpec, architecture: u32) -> Result<BpfProgram, CompileError> {
@@ -87,10 +78,6 @@ fn search(ranges: &[Range]) -> Result<BpfProgram, CompileError> {
     program.extend(low);
     program.extend(search(high)?);
     Ok(program)
-}
-
-const fn statement(code: u16, k: u32) -> sock_filter {
-    sock_filter { code, jt: 0, jf: 0, k }
 }
 
 const fn jump(code: u16, k: u32, if_true: u8) -> sock_filter {

@@ -5,6 +5,7 @@
 //! tests that they agree.
 #![forbid(unsafe_code)]
 
+mod bpf;
 mod dispatch;
 #[cfg(test)]
 mod emulator;

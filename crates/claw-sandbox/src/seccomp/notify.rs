@@ -9,14 +9,7 @@ use std::ffi::c_long;
 
 use seccompiler::{BpfProgram, sock_filter};
 
-// linux/bpf_common.h.
-const LOAD_WORD: u16 = 0x20;
-const JUMP_IF_EQUAL: u16 = 0x15;
-const JUMP_IF_ANY_BIT: u16 = 0x45;
-const RETURN: u16 = 0x06;
-// Offsets in struct seccomp_data.
-const NUMBER: u32 = 0;
-const ARGUMENTS: u32 = 16;
+use super::bpf::{ARGUMENTS, JUMP_IF_ANY_BIT, JUMP_IF_EQUAL, LOAD_WORD, NUMBER, RETURN, statement};
 
 /// A call that the supervisor answers.
 #[derive(Clone, Copy, Debug)]
@@ -109,10 +102,6 @@ fn body(when: When, verdict: u32) -> Vec<sock_filter> {
 // Both architectures that we know are little-endian.
 const fn low(argument: u8) -> u32 {
     ARGUMENTS + argument as u32 * 8
-}
-
-const fn statement(code: u16, k: u32) -> sock_filter {
-    sock_filter { code, jt: 0, jf: 0, k }
 }
 
 #[cfg(test)]

@@ -2,11 +2,8 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::Read as _;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use claw_policy::{FileId, ProgramFact};
@@ -16,7 +13,8 @@ use nix::sys::stat::{SFlag, fstat};
 
 use super::Watch;
 use super::process::{Process, path_of};
-use crate::edge::script::{HEAD_BYTES, Shebang};
+use crate::edge::script::{Shebang, read_head};
+use crate::opened::{id_of, kind_of, own_name};
 use crate::sys::notify::Notification;
 
 // The kernel gives up after so many interpreters that are scripts themselves (fs/exec.c).
@@ -82,11 +80,7 @@ impl ExecCall {
         let cwd = process.directory()?;
         let cwd_path = path_of(&cwd).ok_or(Errno::ENOENT)?;
         let file = self.open(process, &cwd)?;
-        let status = fstat(&file)?;
-        if SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits()) != SFlag::S_IFREG {
-            return Err(Errno::EACCES);
-        }
-        let id = FileId { device: status.st_dev, inode: status.st_ino };
+        let id = program_id(&file)?;
         let program = self.program(&cwd_path, &file, id)?;
         let (executable, argv) = self.commit(&file, id, &cwd)?;
         if executable != id && !self.is_named_for_good(&program.real, watch) {
@@ -138,11 +132,7 @@ impl ExecCall {
             let before = [interpreter.clone()].into_iter().chain(argument).chain([name]);
             argv = before.chain(argv.into_iter().skip(1)).collect();
             let file = open_beneath(cwd.as_fd(), &interpreter, ResolveFlag::RESOLVE_NO_MAGICLINKS, false)?;
-            let status = fstat(&file)?;
-            if SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits()) != SFlag::S_IFREG {
-                return Err(Errno::EACCES);
-            }
-            executable = FileId { device: status.st_dev, inode: status.st_ino };
+            executable = program_id(&file)?;
             name = interpreter;
             next = read_shebang(&file);
         }
@@ -203,11 +193,13 @@ fn own_link(path: &[u8], process: Process<'_>) -> Option<String> {
     Some(format!("fd/{number}"))
 }
 
+// Only a regular file can be executed.
+fn program_id(file: &OwnedFd) -> nix::Result<FileId> {
+    let status = fstat(file)?;
+    if kind_of(&status) == SFlag::S_IFREG { Ok(id_of(&status)) } else { Err(Errno::EACCES) }
+}
+
 fn read_shebang(file: &OwnedFd) -> Option<Shebang> {
-    let mut options = File::options();
-    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
-    let readable = options.open(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
-    let mut head = Vec::with_capacity(HEAD_BYTES);
-    readable.take(HEAD_BYTES as u64).read_to_end(&mut head).ok()?;
+    let (_, head) = read_head(own_name(file).as_ref())?;
     Shebang::of(&head)
 }

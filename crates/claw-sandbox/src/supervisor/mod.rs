@@ -43,6 +43,7 @@ pub(crate) use network::unix::SocketPlaces;
 pub(crate) use oversight::{
     ExecAttempt, FileAttempt, NetworkAttempt, NetworkVerdict, Oversight, Purpose, Verdict,
 };
+pub(crate) use record::shown;
 pub use record::{Denials, DeniedCall};
 
 // The calls that execute something.
@@ -154,8 +155,7 @@ pub(crate) fn start(
             && (hands.is_none() || crate::sys::caps::lower_files().is_ok())
             && let Ok((listener, run_thread)) = listener.recv()
         {
-            let (listener, workers) = (Arc::new(listener), Workers::default());
-            let links = Links::default();
+            let (listener, workers, links) = (Arc::new(listener), Workers::default(), Links::default());
             Supervisor { files, own, desk: &desk, listener, workers, run_thread, hands, links }.serve();
         }
     })?;
@@ -172,7 +172,7 @@ struct Supervisor<'a> {
     workers: Workers,
     // The thread that the runs are children of, and which has their filter too.
     run_thread: Pid,
-    // Who makes calls on files. With them this thread has no more rights on files than its runs.
+    // Who makes calls on files. With them this thread has no capability on files that its runs lack.
     hands: Option<Hands>,
     links: Links,
 }

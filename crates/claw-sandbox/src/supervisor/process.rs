@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut, Read as _};
-use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use claw_policy::FileId;
@@ -16,6 +16,7 @@ use nix::sys::stat::{Mode, fstatat};
 use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
 use nix::unistd::Pid;
 
+use crate::opened::{id_of, own_name};
 use crate::sys::pidfd;
 
 /// What the kernel takes of a path, its end included (`PATH_MAX`).
@@ -23,8 +24,8 @@ pub(crate) const PATH_BYTES: usize = 4096;
 // Strings are read in parts that do not cross pages, so that one at the end of a mapping is read too.
 const PAGE: u64 = 4096;
 const PART: u64 = 256;
-// What an execve may hand over: 6 MiB, three quarters of `_STK_LIM` (fs/exec.c), and as many pointers.
 const STATUS_BYTES: usize = 16 << 10;
+// What an execve may hand over: 6 MiB, three quarters of `_STK_LIM` (fs/exec.c), and as many pointers.
 const ARGUMENT_BYTES: usize = 6 << 20;
 
 /// `/proc`, opened once.
@@ -68,7 +69,7 @@ impl Process<'_> {
     /// What it executes.
     pub(crate) fn executable(self) -> nix::Result<FileId> {
         let status = fstatat(&self.files.0, format!("{}/exe", self.id).as_str(), AtFlags::empty())?;
-        Ok(FileId { device: status.st_dev, inode: status.st_ino })
+        Ok(id_of(&status))
     }
 
     /// Its mark.
@@ -243,6 +244,5 @@ pub(crate) fn path_of(file: impl AsFd) -> Option<PathBuf> {
 
 /// What the kernel calls an opened file: a path, or something like `pipe:[1]` for what lies in no directory.
 pub(crate) fn name_of(file: impl AsFd) -> nix::Result<PathBuf> {
-    let link = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
-    Ok(PathBuf::from(nix::fcntl::readlink(link.as_str())?))
+    Ok(PathBuf::from(nix::fcntl::readlink(own_name(file).as_str())?))
 }

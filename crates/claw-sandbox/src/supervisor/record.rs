@@ -1,6 +1,8 @@
 //! What was denied to the processes of a run.
 #![forbid(unsafe_code)]
 
+use std::path::Path;
+
 /// How many denials are kept in words.
 const KEPT: usize = 64;
 
@@ -45,4 +47,9 @@ impl Denials {
         }
         is_kept
     }
+}
+
+/// A path without control characters.
+pub(crate) fn shown(path: &Path) -> String {
+    path.to_string_lossy().chars().flat_map(char::escape_debug).collect()
 }

@@ -113,13 +113,8 @@ fn run_in(directory: &Path, argv: &[&str], verify: bool, rule: Rule) -> Ran {
 // `cwd` is where it runs; `directory` holds the trees that it may write, `ws` and `writable`.
 fn run_from(directory: &Path, cwd: &Path, argv: &[&str], verify: bool, rule: Rule) -> Ran {
     let restrict = || crate::sys::caps::set_no_new_privileges().map_err(|errno| errno.to_string());
-    let restrictions = Restrictions {
-        domain: Box::new(restrict),
-        filters: Box::new(|| Ok(())),
-        scope: None,
-        calls: EXECS.as_slice().into(),
-        guarded: false,
-    };
+    let restrictions =
+        Restrictions { domain: Box::new(restrict), calls: EXECS.as_slice().into(), ..Restrictions::none() };
     let launcher = Arc::new(Launcher::start(restrictions, None).unwrap());
     let judge = judge();
     let role = first_role(&judge, &["/bin/true"]);

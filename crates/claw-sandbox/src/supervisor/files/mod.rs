@@ -14,18 +14,18 @@ mod repository;
 mod table;
 
 use std::ffi::CString;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use claw_policy::{Denial, FileId, Touch, TouchRequest};
 use nix::errno::Errno;
-use nix::sys::stat::FileStat;
 
 use self::call::{Change, Operation};
 use self::place::{Final, Object, Resolver};
 use super::process::Process;
 use super::{FileAttempt, Supervisor, Watch};
+use crate::opened;
 use crate::sys::notify::{Answer, Notification};
 
 pub(crate) use self::links::Links;
@@ -143,17 +143,12 @@ struct Task<'a> {
 impl Task<'_> {
     fn make(&self, operation: &Operation) -> Result<Done> {
         let moves = matches!(operation, Operation::Rename { .. } | Operation::Link { .. });
-        let (reading, writing);
         if moves {
-            writing = ORDER.write().unwrap_or_else(PoisonError::into_inner);
-            let done = self.dispatch(operation);
-            drop(writing);
-            done
+            let _order = ORDER.write().unwrap_or_else(PoisonError::into_inner);
+            self.dispatch(operation)
         } else {
-            reading = ORDER.read().unwrap_or_else(PoisonError::into_inner);
-            let done = self.dispatch(operation);
-            drop(reading);
-            done
+            let _order = ORDER.read().unwrap_or_else(PoisonError::into_inner);
+            self.dispatch(operation)
         }
     }
 
@@ -319,11 +314,7 @@ impl Task<'_> {
     }
 }
 
-fn id_of(status: &FileStat) -> FileId {
-    FileId { device: status.st_dev, inode: status.st_ino }
-}
-
 /// The name under which this process has a descriptor.
-fn own_name(file: &impl std::os::fd::AsRawFd) -> CString {
-    CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_default()
+fn own_name(file: impl AsFd) -> CString {
+    CString::new(opened::own_name(file)).unwrap_or_default()
 }

@@ -19,7 +19,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat, lstat};
 use super::super::image::Base;
 use super::super::process::{Process, name_of, path_of};
 use super::call::Target;
-use super::id_of;
+use crate::opened::{id_of, kind_of};
 
 /// Links that the kernel follows in one resolution (`MAXSYMLINKS`).
 const LINKS: usize = 40;
@@ -78,7 +78,7 @@ impl Object {
     }
 
     pub(super) fn kind(&self) -> SFlag {
-        SFlag::from_bits_truncate(self.status.st_mode & SFlag::S_IFMT.bits())
+        kind_of(&self.status)
     }
 
     pub(super) fn is_directory(&self) -> bool {
@@ -219,7 +219,7 @@ impl<'a> Resolver<'a> {
             let here = path_of(&at).ok_or(Errno::ENOENT)?;
             let name = self.own_name(&here, &name);
             let next = look(at.as_fd(), OsStr::from_bytes(&name))?;
-            let is_link = fstat(&next)?.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFLNK.bits();
+            let is_link = kind_of(&fstat(&next)?) == SFlag::S_IFLNK;
             if !is_link {
                 at = next;
                 continue;
@@ -246,11 +246,7 @@ impl<'a> Resolver<'a> {
         {
             return Err(Errno::EACCES);
         }
-        if fstat(&at)?.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits() {
-            Ok(at)
-        } else {
-            Err(Errno::ENOTDIR)
-        }
+        if kind_of(&fstat(&at)?) == SFlag::S_IFDIR { Ok(at) } else { Err(Errno::ENOTDIR) }
     }
 
     // `/proc/self` is the caller's.

@@ -18,7 +18,8 @@ use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::unistd::{LinkatFlags, UnlinkatFlags, linkat, unlinkat};
 
 use super::place::{Object, Place};
-use super::{Done, Result, Task, id_of, own_name};
+use super::{Done, Result, Task, own_name};
+use crate::opened::id_of;
 
 /// Far more than a new repository's.
 const BYTES: u64 = 64 << 10;

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,9 +16,11 @@ use nix::sys::stat::{SFlag, fstat, umask};
 use nix::unistd::fchdir;
 
 use super::super::process::path_of;
+use super::super::record::shown;
 use super::socket::Socket;
 use super::{Call, Progress, Supervisor};
 use crate::landlock::PreparedRuleset;
+use crate::opened::{kind_of, own_name};
 use crate::ruleset::RulesetPlan;
 use crate::sys::caps;
 
@@ -60,7 +62,7 @@ impl Supervisor<'_> {
             .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
             .resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS);
         let file = openat2(cwd.as_fd(), OsStr::from_bytes(path), how)?;
-        if fstat(&file)?.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFSOCK.bits() {
+        if kind_of(&fstat(&file)?) != SFlag::S_IFSOCK {
             return Err(Errno::ECONNREFUSED);
         }
         let real = path_of(&file).ok_or(Errno::EACCES)?;
@@ -72,7 +74,7 @@ impl Supervisor<'_> {
         self.hand_over(call, socket, move |socket| {
             give_up_privileges()?;
             // The opened file itself, whatever its path leads to by now.
-            connect(socket.as_fd().as_raw_fd(), &UnixAddr::new(link_to(&file).as_str())?)
+            connect(socket.as_fd().as_raw_fd(), &UnixAddr::new(own_name(&file).as_str())?)
         })
     }
 
@@ -99,12 +101,4 @@ impl Supervisor<'_> {
 pub(super) fn give_up_privileges() -> nix::Result<()> {
     caps::set_no_new_privileges()?;
     caps::drop_all()
-}
-
-fn link_to(file: &OwnedFd) -> String {
-    format!("/proc/self/fd/{}", file.as_raw_fd())
-}
-
-fn shown(path: &Path) -> String {
-    path.to_string_lossy().chars().flat_map(char::escape_debug).collect()
 }

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// A longer answer is none.
 const ANSWER_BYTES: usize = 64;
 
-/// The terminal of this session, whatever the standard streams are.
+/// The controlling terminal, whatever the standard streams are.
 #[derive(Debug)]
 pub(crate) struct Terminal {
     // One question at a time.
