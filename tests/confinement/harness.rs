@@ -11,7 +11,7 @@ use claw_testkit::programs;
 use claw_testkit::scene::Scene;
 
 use crate::attack::{Attack, Program};
-use crate::pending::PENDING;
+use crate::pending;
 
 /// No case takes this long; a run that does hangs, and fails.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -62,9 +62,9 @@ pub(crate) fn check(name: &str, attack: &Attack) {
     let ran = run(attack, Confined::Yes);
     let refused = attack.may_be_refused && ran.status == 126;
     let holds = !ran.shown && (ran.has_started() || refused);
-    match PENDING.iter().find(|(pending, _)| *pending == name) {
-        Some(_) if holds => panic!("{name} holds now: remove it from PENDING"),
-        Some((_, reason)) => say(format_args!("pending: {name}: {reason}")),
+    match pending::reason(name) {
+        Some(_) if holds => panic!("{name} holds now: remove it from pending.rs"),
+        Some(reason) => say(format_args!("pending: {name}: {reason}")),
         None => assert!(holds, "{name}: the sandbox does not hold: {}", ran.story()),
     }
 }

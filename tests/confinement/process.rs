@@ -53,6 +53,9 @@ attacks! { "process";
     name_a_thread_of_another => sh("echo changed > /proc/{pid}/task/{pid}/comm")
         .needs("a kernel that lets another process of the user set a name")
         .shows(After(|scene, _| fs::read_to_string(proc(scene, "comm")).unwrap() == "changed\n"));
+    lower_the_priority => calls(&["do", "setpriority 0 {pid} 19"]).shows(After(|scene, _| stat(scene, 16) == "19"));
+    change_the_affinity => calls(&["do", "sched_setaffinity {pid} 8 =0100000000000000"]).needs("two processors")
+        .shows(After(|scene, _| status(scene, "Cpus_allowed_list:") == "0"));
     survive_in_the_background => sh("sh -c 'sleep 1000; : {root}' > /dev/null 2>&1 &").shows(After(|scene, _| survives(scene)));
     survive_in_a_session => sh("setsid sh -c 'sleep 1000; : {root}' > /dev/null 2>&1 &").shows(After(|scene, _| survives(scene)));
     survive_as_a_daemon => python(concat!(
