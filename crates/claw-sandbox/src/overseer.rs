@@ -5,15 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use claw_policy::{
-    Confinement, Decision, Denial, DescendantGrant, DescendantRequest, Facts, Grant, Request, TouchRequest,
-    decide_touch,
+    Confinement, Decision, Denial, DescendantGrant, DescendantRequest, Facts, Grant, Question, Request,
+    TouchRequest, decide_touch,
 };
 
 use crate::approval::{Approvals, Asked};
 use crate::lessons::Lessons;
 use crate::reach::Reach;
 use crate::record::Recorder;
-use crate::supervisor::{ExecAttempt, FileAttempt, NetworkAttempt, NetworkVerdict, Oversight, Verdict};
+use crate::supervisor::{
+    ExecAttempt, FileAttempt, Judgement, NetworkAttempt, NetworkVerdict, Oversight, Verdict,
+};
 use crate::{Error, Judge, supervisor};
 
 /// How long the facts about the policy's own paths serve for calls on files: these come by the thousand, and a run can
@@ -24,13 +26,19 @@ const KEPT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Overseer {
     judge: Arc<Judge>,
-    recorder: Recorder,
     approvals: Approvals,
+    ledger: Ledger,
+    reach: Reach,
+    facts: Mutex<Option<(Instant, Arc<Facts>)>>,
+}
+
+/// Where it is written down what was said.
+#[derive(Clone, Debug)]
+struct Ledger {
+    recorder: Recorder,
     lessons: Lessons,
     // The recorded decision that allowed the run.
     run: Arc<str>,
-    reach: Reach,
-    facts: Mutex<Option<(Instant, Arc<Facts>)>>,
 }
 
 impl Overseer {
@@ -43,7 +51,8 @@ impl Overseer {
         confinement: &Confinement,
     ) -> Self {
         let reach = Reach::new(confinement);
-        Self { judge, recorder, approvals, lessons, run, reach, facts: Mutex::new(None) }
+        let ledger = Ledger { recorder, lessons, run };
+        Self { judge, approvals, ledger, reach, facts: Mutex::new(None) }
     }
 
     fn facts(&self) -> Arc<Facts> {
@@ -58,32 +67,26 @@ impl Overseer {
         facts
     }
 
-    fn judge(&self, attempt: &ExecAttempt<'_>) -> Result<DescendantGrant, Denial> {
-        let ExecAttempt { role: caller, program, argv, cwd, .. } = *attempt;
-        let request = DescendantRequest { program, argv, cwd, caller };
-        match self.judge.decide(Request::Descendant(&request)) {
-            Some(Decision::Allow(Grant::Descendant(grant))) => Ok(grant),
-            Some(Decision::Deny(denial)) => Err(denial),
-            Some(Decision::Ask(question)) => {
-                let caller = Some(caller.to_string());
-                let asked = Asked { program: Some(program), line: None, argv, cwd, caller };
-                if let Err(reasons) = self.approvals.settle(&question, &asked) {
-                    return Err(Denial { reasons, commands: question.commands });
-                }
-                match question.grant_approved() {
-                    Grant::Descendant(grant) => Ok(grant),
-                    _ => Err(crate::sandbox::unsettled()),
-                }
-            }
-            // A grant of another kind does not answer this request.
-            Some(Decision::Allow(_)) | None => Err(crate::sandbox::unsettled()),
+    // What a question comes to. With somebody to be asked it takes as long as a person does.
+    fn settled(
+        approvals: &Approvals,
+        question: Question,
+        attempt: &ExecAttempt,
+    ) -> Result<DescendantGrant, Denial> {
+        let ExecAttempt { role, program, argv, cwd, .. } = attempt;
+        let asked = Asked { program: Some(program), line: None, argv, cwd, caller: Some(role.to_string()) };
+        if let Err(reasons) = approvals.settle(&question, &asked) {
+            return Err(Denial { reasons, commands: question.commands });
+        }
+        match question.grant_approved() {
+            Grant::Descendant(grant) => Ok(grant),
+            _ => Err(crate::sandbox::unsettled()),
         }
     }
 }
 
-impl Oversight for Overseer {
-    fn exec(&self, attempt: &ExecAttempt<'_>) -> Verdict {
-        let judged = self.judge(attempt);
+impl Ledger {
+    fn exec(&self, attempt: &ExecAttempt, judged: Result<DescendantGrant, Denial>) -> Verdict {
         if let Err(error) = self.recorder.descendant(&self.run, attempt, judged.as_ref()) {
             // What cannot be recorded does not happen.
             return Verdict::Deny(error.to_string());
@@ -91,11 +94,33 @@ impl Oversight for Overseer {
         match judged {
             Ok(grant) => Verdict::Allow(grant.role().clone()),
             Err(denial) => {
-                self.lessons.command(Some(attempt.program), attempt.argv, &denial);
-                let asked = shown(attempt.argv);
+                self.lessons.command(Some(&attempt.program), &attempt.argv, &denial);
+                let asked = shown(&attempt.argv);
                 Verdict::Deny(format!("{}; `{asked}` was asked for by {}", Error::from(denial), attempt.role))
             }
         }
+    }
+}
+
+impl Oversight for Overseer {
+    fn exec(&self, attempt: &Arc<ExecAttempt>) -> Judgement {
+        let ExecAttempt { role: caller, program, argv, cwd, .. } = &**attempt;
+        let request = DescendantRequest { program, argv, cwd, caller };
+        let judged = match self.judge.decide(Request::Descendant(&request)) {
+            Some(Decision::Allow(Grant::Descendant(grant))) => Ok(grant),
+            Some(Decision::Deny(denial)) => Err(denial),
+            Some(Decision::Ask(question)) if self.approvals.approver.is_some() => {
+                let (approvals, ledger) = (self.approvals.clone(), self.ledger.clone());
+                let attempt = Arc::clone(attempt);
+                return Judgement::Ask(Box::new(move || {
+                    ledger.exec(&attempt, Self::settled(&approvals, question, &attempt))
+                }));
+            }
+            Some(Decision::Ask(question)) => Self::settled(&self.approvals, question, attempt),
+            // A grant of another kind does not answer this request.
+            Some(Decision::Allow(_)) | None => Err(crate::sandbox::unsettled()),
+        };
+        Judgement::Decided(self.ledger.exec(attempt, judged))
     }
 
     fn network(&self, attempt: &NetworkAttempt) -> NetworkVerdict {
@@ -105,15 +130,15 @@ impl Oversight for Overseer {
         if Reach::is_look_at_route(self.judge.policy(), attempt) {
             return NetworkVerdict::DenySilently;
         }
-        self.lessons.address(attempt.protocol, attempt.address, &denial);
+        self.ledger.lessons.address(attempt.protocol, attempt.address, &denial);
         // What cannot be recorded does not happen, and this does not.
-        let _ = self.recorder.network(&self.run, attempt, &denial);
+        let _ = self.ledger.recorder.network(&self.ledger.run, attempt, &denial);
         NetworkVerdict::Deny(Error::from(denial).to_string())
     }
 
-    fn lost_race(&self, attempt: &ExecAttempt<'_>) {
+    fn lost_race(&self, attempt: &ExecAttempt) {
         // The run is told by the supervisor; a log that cannot be written changes nothing any more.
-        let _ = self.recorder.lost_race(&self.run, attempt);
+        let _ = self.ledger.recorder.lost_race(&self.ledger.run, attempt);
     }
 
     fn touch(&self, request: &TouchRequest<'_>) -> Result<(), Denial> {
@@ -125,11 +150,12 @@ impl Oversight for Overseer {
     }
 
     fn file(&self, attempt: &FileAttempt<'_>, judged: Result<(), Denial>) -> Result<(), String> {
-        if let Err(error) = self.recorder.touched(&self.run, attempt, judged.as_ref().copied()) {
+        if let Err(error) = self.ledger.recorder.touched(&self.ledger.run, attempt, judged.as_ref().copied())
+        {
             return Err(error.to_string());
         }
         judged.map_err(|denial| {
-            self.lessons.file(attempt.operation, attempt.path, &denial);
+            self.ledger.lessons.file(attempt.operation, attempt.path, &denial);
             let (operation, path) = (attempt.operation, supervisor::shown(attempt.path));
             format!(
                 "{}; `{operation} {path}` was asked for by process {}",

@@ -81,7 +81,7 @@ impl Recorder {
     pub(crate) fn descendant(
         &self,
         run: &str,
-        attempt: &ExecAttempt<'_>,
+        attempt: &ExecAttempt,
         judged: Result<&DescendantGrant, &Denial>,
     ) -> Result<(), Error> {
         self.append_command("exec.descendant", || audit::descendant(&self.actor, run, attempt, judged))
@@ -98,7 +98,7 @@ impl Recorder {
     }
 
     /// Records that an allowed exec was ended because it was another one by then.
-    pub(crate) fn lost_race(&self, run: &str, attempt: &ExecAttempt<'_>) -> Result<(), Error> {
+    pub(crate) fn lost_race(&self, run: &str, attempt: &ExecAttempt) -> Result<(), Error> {
         self.append_command("exec.descendant", || audit::lost_race(&self.actor, run, attempt))
     }
 

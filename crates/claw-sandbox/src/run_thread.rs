@@ -20,7 +20,7 @@ use crate::observe::{Failed, Phase, Request, RunState};
 use crate::outcome::{Ending, Outcome, Stream, Sweep, SweepMethod, Usage};
 use crate::pump::{Progress, Pump};
 use crate::spawn::{ChildSpec, SpawnError, Streams, Supervision, resources};
-use crate::supervisor::{Denials, Desk};
+use crate::supervisor::{Closed, Desk};
 use crate::sweep::{CpuTimes, Sweeper};
 use crate::sys::child::{self, Child, Image, Stack};
 use crate::sys::fd::Bell;
@@ -68,7 +68,7 @@ pub(crate) fn serve(
         let (child, pumps) = match start(&spec, &mut stack, desk) {
             Ok(started) => started,
             Err(error) => {
-                close(desk);
+                drop(close(desk));
                 pool.put_back(thread);
                 state.enter(Phase::Failed(Box::new(Failed { error, spec })));
                 continue;
@@ -107,8 +107,8 @@ pub(crate) fn serve(
     }
 }
 
-fn close(desk: Option<&io::Result<Arc<Desk>>>) -> Denials {
-    desk.and_then(|desk| desk.as_ref().ok()).map(|desk| desk.close()).unwrap_or_default()
+fn close(desk: Option<&io::Result<Arc<Desk>>>) -> Option<Closed> {
+    desk.and_then(|desk| desk.as_ref().ok())?.close()
 }
 
 // Lays the run before the supervisor.
@@ -231,10 +231,11 @@ impl Run<'_> {
     fn finish(mut self, deadline: Option<Instant>) -> Outcome {
         let sweep = self.sweep();
         let (status, usage) = self.reap();
+        let closed = close(self.desk);
         // What keeps the run's terminal open on our side, or its end would never be read.
-        let denials = close(self.desk);
         self.input = None;
         self.drain(deadline);
+        let denials = closed.map(Closed::denials).unwrap_or_default();
         let forwarded = |stream| self.pumps.iter().find(|pump| pump.stream() == stream).map(Pump::forwarded);
         Outcome {
             status,

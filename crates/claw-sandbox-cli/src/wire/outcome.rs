@@ -33,6 +33,7 @@ pub(crate) fn ended(exit: Exit, outcome: &Outcome, enforcement: &Enforcement) ->
             "swept": outcome.sweep.swept,
             "complete": outcome.sweep.complete,
         },
+        "denials": { "count": outcome.denials.count(), "unsaid": outcome.denials.unsaid() },
         "enforcement": guarantees(enforcement),
     })
 }

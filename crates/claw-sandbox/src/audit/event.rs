@@ -97,7 +97,7 @@ pub(crate) fn file_decision(actor: &str, id: &str, request: &FileRequest, decisi
 pub(crate) fn descendant(
     actor: &str,
     run: &str,
-    attempt: &ExecAttempt<'_>,
+    attempt: &ExecAttempt,
     judged: Result<&DescendantGrant, &Denial>,
 ) -> Fields {
     let mut redactor = Redactor::default();
@@ -132,15 +132,15 @@ pub(crate) fn touched(
 }
 
 /// An allowed exec that was ended before it ran, because program or arguments had changed by then.
-pub(crate) fn lost_race(actor: &str, run: &str, attempt: &ExecAttempt<'_>) -> Fields {
+pub(crate) fn lost_race(actor: &str, run: &str, attempt: &ExecAttempt) -> Fields {
     let mut fields = of_attempt(actor, run, attempt, &mut Redactor::default());
     fields.push(("decision", json!("deny")));
     fields.push(("code", json!("exec.changed")));
     fields
 }
 
-fn of_attempt(actor: &str, run: &str, attempt: &ExecAttempt<'_>, redactor: &mut Redactor) -> Fields {
-    let argv = redactor.argv(attempt.argv);
+fn of_attempt(actor: &str, run: &str, attempt: &ExecAttempt, redactor: &mut Redactor) -> Fields {
+    let argv = redactor.argv(&attempt.argv);
     vec![
         ("id", json!(run)),
         ("actor", json!(actor)),
@@ -208,6 +208,7 @@ pub(crate) fn outcome(actor: &str, id: &str, outcome: &Outcome, enforcement: &En
         ("swept", json!(outcome.sweep.swept)),
         ("sweepComplete", json!(outcome.sweep.complete)),
         ("denials", json!(outcome.denials.count())),
+        ("denialsUnsaid", json!(outcome.denials.unsaid())),
         ("enforced", Value::Object(guarantees.collect())),
     ]
 }

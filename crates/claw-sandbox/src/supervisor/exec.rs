@@ -1,15 +1,13 @@
 //! The answers to `execve` and `execveat`.
 #![forbid(unsafe_code)]
 
-use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
-use claw_policy::Role;
+use claw_policy::{FileId, Role};
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::image::{ExecCall, Image};
-use super::oversight::{ExecAttempt, Verdict};
+use super::oversight::{ExecAttempt, Judgement, Verdict};
 use super::process::Process;
 use super::stop::{self, Arrival};
 use super::{Case, Supervisor, Watch};
@@ -17,15 +15,30 @@ use crate::sys::notify::{Answer, Notification};
 
 const LOST: &str = "killed: what a process executed was not what had been allowed: program or arguments had changed in between";
 const UNKNOWN: &str = "denied: a process executes a program, and it is not known which command it belongs to";
-// How long a line for a full standard error waits for its reader.
-const PATIENCE_MS: u8 = 100;
-const LINE_BYTES: usize = 4096;
+
+/// An exec that is known and whose judgement may take a while. Its caller waits.
+#[derive(Debug)]
+pub(super) struct Pending {
+    notification: Notification,
+    watch: Watch,
+    attempt: Arc<ExecAttempt>,
+    // What the kernel will have made of it.
+    executable: FileId,
+    committed: Vec<u8>,
+}
 
 impl Supervisor<'_> {
     pub(super) fn answer_exec(&self, notification: &Notification) {
         let process = self.files.thread(notification.thread);
         if let Err(errno) = self.exec(notification, process) {
             self.listener.answer(notification, Answer::Fail(errno));
+        }
+    }
+
+    /// Goes on with what a person was asked about.
+    pub(super) fn answer_settled(&self, pending: &Pending, verdict: Verdict) {
+        if let Err(errno) = self.conclude(pending, verdict) {
+            self.listener.answer(&pending.notification, Answer::Fail(errno));
         }
     }
 
@@ -36,38 +49,42 @@ impl Supervisor<'_> {
             return Ok(());
         };
         let call = ExecCall::read(notification, process)?;
-        let image = call.resolve(process, &watch)?;
+        let Image { program, cwd, executable, committed } = call.resolve(process, &watch)?;
+        let attempt = ExecAttempt { caller: process.id(), role, program, argv: call.argv, cwd };
+        let notification = *notification;
+        let pending = Pending { notification, watch, attempt: Arc::new(attempt), executable, committed };
         // What was read was the caller's only if it still waits: its id could be another's by now.
-        if !self.listener.is_waiting(notification) {
-            return Ok(());
+        self.still_waits(&pending)?;
+        match pending.watch.oversight.exec(&pending.attempt) {
+            Judgement::Decided(verdict) => self.conclude(&pending, verdict),
+            Judgement::Ask(inquiry) => self.questions.put(pending, inquiry),
         }
-        let attempt = ExecAttempt {
-            caller: process.id(),
-            role: &role,
-            program: &image.program,
-            argv: &call.argv,
-            cwd: &image.cwd,
-        };
-        match watch.oversight.exec(&attempt) {
+    }
+
+    fn conclude(&self, pending: &Pending, verdict: Verdict) -> nix::Result<()> {
+        // A question may have outlived its caller, or its run, and the desk be another's by now.
+        self.still_waits(pending)?;
+        let is_watched = case_of(&mut self.desk.lock(), &pending.watch).is_some();
+        let process = self.files.thread(pending.notification.thread);
+        match verdict {
+            _ if !is_watched => Err(Errno::EACCES),
             Verdict::Deny(message) => {
-                // A question may have outlived its run, and the desk be another's by now.
-                if self.is_watched_by(&watch) {
-                    self.report(process, &message);
-                }
+                self.report(process, &message);
                 Err(Errno::EACCES)
             }
-            Verdict::Allow(next) if watch.verify => {
-                let lost = || watch.oversight.lost_race(&attempt);
-                self.run_verified(notification, process, &watch, &image, next, lost)
-            }
+            Verdict::Allow(next) if pending.watch.verify => self.run_verified(pending, process, next),
             Verdict::Allow(next) => {
-                if let Some(case) = case_of(&mut self.desk.lock(), &watch) {
-                    case.roles.note_program(image.executable, next);
+                if let Some(case) = case_of(&mut self.desk.lock(), &pending.watch) {
+                    case.roles.note_program(pending.executable, next);
                 }
-                self.listener.answer(notification, Answer::Continue);
+                self.listener.answer(&pending.notification, Answer::Continue);
                 Ok(())
             }
         }
+    }
+
+    fn still_waits(&self, pending: &Pending) -> nix::Result<()> {
+        if self.listener.is_waiting(&pending.notification) { Ok(()) } else { Err(Errno::ESRCH) }
     }
 
     // Who judges, and what the caller is. `None` for the child that becomes the run's first process: it runs our
@@ -96,20 +113,12 @@ impl Supervisor<'_> {
         Err(Errno::EACCES)
     }
 
-    fn run_verified(
-        &self,
-        notification: &Notification,
-        process: Process<'_>,
-        watch: &Watch,
-        image: &Image,
-        role: Role,
-        lost: impl FnOnce(),
-    ) -> nix::Result<()> {
+    fn run_verified(&self, pending: &Pending, process: Process<'_>, role: Role) -> nix::Result<()> {
         let seized = stop::seize(process.id()).map_err(|errno| {
             self.report(process, &format!("denied: an exec cannot be verified on this host: {errno}"));
             Errno::EACCES
         })?;
-        let is_callers = self.listener.answer(notification, Answer::Continue);
+        let is_callers = self.listener.answer(&pending.notification, Answer::Continue);
         let Arrival::Committed(held) = seized.arrive() else { return Ok(()) };
         if !is_callers {
             // The caller died meanwhile, and its id was given to a process that is no business of ours.
@@ -122,16 +131,16 @@ impl Supervisor<'_> {
         });
         match found {
             Ok((executable, arguments, mark))
-                if executable == image.executable && arguments == image.committed =>
+                if executable == pending.executable && arguments == pending.committed =>
             {
-                if let Some(case) = case_of(&mut self.desk.lock(), watch) {
+                if let Some(case) = case_of(&mut self.desk.lock(), &pending.watch) {
                     case.roles.note(mark, role);
                 }
                 held.release();
             }
             Ok(_) => {
                 held.kill();
-                lost();
+                pending.watch.oversight.lost_race(&pending.attempt);
                 self.report(process, LOST);
             }
             // It is being killed by somebody else, or shows nothing of itself.
@@ -140,20 +149,16 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    fn is_watched_by(&self, watch: &Watch) -> bool {
-        case_of(&mut self.desk.lock(), watch).is_some()
-    }
-
     // Tells the run's standard error and the record.
     pub(super) fn report(&self, process: Process<'_>, message: &str) {
         let mut desk = self.desk.lock();
         let Some(case) = desk.as_mut() else { return };
         let id = process.id().as_raw().unsigned_abs();
-        let stderr = case.stderr.as_ref().and_then(|stderr| stderr.try_clone().ok());
-        let is_first = case.denials.add(id, message);
+        let is_news = case.denials.add(id, message);
+        let reporter = Arc::clone(&case.reporter);
         drop(desk);
-        if let Some(stderr) = stderr.filter(|_| is_first) {
-            write_line(&stderr, message);
+        if is_news {
+            reporter.say(message);
         }
     }
 }
@@ -161,16 +166,4 @@ impl Supervisor<'_> {
 // The run on the desk, if it is still the one that `watch` belongs to.
 fn case_of<'c>(case: &'c mut Option<Case>, watch: &Watch) -> Option<&'c mut Case> {
     case.as_mut().filter(|case| Arc::ptr_eq(&case.watch.oversight, &watch.oversight))
-}
-
-// A line is written whole or not at all, and a reader that does not read holds up nothing for long.
-fn write_line(stderr: &OwnedFd, message: &str) {
-    let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
-    if poll(&mut fds, PollTimeout::from(PATIENCE_MS)).is_ok_and(|ready| ready > 0) {
-        let mut line = format!("claw-sandbox: {message}").into_bytes();
-        // What POLLOUT promises room for (PIPE_BUF).
-        line.truncate(LINE_BYTES - 1);
-        line.push(b'\n');
-        let _ = nix::unistd::write(stderr, &line);
-    }
 }

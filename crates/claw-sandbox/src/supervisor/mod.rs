@@ -12,7 +12,9 @@ mod image;
 mod network;
 mod oversight;
 mod process;
+mod questions;
 mod record;
+mod report;
 mod roles;
 mod stop;
 
@@ -35,13 +37,15 @@ use crate::sys::notify::{Listener, Notification};
 use files::{Links, Made};
 use network::Workers;
 use process::{Mark, ProcessFiles};
+use questions::Questions;
+use report::Reporter;
 use roles::Roles;
 
 pub(crate) use files::calls as file_calls;
 pub(crate) use hands::Hands;
 pub(crate) use network::unix::SocketPlaces;
 pub(crate) use oversight::{
-    ExecAttempt, FileAttempt, NetworkAttempt, NetworkVerdict, Oversight, Purpose, Verdict,
+    ExecAttempt, FileAttempt, Judgement, NetworkAttempt, NetworkVerdict, Oversight, Purpose, Verdict,
 };
 pub(crate) use record::shown;
 pub use record::{Denials, DeniedCall};
@@ -93,7 +97,7 @@ pub(crate) struct Desk(Mutex<Option<Case>>);
 #[derive(Debug)]
 pub(crate) struct Case {
     watch: Watch,
-    stderr: Option<OwnedFd>,
+    reporter: Arc<Reporter>,
     roles: Roles,
     denials: Denials,
     made: Arc<Made>,
@@ -104,7 +108,7 @@ impl Desk {
     pub(crate) fn open(&self, watch: Watch, stderr: Option<OwnedFd>) {
         *self.lock() = Some(Case {
             watch,
-            stderr,
+            reporter: Arc::new(Reporter::new(stderr)),
             roles: Roles::default(),
             denials: Denials::default(),
             made: Arc::default(),
@@ -112,12 +116,29 @@ impl Desk {
     }
 
     /// Ends a run: nothing of it is left, or what is left may execute nothing any more.
-    pub(crate) fn close(&self) -> Denials {
-        self.lock().take().map(|case| case.denials).unwrap_or_default()
+    pub(crate) fn close(&self) -> Option<Closed> {
+        let Case { reporter, denials, .. } = self.lock().take()?;
+        reporter.close();
+        Some(Closed { reporter, denials })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Case>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A run that is over, whose last lines may be on their way.
+#[derive(Debug)]
+pub(crate) struct Closed {
+    reporter: Arc<Reporter>,
+    denials: Denials,
+}
+
+impl Closed {
+    /// What was denied. Waits a moment for the lines about it.
+    pub(crate) fn denials(mut self) -> Denials {
+        self.denials.unsaid = self.reporter.finish();
+        self.denials
     }
 }
 
@@ -149,6 +170,7 @@ pub(crate) fn start(
 ) -> io::Result<()> {
     let files = ProcessFiles::open()?;
     let own = files.thread(Pid::this()).mark()?;
+    let questions = Questions::new()?;
     std::thread::Builder::new().name("claw-supervisor".into()).spawn(move || {
         // Handlers of this program must not run on our threads.
         if SigSet::all().thread_block().is_ok()
@@ -156,7 +178,8 @@ pub(crate) fn start(
             && let Ok((listener, run_thread)) = listener.recv()
         {
             let (listener, workers, links) = (Arc::new(listener), Workers::default(), Links::default());
-            Supervisor { files, own, desk: &desk, listener, workers, run_thread, hands, links }.serve();
+            Supervisor { files, own, desk: &desk, listener, workers, questions, run_thread, hands, links }
+                .serve();
         }
     })?;
     Ok(())
@@ -170,6 +193,7 @@ struct Supervisor<'a> {
     // Shared with the threads that answer calls which wait.
     listener: Arc<Listener>,
     workers: Workers,
+    questions: Questions,
     // The thread that the runs are children of, and which has their filter too.
     run_thread: Pid,
     // Who makes calls on files. With them this thread has no capability on files that its runs lack.
@@ -190,17 +214,25 @@ impl Supervisor<'_> {
         self.workers.end_all();
     }
 
-    // Waits for a call. `false` when there cannot be one any more.
+    // Waits for a call, and goes on with what people have answered. `false` when there cannot be a call any more.
     fn is_used(&self) -> bool {
         loop {
-            let mut fds = [PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
+            let fds = [self.listener.as_fd(), self.questions.bell.as_fd()];
+            let mut fds = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
             let patience =
                 if self.workers.is_empty() { PollTimeout::NONE } else { PollTimeout::from(LOOK_AFTER_MS) };
             match poll(&mut fds, patience) {
                 Ok(0) => self.workers.look_after(&self.listener),
                 Ok(_) => {
-                    let [fd] = fds;
-                    return fd.revents().is_some_and(|events| events.contains(PollFlags::POLLIN));
+                    let [calls, answers] = fds.map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
+                    if answers.contains(PollFlags::POLLIN) {
+                        for (pending, verdict) in self.questions.answered() {
+                            self.answer_settled(&pending, verdict);
+                        }
+                    }
+                    if !calls.is_empty() {
+                        return calls.contains(PollFlags::POLLIN);
+                    }
                 }
                 Err(Errno::EINTR) => {}
                 Err(_) => return false,

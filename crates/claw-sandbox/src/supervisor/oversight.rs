@@ -3,24 +3,25 @@
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use claw_policy::{Denial, ProgramFact, Protocol, Role, TouchRequest};
 use nix::unistd::Pid;
 
 /// A program that a process of a run is about to execute.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ExecAttempt<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct ExecAttempt {
     /// The thread that asks.
     pub(crate) caller: Pid,
     /// What its process is.
-    pub(crate) role: &'a Role,
+    pub(crate) role: Role,
     /// The program.
-    pub(crate) program: &'a ProgramFact,
+    pub(crate) program: ProgramFact,
     /// Its arguments.
-    pub(crate) argv: &'a [Vec<u8>],
+    pub(crate) argv: Vec<Vec<u8>>,
     /// The caller's working directory.
-    pub(crate) cwd: &'a Path,
+    pub(crate) cwd: PathBuf,
 }
 
 /// A call on a file that a process of a run makes.
@@ -33,6 +34,17 @@ pub(crate) struct FileAttempt<'a> {
     /// The object.
     pub(crate) path: &'a Path,
 }
+
+/// What is to be said about a program.
+pub(crate) enum Judgement {
+    /// This.
+    Decided(Verdict),
+    /// What a person says, who has to be asked. It takes long, and may be done on any thread.
+    Ask(Inquiry),
+}
+
+/// Asks, and records what was said.
+pub(crate) type Inquiry = Box<dyn FnOnce() -> Verdict + Send>;
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -82,13 +94,13 @@ pub(crate) enum NetworkVerdict {
 /// for the answer.
 pub(crate) trait Oversight: Debug + Send + Sync {
     /// Judges a program that is about to be executed, and records the decision.
-    fn exec(&self, attempt: &ExecAttempt<'_>) -> Verdict;
+    fn exec(&self, attempt: &Arc<ExecAttempt>) -> Judgement;
 
     /// Judges an address that is about to be used, and records a denial.
     fn network(&self, attempt: &NetworkAttempt) -> NetworkVerdict;
 
     /// Records that an allowed exec turned out to be another one and was ended before it ran.
-    fn lost_race(&self, attempt: &ExecAttempt<'_>);
+    fn lost_race(&self, attempt: &ExecAttempt);
 
     /// Judges an object of a call on files.
     fn touch(&self, request: &TouchRequest<'_>) -> Result<(), Denial>;

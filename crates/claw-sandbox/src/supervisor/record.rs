@@ -11,6 +11,7 @@ const KEPT: usize = 64;
 pub struct Denials {
     first: Vec<DeniedCall>,
     count: u64,
+    pub(super) unsaid: u64,
 }
 
 /// A request of a run's process that was denied.
@@ -34,6 +35,13 @@ impl Denials {
     #[must_use]
     pub const fn count(&self) -> u64 {
         self.count
+    }
+
+    /// How many lines about them the run's standard error did not take, because nobody read it. One of them may still
+    /// arrive.
+    #[must_use]
+    pub const fn unsaid(&self) -> u64 {
+        self.unsaid
     }
 
     /// Adds one. `true` when it is news: kept in words, and not the last one again, as when a shell looks for a program

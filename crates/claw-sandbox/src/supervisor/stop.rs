@@ -9,11 +9,11 @@
 //! so nothing else that a run does costs a stop.
 #![forbid(unsafe_code)]
 
-use nix::errno::Errno;
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+
+use crate::sys::trace::{self, Traced};
 
 /// A thread that this thread will hold at its exec.
 #[derive(Debug)]
@@ -37,10 +37,16 @@ pub(crate) enum Arrival {
 pub(crate) struct Held(Pid);
 
 /// Seizes a thread whose call waits for an answer.
+///
+/// After an error nobody traces it.
 pub(crate) fn seize(thread: Pid) -> nix::Result<Seized> {
     ptrace::seize(thread, Options::PTRACE_O_TRACEEXEC | Options::PTRACE_O_EXITKILL)?;
     // Pending until the call has been answered: it only waits for deadly signals.
-    ptrace::interrupt(thread)?;
+    if let Err(errno) = ptrace::interrupt(thread) {
+        // It has met one. A thread that is dead is its tracer's until the tracer has waited for it.
+        end(thread);
+        return Err(errno);
+    }
     Ok(Seized(()))
 }
 
@@ -50,25 +56,17 @@ impl Seized {
     /// The id may be another one then: a thread that executes becomes its process's first thread. This thread holds
     /// nothing else, so whatever arrives is it.
     pub(crate) fn arrive(self) -> Arrival {
-        loop {
-            // Without the other threads' children, or we would take their events.
-            match waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)) {
-                Ok(WaitStatus::PtraceEvent(id, _, event))
-                    if event == ptrace::Event::PTRACE_EVENT_EXEC as i32 =>
-                {
-                    return Arrival::Committed(Held(id));
-                }
-                Ok(WaitStatus::PtraceEvent(id, _, _)) => {
-                    let_go(id, None);
-                    return Arrival::Failed;
-                }
-                Ok(WaitStatus::Stopped(id, signal)) => {
-                    let_go(id, Some(signal));
-                    return Arrival::Failed;
-                }
-                Err(Errno::EINTR) => {}
-                Ok(_) | Err(_) => return Arrival::Gone,
+        match trace::wait(None) {
+            Ok(Traced::Event(id, libc::PTRACE_EVENT_EXEC)) => Arrival::Committed(Held(id)),
+            Ok(Traced::Event(id, _)) => {
+                let_go(id, 0);
+                Arrival::Failed
             }
+            Ok(Traced::Signal(id, signal)) => {
+                let_go(id, signal);
+                Arrival::Failed
+            }
+            Ok(Traced::Ended) | Err(_) => Arrival::Gone,
         }
     }
 }
@@ -81,24 +79,27 @@ impl Held {
 
     /// Lets the program run.
     pub(crate) fn release(self) {
-        let_go(self.0, None);
+        let_go(self.0, 0);
     }
 
     /// Ends the process before it has run an instruction.
     pub(crate) fn kill(self) {
-        let _ = kill(self.0, Signal::SIGKILL);
-        bury(self.0);
+        end(self.0);
     }
 }
 
-fn let_go(id: Pid, signal: Option<Signal>) {
-    if ptrace::detach(id, signal).is_err() {
-        // Something deadly took it out of its stop.
-        bury(id);
+fn let_go(id: Pid, signal: i32) {
+    if trace::detach(id, signal).is_err() {
+        // Something deadly took it out of its stop, or it would be held for ever.
+        end(id);
     }
 }
 
-// A dead process is its tracer's until the tracer has waited for it; only then its parent learns of the end.
-fn bury(id: Pid) {
-    while waitpid(id, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)) == Err(Errno::EINTR) {}
+// Ends what this thread traces. A dead thread is its tracer's until the tracer has waited for it; only then its parent
+// learns of the end.
+fn end(id: Pid) {
+    let _ = kill(id, Signal::SIGKILL);
+    while matches!(trace::wait(Some(id)), Ok(Traced::Event(..) | Traced::Signal(..))) {
+        let _ = trace::detach(id, libc::SIGKILL);
+    }
 }

@@ -16,14 +16,19 @@ use nix::unistd::pipe2;
 use super::*;
 use crate::Judge;
 use crate::launcher::{Launcher, Restrictions};
+use crate::observe::Running;
 use crate::outcome::Outcome;
 use crate::request::{CommandLine, ExecInput};
 use crate::spawn::{ChildSpec, StdioPlan, StreamPlan, Streams, Supervision};
 
-type Rule = fn(&ExecAttempt<'_>) -> bool;
+type Rule = fn(&ExecAttempt) -> bool;
+
+type Person = Arc<dyn Fn(Verdict) -> Verdict + Send + Sync>;
 
 struct Table {
     rule: Rule,
+    // Who is asked about what the rule allows and whose last word is `asked`.
+    person: Option<Person>,
     // Gives the roles: a policy that has nothing against anything.
     judge: Judge,
     seen: Mutex<Vec<String>>,
@@ -37,16 +42,24 @@ impl std::fmt::Debug for Table {
 }
 
 impl Oversight for Table {
-    fn exec(&self, attempt: &ExecAttempt<'_>) -> Verdict {
+    fn exec(&self, attempt: &Arc<ExecAttempt>) -> Judgement {
         let argv: Vec<_> = attempt.argv.iter().map(|word| String::from_utf8_lossy(word)).collect();
         self.seen.lock().unwrap().push(format!("{} > {}", attempt.role, argv.join(" ")));
         if !(self.rule)(attempt) {
-            return Verdict::Deny(format!("denied: `{}`", argv.join(" ")));
+            return Judgement::Decided(Verdict::Deny(format!("denied: `{}`", argv.join(" "))));
         }
-        let ExecAttempt { role: caller, program, argv, cwd, .. } = *attempt;
-        match self.judge.decide(Request::Descendant(&DescendantRequest { program, argv, cwd, caller })) {
-            Some(Decision::Allow(Grant::Descendant(grant))) => Verdict::Allow(grant.role().clone()),
-            other => panic!("{other:?}"),
+        let ExecAttempt { role: caller, program, argv, cwd, .. } = &**attempt;
+        let verdict =
+            match self.judge.decide(Request::Descendant(&DescendantRequest { program, argv, cwd, caller })) {
+                Some(Decision::Allow(Grant::Descendant(grant))) => Verdict::Allow(grant.role().clone()),
+                other => panic!("{other:?}"),
+            };
+        match &self.person {
+            Some(person) if argv.last().is_some_and(|word| word == b"asked") => {
+                let person = Arc::clone(person);
+                Judgement::Ask(Box::new(move || person(verdict)))
+            }
+            _ => Judgement::Decided(verdict),
         }
     }
 
@@ -66,7 +79,7 @@ impl Oversight for Table {
         judged.map_err(|denial| format!("{denial:?}"))
     }
 
-    fn lost_race(&self, _attempt: &ExecAttempt<'_>) {
+    fn lost_race(&self, _attempt: &ExecAttempt) {
         *self.lost.lock().unwrap() += 1;
     }
 }
@@ -110,43 +123,53 @@ fn run_in(directory: &Path, argv: &[&str], verify: bool, rule: Rule) -> Ran {
     run_from(directory, directory, argv, verify, rule)
 }
 
-// `cwd` is where it runs; `directory` holds the trees that it may write, `ws` and `writable`.
-fn run_from(directory: &Path, cwd: &Path, argv: &[&str], verify: bool, rule: Rule) -> Ran {
+fn start_launcher() -> Arc<Launcher> {
     let restrict = || crate::sys::caps::set_no_new_privileges().map_err(|errno| errno.to_string());
     let restrictions =
         Restrictions { domain: Box::new(restrict), calls: EXECS.as_slice().into(), ..Restrictions::none() };
-    let launcher = Arc::new(Launcher::start(restrictions, None).unwrap());
-    let judge = judge();
-    let role = first_role(&judge, &["/bin/true"]);
-    let table = Arc::new(Table { rule, judge, seen: Mutex::default(), lost: Mutex::default() });
-    let (mut read, write) = pipe();
-    let stderr = write.try_clone().unwrap();
-    let spec = ChildSpec {
+    Arc::new(Launcher::start(restrictions, None).unwrap())
+}
+
+fn table(rule: Rule, person: Option<Person>) -> Arc<Table> {
+    Arc::new(Table { rule, person, judge: judge(), seen: Mutex::default(), lost: Mutex::default() })
+}
+
+fn spec(cwd: &Path, argv: &[&str], [stdout, stderr]: [OwnedFd; 2], table: &Arc<Table>) -> ChildSpec {
+    let streams = StdioPlan {
+        stdin: StreamPlan::Null,
+        stdout: StreamPlan::Descriptor(stdout),
+        stderr: StreamPlan::Descriptor(stderr),
+        tty: None,
+    };
+    ChildSpec {
         program: c(argv[0]),
         argv: argv.iter().copied().map(c).collect(),
         environment: vec![c("PATH=/usr/bin:/bin")],
         directory: File::open(cwd).unwrap().into(),
-        streams: Streams::open(StdioPlan {
-            stdin: StreamPlan::Null,
-            stdout: StreamPlan::Descriptor(write),
-            stderr: StreamPlan::Descriptor(stderr),
-            tty: None,
-        })
-        .unwrap()
-        .0,
+        streams: Streams::open(streams).unwrap().0,
         terminal: None,
         rlimits: Vec::new(),
         supervision: Supervision::default(),
         watch: Some(Watch {
-            oversight: Arc::clone(&table) as Arc<dyn Oversight>,
-            role,
-            verify,
+            oversight: Arc::clone(table) as Arc<dyn Oversight>,
+            role: first_role(&table.judge, &["/bin/true"]),
+            verify: true,
             sockets: SocketPlaces::default(),
             temporary: None,
-            writable: Arc::from([directory.join("writable"), directory.join("ws")]),
+            writable: Arc::default(),
         }),
-    };
-    let running = launcher.spawn(spec).unwrap();
+    }
+}
+
+// `cwd` is where it runs; `directory` holds the trees that it may write, `ws` and `writable`.
+fn run_from(directory: &Path, cwd: &Path, argv: &[&str], verify: bool, rule: Rule) -> Ran {
+    let table = table(rule, None);
+    let (mut read, write) = pipe();
+    let mut spec = spec(cwd, argv, [write.try_clone().unwrap(), write], &table);
+    let watch = spec.watch.as_mut().unwrap();
+    watch.verify = verify;
+    watch.writable = Arc::from([directory.join("writable"), directory.join("ws")]);
+    let running = start_launcher().spawn(spec).unwrap();
     let mut output = String::new();
     read.read_to_string(&mut output).unwrap();
     let outcome = running.wait();
@@ -158,11 +181,11 @@ fn run(argv: &[&str], rule: Rule) -> Ran {
     run_in(Path::new("/"), argv, true, rule)
 }
 
-fn name(attempt: &ExecAttempt<'_>) -> String {
+fn name(attempt: &ExecAttempt) -> String {
     attempt.program.real.file_name().unwrap().to_string_lossy().into_owned()
 }
 
-fn is_shell(attempt: &ExecAttempt<'_>) -> bool {
+fn is_shell(attempt: &ExecAttempt) -> bool {
     ["sh", "dash", "bash"].contains(&&*name(attempt))
 }
 
@@ -381,5 +404,132 @@ fn no_race_between_the_judgement_and_the_exec_is_won() {
             assert!(denied.exists());
             fs::remove_file(&denied).unwrap();
         }
+    }
+}
+
+// The end of a run that must not take for ever. A run that does is killed by its drop.
+#[track_caller]
+fn ended(running: &Running) -> Outcome {
+    running.wait_for(std::time::Duration::from_secs(120)).expect("it ends")
+}
+
+#[test]
+fn a_standard_error_that_nobody_reads_holds_up_nothing() {
+    let (unread, mut full) =
+        pipe2(nix::fcntl::OFlag::O_CLOEXEC).map(|(read, write)| (read, File::from(write))).unwrap();
+    let size = nix::fcntl::fcntl(&full, nix::fcntl::FcntlArg::F_GETPIPE_SZ).unwrap();
+    full.write_all(&vec![b'.'; size as usize]).unwrap();
+    let (mut read, write) = pipe();
+    let table = table(is_shell, None);
+    // What the shell itself has to say would hold it up, as it would without us.
+    let script = "exec 2>/dev/null; for n in {1..300}; do /bin/echo $n; done; echo end";
+    let running = start_launcher()
+        .spawn(spec(Path::new("/"), &["/bin/bash", "-c", script], [write, full.into()], &table))
+        .unwrap();
+    let outcome = ended(&running);
+    let mut output = String::new();
+    read.read_to_string(&mut output).unwrap();
+    assert_eq!(output, "end\n");
+    assert_eq!((outcome.denials.count(), outcome.denials.first().len()), (300, 64));
+    assert_eq!(outcome.denials.unsaid(), 64);
+    drop(unread);
+}
+
+#[test]
+fn an_open_question_holds_up_neither_its_run_nor_the_next_one() {
+    let (asked, is_asked) = std::sync::mpsc::channel();
+    let (answer, answers) = std::sync::mpsc::channel::<()>();
+    let (asked, answers) = (Mutex::new(asked), Mutex::new(answers));
+    let person = move |verdict| {
+        asked.lock().unwrap().send(()).unwrap();
+        answers.lock().unwrap().recv().unwrap();
+        verdict
+    };
+    let table = table(|_| true, Some(Arc::new(person)));
+    let launcher = start_launcher();
+    let run = |script: &str| {
+        let (read, write) = pipe();
+        let argv = ["/bin/bash", "-c", script];
+        let streams = [write.try_clone().unwrap(), write];
+        (launcher.spawn(spec(Path::new("/"), &argv, streams, &table)).unwrap(), read)
+    };
+    let (first, mut read) = run("/bin/echo asked & /bin/echo free; /bin/sleep 600");
+    is_asked.recv().unwrap();
+    let mut bytes = [0; 16];
+    let length = read.read(&mut bytes).unwrap();
+    assert_eq!(&bytes[..length], b"free\n");
+    first.kill();
+    ended(&first);
+    // On the same threads, and the question is still open.
+    for _ in 0..3 {
+        let (next, mut read) = run("/bin/echo next");
+        ended(&next);
+        let mut output = String::new();
+        read.read_to_string(&mut output).unwrap();
+        assert_eq!(output, "next\n");
+    }
+    // Its answer is nobody's; the next one is waited for.
+    answer.send(()).unwrap();
+    let (last, mut read) = run("/bin/bash -c '/bin/echo $0' asked");
+    for _ in 0..2 {
+        is_asked.recv().unwrap();
+        answer.send(()).unwrap();
+    }
+    ended(&last);
+    let mut output = String::new();
+    read.read_to_string(&mut output).unwrap();
+    assert_eq!(output, "asked\n");
+    assert_eq!(table.seen.lock().unwrap().last().unwrap(), "`bash` (started by `true`) > /bin/echo asked");
+}
+
+#[test]
+fn a_person_who_fails_has_said_no() {
+    let (mut read, write) = pipe();
+    let table = table(|_| true, Some(Arc::new(|_| std::panic::resume_unwind(Box::new("no answer")))));
+    let argv = ["/bin/bash", "-c", "/bin/echo asked; echo $?"];
+    let running = start_launcher()
+        .spawn(spec(Path::new("/"), &argv, [write.try_clone().unwrap(), write], &table))
+        .unwrap();
+    let outcome = ended(&running);
+    let mut output = String::new();
+    read.read_to_string(&mut output).unwrap();
+    assert!(output.contains("nobody could be asked") && output.ends_with("126\n"), "{output}");
+    assert_eq!(outcome.denials.count(), 1);
+}
+
+// Children that execute, alone and from a second thread, and are killed meanwhile; each is waited for.
+const KILLER: &str = "\
+import os, random, signal, sys, threading, time
+random.seed(int(sys.argv[1]))
+for n in range(300):
+    child = os.fork()
+    if child == 0:
+        run = lambda: os.execv('/bin/true', ['true'])
+        if n % 3 == 0:
+            threading.Thread(target=run).start()
+            while True: time.sleep(1)
+        run()
+    end = time.perf_counter() + random.random() * 0.002
+    while time.perf_counter() < end: pass
+    if n % 2: os.kill(child, signal.SIGSTOP)
+    if n % 4: os.kill(child, signal.SIGRTMIN)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+print('end')
+";
+
+#[test]
+fn whoever_is_killed_at_any_moment_of_an_exec_is_gone_and_nobody_waits_for_ever() {
+    let launcher = start_launcher();
+    let table = table(|_| true, None);
+    for seed in ["1", "2", "3"] {
+        let (mut read, write) = pipe();
+        let argv = ["/usr/bin/python3", "-c", KILLER, seed];
+        let running =
+            launcher.spawn(spec(Path::new("/"), &argv, [write.try_clone().unwrap(), write], &table)).unwrap();
+        ended(&running);
+        let mut output = String::new();
+        read.read_to_string(&mut output).unwrap();
+        assert_eq!(output, "end\n");
     }
 }

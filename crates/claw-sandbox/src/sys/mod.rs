@@ -18,3 +18,4 @@ pub(crate) mod rlimit;
 pub(crate) mod sentinel;
 pub(crate) mod signal;
 pub(crate) mod socket;
+pub(crate) mod trace;

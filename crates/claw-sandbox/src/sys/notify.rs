@@ -136,9 +136,15 @@ impl Listener {
     }
 
     fn request<T>(&self, request: libc::Ioctl, argument: &mut T) -> nix::Result<c_int> {
-        // SAFETY: each caller in this file passes the structure that its request reads and writes.
-        let result = unsafe { libc::ioctl(self.0.as_raw_fd(), request, std::ptr::from_mut(argument)) };
-        Errno::result(result)
+        loop {
+            // SAFETY: each caller in this file passes the structure that its request reads and writes.
+            let result = unsafe { libc::ioctl(self.0.as_raw_fd(), request, std::ptr::from_mut(argument)) };
+            match Errno::result(result) {
+                // Nothing was done. To take that for an answer would leave a call without any.
+                Err(Errno::EINTR) if request != libc::SECCOMP_IOCTL_NOTIF_RECV => {}
+                result => return result,
+            }
+        }
     }
 }
 
