@@ -15,6 +15,7 @@ mod evidence;
 mod exec;
 mod file;
 mod harness;
+mod host;
 mod kernel_surface;
 mod metadata;
 mod network;
