@@ -9,9 +9,9 @@ pub struct Limits {
     pub time: Option<Duration>,
     /// Bytes on each of standard output and standard error.
     pub output: Option<u64>,
-    /// CPU time of each process.
+    /// CPU time of each process, and of all together.
     pub cpu: Option<Duration>,
-    /// Bytes of private memory of each process.
+    /// Bytes of private memory of each process, and of what all together have in memory.
     pub memory: Option<u64>,
     /// Processes and threads of the run.
     pub processes: Option<u64>,
@@ -21,6 +21,6 @@ pub struct Limits {
     pub file_size: Option<u64>,
     /// Bytes written to disk by the run.
     pub disk: Option<u64>,
-    /// Files made by the run.
+    /// Files, directories, links and nodes made by the run.
     pub new_files: Option<u64>,
 }

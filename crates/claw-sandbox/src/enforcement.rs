@@ -3,6 +3,7 @@
 //! The assessment is made and compared with the policy's floor before anything starts.
 #![forbid(unsafe_code)]
 
+mod limits;
 mod mechanisms;
 
 use std::fmt;
@@ -11,10 +12,13 @@ use claw_policy::{Confinement, Floor, Guarantee};
 
 use crate::KernelFeatures;
 
+pub use limits::{KeptLimit, LimitMechanism};
+
 /// For each guarantee that a confinement needs, what gives it or why it is missing.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Enforcement {
     entries: Vec<(Guarantee, State)>,
+    limits: Vec<KeptLimit>,
 }
 
 /// Whether a guarantee is given.
@@ -67,13 +71,19 @@ pub fn assess(confinement: &Confinement, kernel: &KernelFeatures) -> Enforcement
     let needed = Guarantee::ALL.into_iter().filter(|guarantee| is_needed(*guarantee, confinement));
     let entries =
         needed.map(|guarantee| (guarantee, mechanisms::state(guarantee, confinement, kernel))).collect();
-    Enforcement { entries }
+    Enforcement { entries, limits: limits::kept(confinement, kernel) }
 }
 
 impl Enforcement {
     /// The guarantees that are needed, in the order of [`Guarantee::ALL`].
     pub fn entries(&self) -> impl Iterator<Item = (Guarantee, &State)> {
         self.entries.iter().map(|(guarantee, state)| (*guarantee, state))
+    }
+
+    /// The limits that the policy states, each with what keeps it.
+    #[must_use]
+    pub fn limits(&self) -> &[KeptLimit] {
+        &self.limits
     }
 
     /// The state of one guarantee; `None` when the confinement does not need it.
@@ -122,6 +132,11 @@ fn is_needed(guarantee: Guarantee, confinement: &Confinement) -> bool {
 /// Whether each exec of a run is judged: unless everything may be executed anyhow.
 pub(crate) fn is_supervised(confinement: &Confinement, kernel: &KernelFeatures) -> bool {
     kernel.user_notification() && confinement.supervise
+}
+
+/// Whether calls on files can be judged and made by the supervisor.
+pub(crate) fn has_broker(kernel: &KernelFeatures) -> bool {
+    kernel.seccomp_filter && kernel.openat2 && kernel.user_notification()
 }
 
 /// Whether each address that a run uses is judged: where a policy has network rules.

@@ -6,6 +6,7 @@
 
 use std::fs;
 
+use crate::limits::meter::counts_writes;
 use crate::sys::probe;
 
 /// The newest Landlock ABI whose rights we know (Linux 7.2). A newer kernel is used as this one.
@@ -32,6 +33,8 @@ pub struct KernelFeatures {
     pub user_namespaces: bool,
     /// Yama's `ptrace_scope`; 0 without Yama.
     pub ptrace_scope: u32,
+    /// Whether the kernel counts what each process writes to disk.
+    pub write_accounting: bool,
     /// Kernel release, such as `6.12.3`.
     pub release: String,
     /// Machine name, such as `x86_64`.
@@ -54,6 +57,7 @@ impl KernelFeatures {
             close_range: probe::has_close_range(),
             user_namespaces: user_namespaces(),
             ptrace_scope: number("/proc/sys/kernel/yama/ptrace_scope").unwrap_or(0),
+            write_accounting: counts_writes(),
             release: release(),
             architecture: std::env::consts::ARCH,
             root: nix::unistd::geteuid().is_root(),
@@ -73,6 +77,7 @@ impl KernelFeatures {
             close_range: true,
             user_namespaces: true,
             ptrace_scope: 0,
+            write_accounting: true,
             release: String::from("0.0.0"),
             architecture: std::env::consts::ARCH,
             root: false,

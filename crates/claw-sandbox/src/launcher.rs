@@ -14,6 +14,7 @@ use std::thread::{Builder, JoinHandle};
 
 use nix::sys::signal::SigSet;
 
+use crate::limits::meter::Meter;
 use crate::observe::{Failed, RunState, Running};
 use crate::run_thread::{self, Job, RunThread};
 use crate::seccomp::notify::Notified;
@@ -76,6 +77,8 @@ pub(crate) struct Launcher {
     temporary: Option<TemporaryDirectory>,
     calls: Arc<[Notified]>,
     hands: Option<Hands>,
+    // Made for the first run that needs one.
+    meter: Mutex<Option<Meter>>,
     // Dismissed when there is nothing left to guard.
     guardian: Mutex<Option<Guardian>>,
 }
@@ -117,6 +120,7 @@ impl Launcher {
             temporary,
             calls,
             hands: None,
+            meter: Mutex::default(),
             guardian: Mutex::new(None),
         };
         let ready = is_ready.recv().map_err(|_| SpawnError::LauncherEnded)?;
@@ -140,7 +144,13 @@ impl Launcher {
     }
 
     /// Starts a run. A failure gives the specification back.
-    pub(crate) fn spawn(self: &Arc<Self>, spec: ChildSpec) -> Result<Running, Box<Failed>> {
+    pub(crate) fn spawn(self: &Arc<Self>, mut spec: ChildSpec) -> Result<Running, Box<Failed>> {
+        if spec.supervision.needs_meter() {
+            match self.meter() {
+                Ok(meter) => spec.supervision.meter = Some(meter),
+                Err(error) => return Err(Box::new(Failed { error: thread_error(&error), spec })),
+            }
+        }
         let thread = match self.pool.take().map_or_else(|| self.order_thread(), Ok) {
             Ok(thread) => thread,
             Err(error) => return Err(Box::new(Failed { error, spec })),
@@ -153,6 +163,15 @@ impl Launcher {
         }
         let id = state.started()?;
         Ok(Running::new(id, state, window, Arc::clone(self)))
+    }
+
+    fn meter(&self) -> io::Result<Meter> {
+        let mut meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(meter) = &*meter {
+            return Ok(meter.clone());
+        }
+        // From here, because what the launcher makes is restricted.
+        Ok(meter.insert(Meter::start()?).clone())
     }
 
     fn order_thread(&self) -> Result<RunThread, SpawnError> {

@@ -70,12 +70,11 @@ pub use claw_policy::{
 pub use claw_shell;
 pub use command::{Command, Stdio};
 pub use edge::own_home as home;
-pub use enforcement::{Enforcement, Missing, State, assess};
+pub use enforcement::{Enforcement, KeptLimit, LimitMechanism, Missing, State, assess};
 pub use error::{Error, ErrorKind};
 pub use judge::Judge;
 pub use kernel::{KernelFeatures, NEWEST_KNOWN_ABI};
 pub use launcher::LauncherCache;
-pub use limits::unenforced;
 pub use load::{LoadOptions, built_in_policy, config_directory, load_policy, policy_from_yaml};
 pub use observe::Running;
 pub use outcome::{Ending, Outcome, Stream, Sweep, SweepMethod, Usage};

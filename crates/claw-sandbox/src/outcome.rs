@@ -42,10 +42,38 @@ pub enum Ending {
     OutputLimit(Stream),
     /// The run had more processes than its limit.
     ProcessLimit,
-    /// The run's processes together used more CPU time than its limit.
+    /// The run's processes together, or the main process alone, used more CPU time than its limit.
     CpuLimit,
+    /// The run's processes together had more in memory than its limit.
+    MemoryLimit,
+    /// The run wrote more to disk than its limit.
+    DiskLimit,
+    /// The run made more files than its limit.
+    NewFilesLimit,
+    /// The main process was ended by SIGXFSZ: it wrote a file beyond the limit on one file's size.
+    FileSizeLimit,
     /// The caller ended it.
     Killed,
+}
+
+impl Ending {
+    /// Its name in reports and audit logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exited => "exited",
+            Self::TimedOut => "timed-out",
+            Self::OutputLimit(Stream::Stdout) => "stdout-limit",
+            Self::OutputLimit(Stream::Stderr) => "stderr-limit",
+            Self::ProcessLimit => "process-limit",
+            Self::CpuLimit => "cpu-limit",
+            Self::MemoryLimit => "memory-limit",
+            Self::DiskLimit => "disk-limit",
+            Self::NewFilesLimit => "new-files-limit",
+            Self::FileSizeLimit => "file-size-limit",
+            Self::Killed => "killed",
+        }
+    }
 }
 
 /// An output stream.

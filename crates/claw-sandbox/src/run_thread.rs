@@ -8,6 +8,7 @@
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
@@ -16,23 +17,18 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::launcher::Pool;
+use crate::limits::look::Looks;
 use crate::observe::{Failed, Phase, Request, RunState};
 use crate::outcome::{Ending, Outcome, Stream, Sweep, SweepMethod, Usage};
 use crate::pump::{Progress, Pump};
 use crate::spawn::{ChildSpec, SpawnError, Streams, Supervision, resources};
 use crate::supervisor::{Closed, Desk};
-use crate::sweep::{CpuTimes, Sweeper};
+use crate::sweep::Sweeper;
 use crate::sys::child::{self, Child, Image, Stack};
 use crate::sys::fd::Bell;
 use crate::sys::pidfd;
 use crate::terminal::{Input, Terminal};
 
-// How often a run's processes are counted where the kernel does not bound them. A fork bomb makes
-// a few hundred processes in that time.
-const COUNT_INTERVAL: Duration = Duration::from_millis(20);
-// How often the CPU time of a run with many processes is summed up: a fork bomb that is bounded by CPU time alone
-// is no worse for a tenth of a second.
-const CPU_INTERVAL: Duration = Duration::from_millis(100);
 // How often a run that should be dead is killed again: only what the session fallback finds can
 // have escaped the first time.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
@@ -65,7 +61,7 @@ pub(crate) fn serve(
     let mut stack = Stack::new();
     while let Ok(Job { mut spec, state, thread }) = jobs.recv() {
         let started = Instant::now();
-        let (child, pumps) = match start(&spec, &mut stack, desk) {
+        let (child, pumps) = match start(&spec, &mut stack, desk, &thread.bell) {
             Ok(started) => started,
             Err(error) => {
                 drop(close(desk));
@@ -81,6 +77,7 @@ pub(crate) fn serve(
         let id = child.id;
         state.enter(Phase::Started(id));
         let bell = Arc::clone(&thread.bell);
+        let looks = Looks::new(id, started, &supervision);
         let run = Run {
             child,
             pumps,
@@ -92,8 +89,7 @@ pub(crate) fn serve(
             bell: &bell,
             sweeper,
             desk,
-            cpu_times: CpuTimes::new(),
-            cpu_look: Some(started),
+            looks,
         };
         let outcome = run.observe();
         // Back in the pool first: who waits for the end may start the next run at once.
@@ -112,12 +108,17 @@ fn close(desk: Option<&io::Result<Arc<Desk>>>) -> Option<Closed> {
 }
 
 // Lays the run before the supervisor.
-fn open(desk: &io::Result<Arc<Desk>>, spec: &ChildSpec, stderr: &OwnedFd) -> Result<(), SpawnError> {
+fn open(
+    desk: &io::Result<Arc<Desk>>,
+    spec: &ChildSpec,
+    stderr: &OwnedFd,
+    bell: &Arc<Bell>,
+) -> Result<(), SpawnError> {
     let desk = desk.as_ref().map_err(|error| {
         SpawnError::Restrict(format!("the supervisor's filter cannot be installed: {error}"))
     })?;
     let watch = spec.watch.clone().ok_or(SpawnError::LauncherEnded)?;
-    desk.open(watch, stderr.try_clone().ok());
+    desk.open(watch, stderr.try_clone().ok(), Arc::clone(bell));
     Ok(())
 }
 
@@ -125,6 +126,7 @@ fn start(
     spec: &ChildSpec,
     stack: &mut Stack,
     desk: Option<&io::Result<Arc<Desk>>>,
+    bell: &Arc<Bell>,
 ) -> Result<(Child, Vec<Pump>), SpawnError> {
     let Streams { stdin, stdout, stderr } = &spec.streams;
     let mut pumps = Vec::new();
@@ -147,7 +149,7 @@ fn start(
     let counted_stderr =
         count(Stream::Stderr, stderr).map_err(|error| resources("count the output", &error))?;
     if let Some(desk) = desk {
-        open(desk, spec, counted_stderr.as_ref().unwrap_or(stderr))?;
+        open(desk, spec, counted_stderr.as_ref().unwrap_or(stderr), bell)?;
     }
     let argv: Vec<&CStr> = spec.argv.iter().map(AsRef::as_ref).collect();
     let environment: Vec<&CStr> = spec.environment.iter().map(AsRef::as_ref).collect();
@@ -181,8 +183,7 @@ struct Run<'a> {
     bell: &'a Bell,
     sweeper: &'a Sweeper<'a>,
     desk: Option<&'a io::Result<Arc<Desk>>>,
-    cpu_times: CpuTimes,
-    cpu_look: Option<Instant>,
+    looks: Looks,
 }
 
 // What a wait came to.
@@ -206,13 +207,15 @@ impl Run<'_> {
             if request > asked {
                 asked = request;
                 deadline = self.end(Ending::Killed, request == Some(Request::Kill));
+            } else if seen.bell && self.ending.is_none() && self.has_made_too_much() {
+                deadline = self.end(Ending::NewFilesLimit, true);
             } else if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 // The second time it is the grace that is over.
                 deadline = self.end(Ending::TimedOut, self.ending.is_some());
-            } else if self.has_too_many_processes() {
-                deadline = self.end(Ending::ProcessLimit, true);
-            } else if self.has_used_its_cpu_time() {
-                deadline = self.end(Ending::CpuLimit, true);
+            } else if self.ending.is_none()
+                && let Some(ending) = self.looks.look(self.sweeper, &self.supervision)
+            {
+                deadline = self.end(ending, true);
             }
         }
     }
@@ -229,6 +232,10 @@ impl Run<'_> {
     }
 
     fn finish(mut self, deadline: Option<Instant>) -> Outcome {
+        if self.ending.is_none() {
+            let made = self.has_made_too_much().then_some(Ending::NewFilesLimit);
+            self.ending = made.or_else(|| self.looks.last(self.sweeper, &self.supervision));
+        }
         let sweep = self.sweep();
         let (status, usage) = self.reap();
         let closed = close(self.desk);
@@ -239,13 +246,26 @@ impl Run<'_> {
         let forwarded = |stream| self.pumps.iter().find(|pump| pump.stream() == stream).map(Pump::forwarded);
         Outcome {
             status,
-            ending: self.ending.unwrap_or(Ending::Exited),
+            ending: self.ending.or_else(|| self.signalled(status)).unwrap_or(Ending::Exited),
             wall: self.started.elapsed(),
             usage,
             stdout: forwarded(Stream::Stdout),
             stderr: forwarded(Stream::Stderr),
             sweep,
             denials,
+        }
+    }
+
+    fn has_made_too_much(&self) -> bool {
+        self.desk.and_then(|desk| desk.as_ref().ok()).is_some_and(|desk| desk.has_made_too_much())
+    }
+
+    // The kernel ends a process that does not heed a limit with a signal of that name.
+    fn signalled(&self, status: Option<ExitStatus>) -> Option<Ending> {
+        match status.and_then(|status| status.signal())? {
+            libc::SIGXCPU if self.supervision.cpu.is_some() => Some(Ending::CpuLimit),
+            libc::SIGXFSZ if self.supervision.file_size => Some(Ending::FileSizeLimit),
+            _ => None,
         }
     }
 
@@ -282,27 +302,9 @@ impl Run<'_> {
     }
 
     fn next_look(&self, deadline: Option<Instant>) -> Option<Instant> {
-        let count = self.supervision.processes.and_then(|_| Instant::now().checked_add(COUNT_INTERVAL));
         let input = self.input.as_ref().and_then(Input::next_look);
-        let cpu = self.supervision.cpu.and_then(|_| Instant::now().checked_add(CPU_INTERVAL));
-        [deadline, count, input, cpu].into_iter().flatten().min()
-    }
-
-    fn has_too_many_processes(&self) -> bool {
-        let limit = self.supervision.processes.filter(|_| self.ending.is_none());
-        limit.is_some_and(|limit| self.sweeper.exceeds(self.child.id, self.started, limit))
-    }
-
-    fn has_used_its_cpu_time(&mut self) -> bool {
-        let Some(limit) = self.supervision.cpu.filter(|_| self.ending.is_none()) else { return false };
-        // Output wakes us more often than that.
-        if self.cpu_look.is_some_and(|last| last.elapsed() < CPU_INTERVAL) {
-            return false;
-        }
-        self.cpu_look = Some(Instant::now());
-        // A little later than the kernel, which tells a single process with SIGXCPU.
-        let limit = limit.saturating_add(CPU_INTERVAL);
-        self.sweeper.cpu_time(self.child.id, self.started, &mut self.cpu_times) > limit
+        let looks = self.looks.next().filter(|_| self.ending.is_none());
+        [deadline, looks, input].into_iter().flatten().min()
     }
 
     // Waits for anything to happen and moves output.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
+use crate::limits::meter::Meter;
 use crate::supervisor::Watch;
 use crate::sys::child::{Failure, Step};
 use crate::sys::rlimit::ResourceLimit;
@@ -69,6 +70,14 @@ pub(crate) struct Supervision {
     pub(crate) processes: Option<u64>,
     /// CPU time of all the run's processes together.
     pub(crate) cpu: Option<Duration>,
+    /// Bytes that all the run's processes together have in memory.
+    pub(crate) memory: Option<u64>,
+    /// Bytes that the run writes to disk.
+    pub(crate) disk: Option<u64>,
+    /// Whether a resource limit bounds the size of files.
+    pub(crate) file_size: bool,
+    /// Who reads what the processes use. The launcher states it where a limit needs it.
+    pub(crate) meter: Option<Meter>,
     /// Whether what the run leaves behind may stay.
     pub(crate) detach: bool,
 }
@@ -82,8 +91,19 @@ impl Default for Supervision {
             output: None,
             processes: None,
             cpu: None,
+            memory: None,
+            disk: None,
+            file_size: false,
+            meter: None,
             detach: false,
         }
+    }
+}
+
+impl Supervision {
+    /// Whether somebody has to read what the run's processes use.
+    pub(crate) const fn needs_meter(&self) -> bool {
+        self.memory.is_some() || self.disk.is_some()
     }
 }
 

@@ -5,7 +5,6 @@
 //! in the main process's group or session are found, and the outcome says so.
 #![forbid(unsafe_code)]
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -89,9 +88,6 @@ impl ProcessTable {
     }
 }
 
-/// By process id: what earlier processes of this id used, and the last one.
-pub(crate) type CpuTimes = HashMap<Pid, (Duration, Duration)>;
-
 /// Reaches the processes of the runs of one run thread. It cannot leave that thread.
 #[derive(Debug)]
 pub(crate) struct Sweeper<'a> {
@@ -143,33 +139,27 @@ impl<'a> Sweeper<'a> {
         }
     }
 
-    /// Whether the run of `leader` has more processes and threads than `limit`.
-    pub(crate) fn exceeds(&self, leader: Pid, started: Instant, limit: u64) -> bool {
-        let Some(table) = self.table.filter(|_| !self.nothing_was_born_since(leader)) else {
-            return false;
-        };
-        let mut members = self.members(leader, started).unwrap_or_default();
-        members.retain(|member| is_alive(*member));
-        members.push(leader);
-        members.iter().map(|member| table.tasks_of(*member)).sum::<u64>() > limit
+    /// The processes of the run of `leader`, which started at `started`: all that are seen, zombies included.
+    pub(crate) fn everyone(&self, leader: Pid, started: Instant) -> Vec<Pid> {
+        let mut everyone = vec![leader];
+        if !self.nothing_was_born_since(leader) {
+            let members = self.members(leader, started).unwrap_or_default();
+            // A thread has an id too, but no descriptor of a process.
+            everyone.extend(members.into_iter().filter(|member| pidfd::open(*member).is_ok()));
+        }
+        everyone
     }
 
-    /// Notes the CPU time of each of the run's processes in `seen`; returns the sum of all that were ever seen.
-    ///
-    /// What a process used between the last look and its end is missing, so the sum is never too high.
-    pub(crate) fn cpu_time(&self, leader: Pid, started: Instant, seen: &mut CpuTimes) -> Duration {
-        let mut members = self.members(leader, started).unwrap_or_default();
-        members.push(leader);
-        for member in members {
-            let now = pidfd::cpu_time(member).unwrap_or_default();
-            let (former, last) = seen.entry(member).or_default();
-            if now < *last {
-                // The id has passed on to another process, or its time is not known any more.
-                *former = former.saturating_add(*last);
-            }
-            *last = now;
-        }
-        seen.values().map(|(former, last)| former.saturating_add(*last)).sum()
+    /// Whether the process is the leader or another one of its run.
+    pub(crate) fn is_of(&self, leader: Pid, process: Pid) -> bool {
+        process == leader || self.is_member(leader, process)
+    }
+
+    /// How many tasks the living among the processes have.
+    pub(crate) fn tasks(&self, processes: &[Pid]) -> u64 {
+        let Some(table) = self.table else { return 0 };
+        let alive = processes.iter().filter(|process| is_alive(**process));
+        alive.map(|process| table.tasks_of(*process)).sum()
     }
 
     // The ids of new tasks are given out in turn, and the unreaped leader still holds its own: when

@@ -162,6 +162,12 @@ fn say_why(ended: &Ended) {
         Ending::OutputLimit(_) => output::say("the run was ended: standard error grew beyond its limit"),
         Ending::ProcessLimit => output::say("the run was ended: it had more processes than its limit"),
         Ending::CpuLimit => output::say("the run was ended: it used more CPU time than its limit"),
+        Ending::MemoryLimit => output::say("the run was ended: it had more in memory than its limit"),
+        Ending::DiskLimit => output::say("the run was ended: it wrote more to disk than its limit"),
+        Ending::NewFilesLimit => output::say("the run was ended: it made more files than its limit"),
+        Ending::FileSizeLimit => {
+            output::say("the run was ended: it wrote a file beyond the limit on its size")
+        }
         _ => {}
     }
 }

@@ -2,7 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 
-use claw_sandbox::{Decision, Ending, Enforcement, Error, Outcome, State, Stream, SweepMethod};
+use claw_sandbox::{Decision, Enforcement, Error, Guarantee, KeptLimit, Outcome, State, SweepMethod};
 use serde_json::{Value, json};
 
 use super::Answer;
@@ -13,7 +13,7 @@ pub(crate) fn ended(exit: Exit, outcome: &Outcome, enforcement: &Enforcement) ->
     json!({
         "decision": "allow",
         "exit": exit.code(),
-        "ending": ending(outcome.ending),
+        "ending": outcome.ending.name(),
         "status": outcome.status.and_then(|status| status.code()),
         "signal": outcome.status.and_then(|status| status.signal()),
         "wallMilliseconds": milliseconds(outcome.wall),
@@ -55,25 +55,24 @@ pub(crate) fn refused(exit: Exit, error: &Error) -> Value {
     }
 }
 
-/// Per guarantee, what gives it or why nothing does.
+/// Per guarantee, what gives it or why nothing does; per limit, what keeps it.
 pub(crate) fn guarantees(enforcement: &Enforcement) -> Value {
     let entry = |state: &State| match state {
         State::Enforced { mechanism } => json!({ "enforced": true, "mechanism": mechanism }),
         State::Missing { reason, next } => json!({ "enforced": false, "reason": reason, "next": next }),
     };
-    enforcement.entries().map(|(guarantee, state)| (guarantee.name().to_owned(), entry(state))).collect()
+    let entries = enforcement.entries().map(|(guarantee, state)| (guarantee.name().to_owned(), entry(state)));
+    let mut entries: serde_json::Map<String, Value> = entries.collect();
+    if let Some(Value::Object(limits)) = entries.get_mut(Guarantee::Limits.name()) {
+        limits.insert("each".to_owned(), each_limit(enforcement));
+    }
+    Value::Object(entries)
 }
 
-const fn ending(ending: Ending) -> &'static str {
-    match ending {
-        Ending::TimedOut => "timed-out",
-        Ending::OutputLimit(Stream::Stdout) => "stdout-limit",
-        Ending::OutputLimit(_) => "stderr-limit",
-        Ending::ProcessLimit => "process-limit",
-        Ending::CpuLimit => "cpu-limit",
-        Ending::Killed => "killed",
-        _ => "exited",
-    }
+fn each_limit(enforcement: &Enforcement) -> Value {
+    let names =
+        |limit: &KeptLimit| limit.mechanisms.iter().map(|mechanism| mechanism.name()).collect::<Value>();
+    enforcement.limits().iter().map(|limit| (limit.name.to_owned(), names(limit))).collect()
 }
 
 fn milliseconds(duration: std::time::Duration) -> u64 {

@@ -11,7 +11,7 @@ use super::redact::Redactor;
 use super::seal::{Fields, hexadecimal};
 use crate::request::{CommandLine, ExecInput};
 use crate::supervisor::{ExecAttempt, FileAttempt, NetworkAttempt, Purpose};
-use crate::{Ending, Enforcement, Outcome, State, Stream};
+use crate::{Enforcement, Outcome, State};
 
 /// A longer word or line is cut: the log is no store for data that travels in arguments.
 const WORD_BYTES: usize = 4096;
@@ -199,7 +199,7 @@ pub(crate) fn outcome(actor: &str, id: &str, outcome: &Outcome, enforcement: &En
         ),
         ("status", json!(status.and_then(|status| status.code()))),
         ("signal", json!(status.and_then(|status| status.signal()))),
-        ("ending", json!(ending(outcome.ending))),
+        ("ending", json!(outcome.ending.name())),
         ("wallMs", json!(milliseconds(outcome.wall))),
         ("cpuMs", json!(milliseconds(outcome.usage.user + outcome.usage.system))),
         ("maxResidentBytes", json!(outcome.usage.max_resident)),
@@ -222,18 +222,6 @@ pub(crate) fn not_started(actor: &str, id: &str, error: &str) -> Fields {
         ("message", json!(format!("exec not started: {}", String::from_utf8_lossy(cut(&error))))),
         ("ending", json!("not-started")),
     ]
-}
-
-const fn ending(ending: Ending) -> &'static str {
-    match ending {
-        Ending::Exited => "exited",
-        Ending::TimedOut => "timed-out",
-        Ending::OutputLimit(Stream::Stdout) => "stdout-limit",
-        Ending::OutputLimit(Stream::Stderr) => "stderr-limit",
-        Ending::ProcessLimit => "process-limit",
-        Ending::CpuLimit => "cpu-limit",
-        Ending::Killed => "killed",
-    }
 }
 
 /// The code and the rule of the first reason, which is the most important one.

@@ -29,7 +29,7 @@ pub(super) fn state(guarantee: Guarantee, confinement: &Confinement, kernel: &Ke
         }
         Guarantee::Privileges => enforced("no_new_privs; all capability sets are emptied"),
         Guarantee::Sweep => sweep(kernel),
-        Guarantee::Limits => limits(confinement),
+        Guarantee::Limits => limits(confinement, kernel),
         // The type may grow; what we do not know is not given.
         _ => missing("this version does not know it", "use a newer version"),
     }
@@ -133,16 +133,17 @@ fn sweep(kernel: &KernelFeatures) -> State {
     older(kernel, 6, "a process that makes a session of its own survives the run; only the session is killed")
 }
 
-fn limits(confinement: &Confinement) -> State {
-    let unenforced = crate::limits::unenforced(&confinement.limits);
-    if unenforced.is_empty() {
-        return enforced(
-            "resource limits of each process; time, output, processes and the CPU time of all of them are supervised",
-        );
+fn limits(confinement: &Confinement, kernel: &KernelFeatures) -> State {
+    let kept = super::limits::kept(confinement, kernel);
+    let lost = kept.iter().filter(|limit| limit.mechanisms.is_empty());
+    let lost: Vec<String> = lost.map(|limit| limit.name.to_owned()).collect();
+    if lost.is_empty() {
+        let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
+        return enforced(kept.join("; "));
     }
-    let names: Vec<String> = unenforced.into_iter().map(String::from).collect();
+    let reason = "the kernel does not count what processes write, or has no seccomp notification";
     missing(
-        format!("these limits are not enforced by this version: {}", quoted(&names)),
+        format!("nothing here keeps these limits: {} ({reason})", quoted(&lost)),
         "remove them from `limits`",
     )
 }

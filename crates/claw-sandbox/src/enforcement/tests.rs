@@ -79,19 +79,12 @@ fn network_rules_need_the_notification_and_no_names() {
 #[test]
 fn what_this_version_cannot_do_is_named() {
     let kernel = KernelFeatures::with_abi(7);
-    let demanding = Confinement {
-        network: vec![rule(Some("api.example.org")), rule(None)],
-        limits: Limits { disk: Some(1), ..Limits::default() },
-        ..confinement()
-    };
+    let demanding = Confinement { network: vec![rule(Some("api.example.org")), rule(None)], ..confinement() };
     let enforcement = assess(&demanding, &kernel);
-    for (guarantee, name) in [(Guarantee::Network, "`any:api.example.org:443`"), (Guarantee::Limits, "disk")]
-    {
-        let Some(State::Missing { reason, .. }) = enforcement.state(guarantee) else {
-            panic!("{} is not missing", guarantee.name());
-        };
-        assert!(reason.contains(name), "{reason}");
-    }
+    let Some(State::Missing { reason, .. }) = enforcement.state(Guarantee::Network) else {
+        panic!("{enforcement:?}");
+    };
+    assert!(reason.contains("`any:api.example.org:443`"), "{reason}");
 }
 
 #[test]
@@ -128,4 +121,37 @@ fn exceptions_inside_trees_need_the_broker() {
         let missing = missing(&demanding, &kernel);
         assert!(brokered.iter().all(|name| missing.contains(name)), "{missing:?}");
     }
+}
+
+#[test]
+fn each_limit_is_named_with_what_keeps_it() {
+    let second = Some(std::time::Duration::from_secs(1));
+    let all = Limits {
+        time: second,
+        output: Some(1),
+        cpu: second,
+        memory: Some(1),
+        processes: Some(1),
+        open_files: Some(1),
+        file_size: Some(1),
+        disk: Some(1),
+        new_files: Some(1),
+    };
+    let kernel = KernelFeatures::with_abi(7);
+    let told = |limits: &Limits, kernel: &KernelFeatures| {
+        let limited = Confinement { limits: limits.clone(), ..confinement() };
+        let enforcement = assess(&limited, kernel);
+        let each: Vec<String> = enforcement.limits().iter().map(ToString::to_string).collect();
+        (enforcement.state(Guarantee::Limits).cloned(), each.join("; "))
+    };
+    let every = "time: supervisor; output: supervisor; cpu: supervisor and rlimit; memory: supervisor and rlimit; \
+                 processes: supervisor and rlimit; openFiles: rlimit; fileSize: rlimit; disk: supervisor; newFiles: supervisor";
+    assert_eq!(told(&all, &kernel), (Some(State::Enforced { mechanism: every.into() }), every.into()));
+    let root = KernelFeatures { root: true, ..kernel.clone() };
+    let processes = Limits { processes: Some(1), ..Limits::default() };
+    assert_eq!(told(&processes, &root).1, "processes: supervisor");
+    assert_eq!(told(&Limits::default(), &kernel), (None, String::new()));
+    let blind = KernelFeatures { write_accounting: false, openat2: false, ..kernel };
+    let (Some(State::Missing { reason, .. }), _) = told(&all, &blind) else { panic!("not missing") };
+    assert!(reason.contains("`disk`, `newFiles`"), "{reason}");
 }

@@ -20,7 +20,7 @@ use nix::errno::Errno;
 use crate::domain::{DomainError, PreparedDomain, has_signal_scope, scope_signals_current_thread};
 use crate::enforcement::{has_exec_stop, has_supervisor};
 use crate::launcher::{Launcher, LauncherCache, Restrictions, Scope};
-use crate::limits::{ProcessBound, resource_limits};
+use crate::limits::resource_limits;
 use crate::seccomp::notify::Notified;
 use crate::spawn::{ChildSpec, SpawnError, StdioPlan, Streams, Supervision, resources};
 use crate::supervisor::{self, Oversight, SocketPlaces, Watch};
@@ -87,6 +87,7 @@ impl LaunchPlan {
                 sockets: SocketPlaces::default(),
                 temporary: None,
                 writable: writable(&self.confinement),
+                new_files: self.confinement.limits.new_files,
             });
         }
     }
@@ -176,11 +177,11 @@ fn supervision(confinement: &Confinement) -> Supervision {
     Supervision {
         time: limits.time,
         output: limits.output,
-        processes: match ProcessBound::of(limits) {
-            ProcessBound::Supervised(limit) => Some(limit),
-            ProcessBound::None | ProcessBound::Kernel => None,
-        },
+        processes: limits.processes,
         cpu: limits.cpu,
+        memory: limits.memory,
+        disk: limits.disk,
+        file_size: limits.file_size.is_some(),
         detach: confinement.detach,
         ..Supervision::default()
     }

@@ -33,8 +33,9 @@ use nix::unistd::{Pid, gettid};
 use crate::KernelFeatures;
 use crate::enforcement::is_supervised;
 use crate::seccomp::notify::{Notified, When, compile};
+use crate::sys::fd::Bell;
 use crate::sys::notify::{Listener, Notification};
-use files::{Links, Made};
+use files::{Created, Links, Made};
 use network::Workers;
 use process::{Mark, ProcessFiles};
 use questions::Questions;
@@ -87,6 +88,8 @@ pub(crate) struct Watch {
     pub(crate) temporary: Option<Arc<Path>>,
     /// The trees that it may write.
     pub(crate) writable: Arc<[PathBuf]>,
+    /// How many files it may make.
+    pub(crate) new_files: Option<u64>,
 }
 
 /// Where a run thread leaves its runs for its supervisor, and finds what was denied.
@@ -101,12 +104,15 @@ pub(crate) struct Case {
     roles: Roles,
     denials: Denials,
     made: Arc<Made>,
+    created: Arc<Created>,
 }
 
 impl Desk {
-    /// Begins with a run. Without one every call is denied.
-    pub(crate) fn open(&self, watch: Watch, stderr: Option<OwnedFd>) {
+    /// Begins with a run. Without one every call is denied. The bell rings when it has made too many files.
+    pub(crate) fn open(&self, watch: Watch, stderr: Option<OwnedFd>, bell: Arc<Bell>) {
+        let created = Arc::new(Created::new(watch.new_files, bell));
         *self.lock() = Some(Case {
+            created,
             watch,
             reporter: Arc::new(Reporter::new(stderr)),
             roles: Roles::default(),
@@ -120,6 +126,11 @@ impl Desk {
         let Case { reporter, denials, .. } = self.lock().take()?;
         reporter.close();
         Some(Closed { reporter, denials })
+    }
+
+    /// Whether the run wanted to make more files than it may.
+    pub(crate) fn has_made_too_much(&self) -> bool {
+        self.lock().as_ref().is_some_and(|case| case.created.is_exceeded())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Case>> {

@@ -157,6 +157,7 @@ fn spec(cwd: &Path, argv: &[&str], [stdout, stderr]: [OwnedFd; 2], table: &Arc<T
             sockets: SocketPlaces::default(),
             temporary: None,
             writable: Arc::default(),
+            new_files: None,
         }),
     }
 }

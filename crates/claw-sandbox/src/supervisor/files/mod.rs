@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod call;
+mod created;
 mod links;
 mod open;
 mod perform;
@@ -28,6 +29,7 @@ use super::{FileAttempt, Supervisor, Watch};
 use crate::opened;
 use crate::sys::notify::{Answer, Notification};
 
+pub(crate) use self::created::Created;
 pub(crate) use self::links::Links;
 pub(crate) use self::repository::Made;
 pub(crate) use self::table::{calls, is_file_call};
@@ -95,11 +97,23 @@ impl Supervisor<'_> {
     }
 
     fn file(&self, notification: &Notification, process: Process<'_>) -> nix::Result<Done> {
-        let case = self.desk.lock().as_ref().map(|case| (case.watch.clone(), Arc::clone(&case.made)));
-        let (watch, made) = case.ok_or(Errno::EACCES)?;
+        let case = self
+            .desk
+            .lock()
+            .as_ref()
+            .map(|case| (case.watch.clone(), Arc::clone(&case.made), Arc::clone(&case.created)));
+        let (watch, made, created) = case.ok_or(Errno::EACCES)?;
         let operation = Operation::read(notification, process)?;
         let resolver = Resolver::new(process);
-        let task = Task { supervisor: self, notification, process, watch: &watch, made: &made, resolver };
+        let task = Task {
+            supervisor: self,
+            notification,
+            process,
+            watch: &watch,
+            made: &made,
+            created: &created,
+            resolver,
+        };
         for _ in 0..ATTEMPTS {
             match task.make(&operation) {
                 Err(Refusal::Again) => {}
@@ -137,6 +151,7 @@ struct Task<'a> {
     process: Process<'a>,
     watch: &'a Watch,
     made: &'a Made,
+    created: &'a Created,
     resolver: Resolver<'a>,
 }
 
@@ -166,7 +181,7 @@ impl Task<'_> {
                 self.allowed(operation, &place.path)?;
                 let what = what.clone();
                 let umask = if what.has_mode() { Some(self.process.umask()?) } else { None };
-                self.perform(move || perform::make(&place, &what, umask))
+                self.creating(|| self.perform(move || perform::make(&place, &what, umask)))
             }
             Operation::Remove { target, directory } => {
                 let place = self.resolver.place(target)?;
@@ -196,7 +211,7 @@ impl Task<'_> {
                 self.judge_object(&source, Touch::Change)?;
                 self.judge(&place.path, None, Touch::Change)?;
                 self.allowed(operation, &place.path)?;
-                self.perform(move || perform::link(&source, &place))
+                self.creating(|| self.perform(move || perform::link(&source, &place)))
             }
             Operation::Change { target, no_follow, change } => {
                 self.change(operation, target, *no_follow, change)

@@ -56,7 +56,9 @@ impl Task<'_> {
                 self.judge(&place.path, None, Touch::Change)?;
                 self.allowed(&operation, &place.path)?;
                 let mask = self.process.umask()?;
-                self.opened(close_on_exec, move || perform::create(&place, given, mode, mask))
+                self.creating(|| {
+                    self.opened(close_on_exec, move || perform::create(&place, given, mode, mask))
+                })
             }
             // The object that was judged, whatever its name leads to by now.
             Final::Existing(object) => {
@@ -64,9 +66,12 @@ impl Task<'_> {
                 if let Some(done) = self.device(&object, given, close_on_exec)? {
                     return Ok(done);
                 }
-                let mask =
-                    if given.contains(OFlag::O_TMPFILE) { self.process.umask()? } else { Mode::empty() };
-                self.opened(close_on_exec, move || perform::reopen(&object, given, mode, mask))
+                if given.contains(OFlag::O_TMPFILE) {
+                    let mask = self.process.umask()?;
+                    let make = move || perform::reopen(&object, given, mode, mask);
+                    return self.creating(|| self.opened(close_on_exec, make));
+                }
+                self.opened(close_on_exec, move || perform::reopen(&object, given, mode, Mode::empty()))
             }
         }
     }

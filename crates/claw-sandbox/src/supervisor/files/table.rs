@@ -6,6 +6,7 @@ use std::ffi::c_long;
 use claw_policy::{Confinement, Guarantee};
 
 use crate::KernelFeatures;
+use crate::enforcement::has_broker;
 use crate::seccomp::notify::{Notified, When};
 
 /// What makes an `open` more than a look. `O_TMPFILE` without `O_DIRECTORY`, which alone is one.
@@ -83,15 +84,16 @@ pub(crate) fn is_file_call(call: c_long) -> bool {
 
 /// The calls on files that a run under the confinement has made for it. None when the policy gives up what needs it.
 pub(crate) fn calls(confinement: &Confinement, kernel: &KernelFeatures) -> Vec<Notified> {
-    if !kernel.seccomp_filter || !kernel.user_notification() || !kernel.openat2 {
+    if !has_broker(kernel) {
         return Vec::new();
     }
     let demands = |guarantee| !confinement.floor.degrade.contains(&guarantee);
     let nested = !confinement.nested.is_empty() && demands(Guarantee::NestedPaths);
     let protected = !confinement.protected.is_empty() && demands(Guarantee::ProtectedPaths);
+    let counted = confinement.limits.new_files.is_some() && demands(Guarantee::Limits);
     let always = |call: &c_long| Notified { call: *call, when: When::Always };
     let mut calls = Vec::new();
-    if nested || protected {
+    if nested || protected || counted {
         let opens = |call, argument| Notified {
             call,
             when: if nested && confinement.nested_hidden {
