@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use claw_policy::Diagnostic;
+use claw_sandbox::plain_io_error;
 
 use crate::exit::Exit;
 
@@ -43,7 +44,7 @@ impl Failure {
 
     /// An I/O error at a path.
     pub(crate) fn io(what: &str, path: &Path, error: &io::Error, next_step: &str) -> Self {
-        Self::new(format_args!("{what}: {}: {}; {next_step}", path.display(), plain(error)))
+        Self::new(format_args!("{what}: {}: {}; {next_step}", path.display(), plain_io_error(error)))
     }
 
     /// The exit status that goes with it.
@@ -87,14 +88,6 @@ fn one_line(f: &mut fmt::Formatter<'_>, diagnostic: &Diagnostic) -> fmt::Result 
     let at = diagnostic.source.line_column(diagnostic.span.start);
     write!(f, "{}:{}:{}: {}", diagnostic.source.name(), at.line, at.column, diagnostic.message)?;
     diagnostic.help.as_ref().map_or(Ok(()), |help| write!(f, "; {help}"))
-}
-
-/// An error of the system without Rust's `(os error 2)`, with a lower-case start.
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 #[cfg(test)]

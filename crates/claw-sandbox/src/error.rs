@@ -111,9 +111,18 @@ impl fmt::Display for Error {
             Inner::Spawn(error) => error.fmt(f),
             Inner::Audit(message) => f.write_str(message),
             Inner::Workspace(message) => f.write_str(message),
-            Inner::Io(doing, error) => write!(f, "cannot {doing}: {error}"),
+            Inner::Io(doing, error) => write!(f, "cannot {doing}: {}", plain_io_error(error)),
         }
     }
+}
+
+/// An error of the system as part of a sentence: without Rust's `(os error 2)`, with a lower-case start.
+#[must_use]
+pub fn plain_io_error(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// One line: what, by which rule, and the way out.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use claw_policy::{Decision, Explanation, Facts, MissingFacts, Policy, Query, Request};
@@ -16,6 +16,10 @@ const ROUNDS: usize = 200;
 /// How long facts about the policy's own paths are kept. What can change meanwhile is what a link outside of
 /// the roots leads to; a decision is about one moment anyway, and the kernel holds the files themselves.
 const KEPT: Duration = Duration::from_secs(2);
+
+/// How long they serve without a look whether they still hold, for calls on files: these come by the thousand, and a
+/// run can change none of them.
+const RECENT: Duration = Duration::from_secs(1);
 
 /// A policy together with the world that it is about.
 ///
@@ -44,6 +48,8 @@ struct Base {
     facts: Arc<Facts>,
     stamp: Stamp,
     since: Instant,
+    // When it was last seen that they hold.
+    checked: Instant,
 }
 
 impl Judge {
@@ -155,22 +161,38 @@ impl Judge {
         }
     }
 
+    /// The kept facts, of at most a second ago.
+    pub(crate) fn recent(&self) -> Arc<Facts> {
+        let base = self.lock();
+        if let Some(base) = base.as_ref().filter(|base| base.checked.elapsed() < RECENT) {
+            return Arc::clone(&base.facts);
+        }
+        drop(base);
+        self.base()
+    }
+
     /// The kept facts, looked up anew when they are old or a root or trusted directory has changed.
-    pub(crate) fn base(&self) -> Arc<Facts> {
-        let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
+    fn base(&self) -> Arc<Facts> {
+        let mut base = self.lock();
         let stamp = self.edge.stamp();
-        if let Some(base) = base.as_ref()
+        let now = Instant::now();
+        if let Some(base) = base.as_mut()
             && base.since.elapsed() < KEPT
             && base.stamp == stamp
         {
+            base.checked = now;
             return Arc::clone(&base.facts);
         }
         let mut facts = Facts::new(self.home.clone());
         facts.one_shot = self.one_shot;
         self.complete(&mut facts, claw_policy::queries);
         let facts = Arc::new(facts);
-        *base = Some(Base { facts: Arc::clone(&facts), stamp, since: Instant::now() });
+        *base = Some(Base { facts: Arc::clone(&facts), stamp, since: now, checked: now });
         facts
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Base>> {
+        self.base.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn answer(&self, queries: Vec<Query>, facts: &mut Facts) {

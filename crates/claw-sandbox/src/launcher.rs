@@ -9,7 +9,7 @@ mod cache;
 
 use std::io;
 use std::sync::mpsc::{Receiver, SendError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 use nix::sys::signal::SigSet;
@@ -79,8 +79,27 @@ pub(crate) struct Launcher {
     hands: Option<Hands>,
     // Made for the first run that needs one.
     meter: Mutex<Option<Meter>>,
-    // Dismissed when there is nothing left to guard.
-    guardian: Mutex<Option<Guardian>>,
+    guard: Arc<Guard>,
+}
+
+/// Who ends the runs when this process is killed, if anybody does.
+#[derive(Debug, Default)]
+pub(crate) struct Guard(Mutex<Option<Guardian>>);
+
+impl Guard {
+    /// Whether somebody stands by, with proof that it can.
+    pub(crate) fn is_posted(&self) -> bool {
+        self.lock().as_ref().is_some_and(Guardian::is_at_post)
+    }
+
+    // There is nothing left to guard.
+    fn dismiss(&self) {
+        drop(self.lock().take());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Guardian>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 // What a launcher thread has made when it has restricted itself.
@@ -121,18 +140,18 @@ impl Launcher {
             calls,
             hands: None,
             meter: Mutex::default(),
-            guardian: Mutex::new(None),
+            guard: Arc::default(),
         };
         let ready = is_ready.recv().map_err(|_| SpawnError::LauncherEnded)?;
         let Ready { hands, guardian } = ready.map_err(SpawnError::Restrict)?;
         launcher.hands = hands;
-        launcher.guardian = Mutex::new(guardian);
+        launcher.guard = Arc::new(Guard(Mutex::new(guardian)));
         Ok(launcher)
     }
 
     /// Leaves nothing behind outside of this process's memory and threads. No run may start afterwards.
     pub(crate) fn finish(&self) {
-        drop(self.guardian.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.guard.dismiss();
         if let Some(temporary) = &self.temporary {
             temporary.remove();
         }
@@ -158,7 +177,8 @@ impl Launcher {
         let state = Arc::new(RunState::new(Arc::clone(&thread.bell)));
         let jobs = thread.jobs.clone();
         let window = spec.terminal.as_ref().map(Terminal::window).unwrap_or_default();
-        if let Err(SendError(job)) = jobs.send(Job { spec, state: Arc::clone(&state), thread }) {
+        let guard = Arc::clone(&self.guard);
+        if let Err(SendError(job)) = jobs.send(Job { spec, state: Arc::clone(&state), guard, thread }) {
             return Err(Box::new(Failed { error: SpawnError::LauncherEnded, spec: job.spec }));
         }
         let id = state.started()?;

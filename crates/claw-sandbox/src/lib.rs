@@ -71,7 +71,7 @@ pub use claw_shell;
 pub use command::{Command, Stdio};
 pub use edge::own_home as home;
 pub use enforcement::{Enforcement, KeptLimit, LimitMechanism, Missing, State, assess};
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, plain_io_error};
 pub use judge::Judge;
 pub use kernel::{KernelFeatures, NEWEST_KNOWN_ABI};
 pub use launcher::LauncherCache;

@@ -26,6 +26,9 @@ pub struct Outcome {
     pub stderr: Option<u64>,
     /// What happened to the rest of the run.
     pub sweep: Sweep,
+    /// Whether a guardian stood by, which would have ended the run if this program had been killed. There is none where
+    /// the kernel has no signal scope, and for a policy that lets processes stay (`exec.detach`).
+    pub guarded: bool,
     /// What its processes asked for and were denied.
     pub denials: Denials,
 }

@@ -1,11 +1,10 @@
 //! The policy's judgement of what the processes of a run execute and reach.
 #![forbid(unsafe_code)]
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use claw_policy::{
-    Confinement, Decision, Denial, DescendantGrant, DescendantRequest, Facts, Grant, Question, Request,
+    Confinement, Decision, Denial, DescendantGrant, DescendantRequest, Grant, Question, Request,
     TouchRequest, decide_touch,
 };
 
@@ -18,10 +17,6 @@ use crate::supervisor::{
 };
 use crate::{Error, Judge, supervisor};
 
-/// How long the facts about the policy's own paths serve for calls on files: these come by the thousand, and a run can
-/// change none of them.
-const KEPT: Duration = Duration::from_secs(1);
-
 /// Judges by the policy that allowed the run.
 #[derive(Debug)]
 pub(crate) struct Overseer {
@@ -29,7 +24,6 @@ pub(crate) struct Overseer {
     approvals: Approvals,
     ledger: Ledger,
     reach: Reach,
-    facts: Mutex<Option<(Instant, Arc<Facts>)>>,
 }
 
 /// Where it is written down what was said.
@@ -50,21 +44,9 @@ impl Overseer {
         run: Arc<str>,
         confinement: &Confinement,
     ) -> Self {
-        let reach = Reach::new(confinement);
+        let reach = Reach::new(confinement, crate::edge::resolvers);
         let ledger = Ledger { recorder, lessons, run };
-        Self { judge, approvals, ledger, reach, facts: Mutex::new(None) }
-    }
-
-    fn facts(&self) -> Arc<Facts> {
-        let mut kept = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((since, facts)) = kept.as_ref()
-            && since.elapsed() < KEPT
-        {
-            return Arc::clone(facts);
-        }
-        let facts = self.judge.base();
-        *kept = Some((Instant::now(), Arc::clone(&facts)));
-        facts
+        Self { judge, approvals, ledger, reach }
     }
 
     // What a question comes to. With somebody to be asked it takes as long as a person does.
@@ -131,18 +113,16 @@ impl Oversight for Overseer {
             return NetworkVerdict::DenySilently;
         }
         self.ledger.lessons.address(attempt.protocol, attempt.address, &denial);
-        // What cannot be recorded does not happen, and this does not.
-        let _ = self.ledger.recorder.network(&self.ledger.run, attempt, &denial);
+        self.ledger.recorder.network(&self.ledger.run, attempt, &denial);
         NetworkVerdict::Deny(Error::from(denial).to_string())
     }
 
     fn lost_race(&self, attempt: &ExecAttempt) {
-        // The run is told by the supervisor; a log that cannot be written changes nothing any more.
-        let _ = self.ledger.recorder.lost_race(&self.ledger.run, attempt);
+        self.ledger.recorder.lost_race(&self.ledger.run, attempt);
     }
 
     fn touch(&self, request: &TouchRequest<'_>) -> Result<(), Denial> {
-        decide_touch(self.judge.policy(), &self.facts(), request)
+        decide_touch(self.judge.policy(), &self.judge.recent(), request)
     }
 
     fn records_files(&self) -> bool {

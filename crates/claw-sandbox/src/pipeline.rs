@@ -148,13 +148,19 @@ impl Launched {
 impl Drop for Launched {
     fn drop(&mut self) {
         // Dropping the run kills it; its end is recorded all the same.
-        if self.ticket.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-            if self.running.try_wait().is_none() {
-                self.running.kill();
+        if self.ticket.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            return;
+        }
+        if self.running.try_wait().is_none() {
+            self.running.kill();
+        }
+        match self.running.wait_for(crate::observe::DROP_PATIENCE) {
+            Some(outcome) => {
+                if let Err(error) = self.record(&outcome) {
+                    self.recorder.miss(&error.to_string());
+                }
             }
-            if let Some(outcome) = self.running.wait_for(crate::observe::DROP_PATIENCE) {
-                let _ = self.record(&outcome);
-            }
+            None => self.recorder.miss("a run that was dropped did not end in time"),
         }
     }
 }

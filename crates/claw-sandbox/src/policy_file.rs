@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use claw_policy::{Format, Source};
 
+use crate::plain_io_error;
+
 /// A policy is a page of text. This is the bound of the document reader too.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -16,7 +18,7 @@ const MAX_BYTES: u64 = 1 << 20;
 #[non_exhaustive]
 pub enum PolicyFileError {
     /// It cannot be opened or read.
-    #[error("cannot read the policy: {}: {}; check the path and its permissions", path.display(), plain(error))]
+    #[error("cannot read the policy: {}: {}; check the path and its permissions", path.display(), plain_io_error(error))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -88,10 +90,4 @@ pub fn read(path: &Path) -> Result<Source, PolicyFileError> {
             Err(PolicyFileError::NotText { path: path.to_owned(), at: error.utf8_error().valid_up_to() })
         }
     }
-}
-
-/// Without Rust's `(os error 2)`.
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }

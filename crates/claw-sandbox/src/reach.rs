@@ -1,8 +1,7 @@
 //! The policy's judgement of the addresses that the processes of a run use.
 #![forbid(unsafe_code)]
 
-use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use claw_policy::{
     Code, Confinement, Decision, Denial, Facts, NetworkRequest, Policy, Protocol, Reason, Request,
@@ -12,7 +11,6 @@ use crate::supervisor::{NetworkAttempt, Purpose};
 
 // The port of name servers.
 const DNS: u16 = 53;
-const RESOLVERS: &str = "/etc/resolv.conf";
 
 /// What a run may reach beside the policy's rules for addresses.
 #[derive(Clone, Debug)]
@@ -24,13 +22,14 @@ pub(crate) struct Reach {
 }
 
 impl Reach {
-    pub(crate) fn new(confinement: &Confinement) -> Self {
+    /// `resolvers` is where the system looks names up.
+    pub(crate) fn new(confinement: &Confinement, resolvers: impl FnOnce() -> Vec<IpAddr>) -> Self {
         if confinement.network.is_empty() {
             return Self { listening: Vec::new(), resolvers: Vec::new() };
         }
         let protocols = [Protocol::Tcp, Protocol::Udp].into_iter();
         let listening = protocols.filter(|protocol| confinement.may_listen_on_loopback(*protocol)).collect();
-        Self { listening, resolvers: resolvers(&fs::read_to_string(RESOLVERS).unwrap_or_default()) }
+        Self { listening, resolvers: resolvers() }
     }
 
     /// Judges an address.
@@ -66,23 +65,6 @@ fn ask(policy: &Policy, protocol: Protocol, port: u16, host: Option<IpAddr>) -> 
     }
 }
 
-// The name servers of resolv.conf(5).
-fn resolvers(text: &str) -> Vec<IpAddr> {
-    let mut addresses: Vec<IpAddr> = text.lines().filter_map(resolver).collect();
-    if addresses.is_empty() {
-        // What resolver libraries use for want of any.
-        addresses.push(Ipv4Addr::LOCALHOST.into());
-    }
-    addresses
-}
-
-fn resolver(line: &str) -> Option<IpAddr> {
-    let mut words = line.split_ascii_whitespace();
-    let address = words.next().filter(|word| *word == "nameserver").and_then(|_| words.next())?;
-    let bare = address.split('%').next()?;
-    bare.parse().ok().map(|address: IpAddr| address.to_canonical())
-}
-
 fn cannot_listen(address: SocketAddr) -> Denial {
     let reason = Reason {
         code: Code::NetworkDenied,
@@ -92,17 +74,4 @@ fn cannot_listen(address: SocketAddr) -> Denial {
         change: Some("add `{ host: loopback }` to `network.allow` to listen on 127.0.0.1 or ::1".to_owned()),
     };
     Denial { reasons: vec![reason], commands: Vec::new() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn resolvers_are_those_of_the_configuration() {
-        let text = "# nameserver 9.9.9.9\n nameserver\t10.0.0.53 \nnameserver fe80::1%eth0\nnameserverx 1.1.1.1\nsearch x\n";
-        let expected: Vec<IpAddr> = ["10.0.0.53", "fe80::1"].map(|text| text.parse().unwrap()).into();
-        assert_eq!(resolvers(text), expected);
-        assert_eq!(resolvers(""), [IpAddr::from(Ipv4Addr::LOCALHOST)]);
-    }
 }

@@ -2,8 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::fmt::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use claw_policy::{Decision, Denial, DescendantGrant, ExecGrant, FileRequest, Logging};
 
@@ -19,7 +18,16 @@ pub(crate) struct Recorder {
     commands: bool,
     actor: Arc<str>,
     continues: bool,
-    unrecorded: Arc<AtomicU64>,
+    missing: Arc<Mutex<Missing>>,
+}
+
+/// Events that are not in the log although they happened.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Missing {
+    /// How many.
+    pub(crate) count: u64,
+    /// Why the first one is.
+    pub(crate) reason: Option<String>,
 }
 
 /// Where events go.
@@ -30,8 +38,8 @@ pub(crate) enum Sink {
     None,
     /// A log.
     Log(AuditLog),
-    /// A log that cannot be opened, under a policy that says to go on all the same.
-    Lost,
+    /// A log that cannot be opened, for this reason, under a policy that says to go on all the same.
+    Lost(Arc<str>),
 }
 
 /// A decision that was recorded; its outcome refers to it.
@@ -52,12 +60,23 @@ impl Recorder {
     /// A recorder of files as the caller asks, and of commands if `commands`.
     pub(crate) fn new(sink: Sink, commands: bool, logging: &Logging) -> Self {
         let actor = format!("user:{}", nix::unistd::getuid()).into();
-        Self { sink, commands, actor, continues: logging.continue_without_log, unrecorded: Arc::default() }
+        Self { sink, commands, actor, continues: logging.continue_without_log, missing: Arc::default() }
     }
 
-    /// How many events could not be written, where the policy says to go on all the same.
-    pub(crate) fn unrecorded(&self) -> u64 {
-        self.unrecorded.load(Ordering::Relaxed)
+    /// What could not be written.
+    pub(crate) fn missing(&self) -> Missing {
+        self.lock().clone()
+    }
+
+    /// An event will never be written.
+    pub(crate) fn miss(&self, reason: &str) {
+        let mut missing = self.lock();
+        missing.count += 1;
+        missing.reason.get_or_insert_with(|| reason.to_owned());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Missing> {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records a decision before anything starts.
@@ -98,13 +117,21 @@ impl Recorder {
     }
 
     /// Records that an allowed exec was ended because it was another one by then.
-    pub(crate) fn lost_race(&self, run: &str, attempt: &ExecAttempt) -> Result<(), Error> {
-        self.append_command("exec.descendant", || audit::lost_race(&self.actor, run, attempt))
+    pub(crate) fn lost_race(&self, run: &str, attempt: &ExecAttempt) {
+        self.note(self.append_command("exec.descendant", || audit::lost_race(&self.actor, run, attempt)));
     }
 
     /// Records that a process of a run was denied an address.
-    pub(crate) fn network(&self, run: &str, attempt: &NetworkAttempt, denial: &Denial) -> Result<(), Error> {
-        self.append_command("network.denied", || audit::network(&self.actor, run, attempt, denial))
+    pub(crate) fn network(&self, run: &str, attempt: &NetworkAttempt, denial: &Denial) {
+        let fields = || audit::network(&self.actor, run, attempt, denial);
+        self.note(self.append_command("network.denied", fields));
+    }
+
+    // What did not happen needs no record that it may happen; that there is none is not forgotten.
+    fn note(&self, recorded: Result<(), Error>) {
+        if let Err(error) = recorded {
+            self.miss(&error.to_string());
+        }
     }
 
     /// Records that a granted run did not start.
@@ -131,8 +158,8 @@ impl Recorder {
     fn append(&self, event: &str, fields: impl FnOnce() -> Fields) -> Result<(), Error> {
         match &self.sink {
             Sink::None => Ok(()),
-            Sink::Lost => {
-                self.unrecorded.fetch_add(1, Ordering::Relaxed);
+            Sink::Lost(reason) => {
+                self.miss(reason);
                 Ok(())
             }
             Sink::Log(log) => log.append(event, &fields()).map(drop).or_else(|error| self.failed(&error)),
@@ -141,7 +168,7 @@ impl Recorder {
 
     fn failed(&self, error: &AuditError) -> Result<(), Error> {
         if self.continues {
-            self.unrecorded.fetch_add(1, Ordering::Relaxed);
+            self.miss(&error.to_string());
             return Ok(());
         }
         Err(Error::audit(error))

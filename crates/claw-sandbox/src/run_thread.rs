@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::launcher::Pool;
+use crate::launcher::{Guard, Pool};
 use crate::limits::look::Looks;
 use crate::observe::{Failed, Phase, Request, RunState};
 use crate::outcome::{Ending, Outcome, Stream, Sweep, SweepMethod, Usage};
@@ -45,6 +45,8 @@ pub(crate) struct RunThread {
 pub(crate) struct Job {
     pub(crate) spec: ChildSpec,
     pub(crate) state: Arc<RunState>,
+    /// Who ends the run when this process is killed.
+    pub(crate) guard: Arc<Guard>,
     /// The thread's own handle, to be put back into the pool.
     pub(crate) thread: RunThread,
 }
@@ -59,7 +61,7 @@ pub(crate) fn serve(
     desk: Option<&io::Result<Arc<Desk>>>,
 ) {
     let mut stack = Stack::new();
-    while let Ok(Job { mut spec, state, thread }) = jobs.recv() {
+    while let Ok(Job { mut spec, state, guard, thread }) = jobs.recv() {
         let started = Instant::now();
         let (child, pumps) = match start(&spec, &mut stack, desk, &thread.bell) {
             Ok(started) => started,
@@ -86,6 +88,7 @@ pub(crate) fn serve(
             started,
             ending: None,
             state: &state,
+            guard: &guard,
             bell: &bell,
             sweeper,
             desk,
@@ -180,6 +183,7 @@ struct Run<'a> {
     // What we ended the run for.
     ending: Option<Ending>,
     state: &'a RunState,
+    guard: &'a Guard,
     bell: &'a Bell,
     sweeper: &'a Sweeper<'a>,
     desk: Option<&'a io::Result<Arc<Desk>>>,
@@ -252,6 +256,7 @@ impl Run<'_> {
             stdout: forwarded(Stream::Stdout),
             stderr: forwarded(Stream::Stderr),
             sweep,
+            guarded: self.guard.is_posted(),
             denials,
         }
     }

@@ -11,7 +11,7 @@ use claw_policy::{
 };
 
 use crate::approval::{ApprovalStore, Approvals, Approver};
-use crate::audit::AuditLog;
+use crate::audit::{AuditError, AuditLog};
 use crate::command::Command;
 use crate::lessons::Lessons;
 use crate::record::{Recorder, Sink};
@@ -45,6 +45,7 @@ pub struct SandboxBuilder {
     log: Option<AuditLog>,
     approvals: Approvals,
     lessons: Lessons,
+    lost_log: Option<Arc<str>>,
 }
 
 impl Sandbox {
@@ -66,6 +67,7 @@ impl Sandbox {
             log: None,
             approvals: Approvals::default(),
             lessons: Lessons::default(),
+            lost_log: None,
         }
     }
 
@@ -119,10 +121,17 @@ impl Sandbox {
         Ok(decision)
     }
 
-    /// How many events are missing in the audit log; more than 0 only under `auditFailure: continue`.
+    /// How many events are missing in the audit log: those that could not be written under `auditFailure: continue`, and
+    /// those whose loss stops nothing any more, such as the end of a run whose [`crate::Child`] was dropped.
     #[must_use]
     pub fn unrecorded(&self) -> u64 {
-        self.parts.recorder.unrecorded()
+        self.parts.recorder.missing().count
+    }
+
+    /// Why the first of the missing events is missing.
+    #[must_use]
+    pub fn unrecorded_because(&self) -> Option<String> {
+        self.parts.recorder.missing().reason
     }
 
     /// The smallest change of the policy's texts under which nothing would have been refused so far; empty unless
@@ -215,6 +224,14 @@ impl SandboxBuilder {
         self
     }
 
+    /// States that the log that was meant to be kept cannot be opened. Every event is missing then
+    /// ([`Sandbox::unrecorded`]); for policies with `auditFailure: continue`, others fail to build.
+    #[must_use]
+    pub fn audit_lost(mut self, error: &AuditError) -> Self {
+        self.lost_log = Some(error.to_string().into());
+        self
+    }
+
     /// The sandbox.
     ///
     /// # Errors
@@ -229,7 +246,7 @@ impl SandboxBuilder {
             check_exposed(policy, "the approvals lie", store.path())?;
         }
         let kernel = self.kernel.unwrap_or_else(KernelFeatures::probe);
-        let recorder = recorder(policy, self.log)?;
+        let recorder = recorder(policy, self.log, self.lost_log)?;
         let judge = Arc::new(self.judge);
         let parts = Parts {
             judge,
@@ -243,18 +260,21 @@ impl SandboxBuilder {
     }
 }
 
-fn recorder(policy: &Policy, given: Option<AuditLog>) -> Result<Recorder, Error> {
+fn recorder(policy: &Policy, given: Option<AuditLog>, lost: Option<Arc<str>>) -> Result<Recorder, Error> {
     let logging = policy.logging();
-    let commands = given.is_some() || logging.audit_commands;
-    let log = match given {
-        Some(log) => log.refuse_exposed(policy).map(|()| Some(log)),
-        None if logging.log_file.is_some() => AuditLog::of_policy(policy),
-        None => Ok(None),
+    let commands = given.is_some() || lost.is_some() || logging.audit_commands;
+    let log = match (given, &lost) {
+        (Some(log), _) => log.refuse_exposed(policy).map(|()| Some(log)),
+        (None, None) if logging.log_file.is_some() => AuditLog::of_policy(policy),
+        (None, _) => Ok(None),
     };
-    let sink = match log {
-        Ok(log) => log.map_or(Sink::None, Sink::Log),
-        Err(_) if logging.continue_without_log => Sink::Lost,
-        Err(error) => return Err(Error::audit(&error)),
+    let sink = match (log, lost) {
+        (Ok(Some(log)), _) => Sink::Log(log),
+        (Ok(None), None) => Sink::None,
+        (Ok(None), Some(reason)) if logging.continue_without_log => Sink::Lost(reason),
+        (Ok(None), Some(reason)) => return Err(Error::audit(&reason)),
+        (Err(error), _) if logging.continue_without_log => Sink::Lost(error.to_string().into()),
+        (Err(error), _) => return Err(Error::audit(&error)),
     };
     Ok(Recorder::new(sink, commands, logging))
 }

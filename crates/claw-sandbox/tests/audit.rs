@@ -139,6 +139,23 @@ fn a_log_that_cannot_be_written_stops_the_run_before_it_starts() {
     assert!(run(&sandbox).unwrap().success());
     assert!(place.path("work/made").exists());
     assert_eq!(sandbox.unrecorded(), 2);
+    let reason = sandbox.unrecorded_because().unwrap();
+    assert!(reason.contains("is a directory") && reason.contains("audit log"), "{reason}");
+}
+
+#[test]
+fn an_end_that_cannot_be_written_is_counted_even_if_nobody_asks_for_it() {
+    let place = Place::new();
+    let sandbox = place.logged();
+    let log = place.path("log");
+    let mut command = sandbox.shell("read line");
+    let child = command.current_dir(place.path("work")).stdin(Stdio::piped()).spawn().unwrap();
+    assert_eq!((sandbox.unrecorded(), sandbox.unrecorded_because()), (0, None));
+    fs::remove_file(&log).unwrap();
+    fs::create_dir(&log).unwrap();
+    drop(child);
+    assert_eq!(sandbox.unrecorded(), 1);
+    assert!(sandbox.unrecorded_because().unwrap().contains("audit log"));
 }
 
 #[test]

@@ -41,11 +41,13 @@ fn run_in(sandbox: &Sandbox, signals: &Signals, args: &RunArgs) -> Outcome {
             let ended = observe(&child, args.tty)?;
             let exit = signals.exit().unwrap_or_else(|| exit_of(&ended));
             say_why(&ended);
-            write(report, &outcome::ended(exit, &ended, child.enforcement()))?;
+            say_unrecorded(sandbox);
+            write(report, &outcome::ended(exit, &ended, child.enforcement(), sandbox))?;
             Ok(exit)
         }
         Err(error) => {
             let exit = exit_of_error(error.kind());
+            say_unrecorded(sandbox);
             write(report, &outcome::refused(exit, &error))?;
             refuse(args, error, exit)
         }
@@ -59,11 +61,11 @@ fn sandbox(args: &RunArgs) -> Result<Sandbox, Failure> {
         Some(path) => AuditLog::open_for(&policy, path).map(Some),
         None => AuditLog::of_policy(&policy),
     };
-    let log = match log {
-        Ok(log) => log,
-        // The builder says the same for a `logFile`; the policy may let runs go on without.
-        Err(_) if policy.logging().continue_without_log => None,
+    let lost = match &log {
+        // The policy may let runs go on without; that nothing was written is said in the end.
+        Err(error) if policy.logging().continue_without_log => Some(error),
         Err(error) => return Err(Failure::new(error)),
+        Ok(_) => None,
     };
     let asks = policy.asks();
     let mut builder = Sandbox::builder(policy).one_shot();
@@ -79,9 +81,12 @@ fn sandbox(args: &RunArgs) -> Result<Sandbox, Failure> {
             builder = builder.approvals(ApprovalStore::new(path));
         }
     }
+    if let Some(error) = lost {
+        builder = builder.audit_lost(error);
+    }
     let builder = match log {
-        Some(log) => builder.audit(log),
-        None => builder,
+        Ok(Some(log)) => builder.audit(log),
+        _ => builder,
     };
     Ok(builder.build()?)
 }
@@ -146,6 +151,14 @@ fn refuse(args: &RunArgs, error: Error, exit: Exit) -> Outcome {
             Failure::Line { line, .. } => Failure::Line { line, exit },
             other => other,
         }),
+    }
+}
+
+/// The policy lets runs go on without a log, but not unnoticed.
+fn say_unrecorded(sandbox: &Sandbox) {
+    if let Some(reason) = sandbox.unrecorded_because() {
+        let events = if sandbox.unrecorded() == 1 { "event is" } else { "events are" };
+        output::say(format_args!("{} {events} missing in the audit log: {reason}", sandbox.unrecorded()));
     }
 }
 

@@ -2,14 +2,16 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 
-use claw_sandbox::{Decision, Enforcement, Error, Guarantee, KeptLimit, Outcome, State, SweepMethod};
+use claw_sandbox::{
+    Decision, Enforcement, Error, Guarantee, KeptLimit, Outcome, Sandbox, State, SweepMethod,
+};
 use serde_json::{Value, json};
 
 use super::Answer;
 use crate::exit::Exit;
 
 /// How a run ended. `exit` is the status of this command, `status` and `signal` are the run's own.
-pub(crate) fn ended(exit: Exit, outcome: &Outcome, enforcement: &Enforcement) -> Value {
+pub(crate) fn ended(exit: Exit, outcome: &Outcome, enforcement: &Enforcement, sandbox: &Sandbox) -> Value {
     json!({
         "decision": "allow",
         "exit": exit.code(),
@@ -32,8 +34,10 @@ pub(crate) fn ended(exit: Exit, outcome: &Outcome, enforcement: &Enforcement) ->
             },
             "swept": outcome.sweep.swept,
             "complete": outcome.sweep.complete,
+            "guarded": outcome.guarded,
         },
         "denials": { "count": outcome.denials.count(), "unsaid": outcome.denials.unsaid() },
+        "audit": { "missing": sandbox.unrecorded(), "reason": sandbox.unrecorded_because() },
         "enforcement": guarantees(enforcement),
     })
 }

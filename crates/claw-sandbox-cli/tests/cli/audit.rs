@@ -47,8 +47,18 @@ fn without_a_log_nothing_runs_unless_the_policy_says_so() {
     assert!(!place.work().join("ran").exists(), "the run must not start");
     place.write("policy.yaml", "logging:\n  auditFailure: continue\n");
     let policy = place.path("policy.yaml");
-    place.run(["run", "--policy", policy.to_str().unwrap(), "--shell", "echo ran > ran"]).exits(0);
-    assert!(place.work().join("ran").exists());
+    let report = place.path("home/outcome.json");
+    for log in [&[][..], &["--audit", place.path("home").to_str().unwrap()]] {
+        let run = ["run", "--policy", policy.to_str().unwrap(), "--outcome", report.to_str().unwrap()];
+        let ran = place.run([&run[..], log, &["--shell", "echo ran > ran"]].concat()).exits(0);
+        assert!(place.work().join("ran").exists());
+        // What is not written is not forgotten.
+        ran.says("2 events are missing in the audit log: ");
+        let outcome: serde_json::Value = serde_json::from_slice(&fs::read(&report).unwrap()).unwrap();
+        assert_eq!(outcome["audit"]["missing"], 2, "{outcome:#}");
+        assert!(outcome["audit"]["reason"].as_str().unwrap().contains("is a directory"), "{outcome:#}");
+        fs::remove_file(place.work().join("ran")).unwrap();
+    }
 }
 
 #[test]

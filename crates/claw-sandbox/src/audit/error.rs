@@ -4,12 +4,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::plain_io_error;
+
 /// Why an audit log cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuditError {
     /// A call of the system failed.
-    #[error("cannot {doing} the audit log: {}: {}; check its permissions and the free space", path.display(), plain(error))]
+    #[error("cannot {doing} the audit log: {}: {}; check its permissions and the free space", path.display(), plain_io_error(error))]
     Io {
         /// What was being done.
         doing: &'static str,
@@ -66,10 +68,4 @@ impl AuditError {
     pub(super) fn io(doing: &'static str, path: &Path, error: io::Error) -> Self {
         Self::Io { doing, path: path.to_owned(), error }
     }
-}
-
-/// Without Rust's `(os error 2)`.
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }

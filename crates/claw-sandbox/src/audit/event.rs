@@ -207,6 +207,7 @@ pub(crate) fn outcome(actor: &str, id: &str, outcome: &Outcome, enforcement: &En
         ("stderrBytes", json!(outcome.stderr)),
         ("swept", json!(outcome.sweep.swept)),
         ("sweepComplete", json!(outcome.sweep.complete)),
+        ("guarded", json!(outcome.guarded)),
         ("denials", json!(outcome.denials.count())),
         ("denialsUnsaid", json!(outcome.denials.unsaid())),
         ("enforced", Value::Object(guarantees.collect())),

@@ -6,6 +6,7 @@
 mod hard_links;
 mod path;
 mod program;
+mod resolvers;
 pub(crate) mod script;
 mod users;
 
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use claw_policy::{FactError, Facts, FileId, FileKind, Policy, Query};
 
+pub(crate) use resolvers::resolvers;
 pub use users::own_home;
 
 /// The program that an absolute path names, as [`Query::ProgramPath`] is answered.

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Builder;
 
@@ -58,6 +59,7 @@ impl Hands {
 
 fn serve(works: &Receiver<Work>) {
     while let Ok(work) = works.recv() {
-        work();
+        // One call that fails must not leave the others without an answer.
+        let _ = catch_unwind(AssertUnwindSafe(work));
     }
 }

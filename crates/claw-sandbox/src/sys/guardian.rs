@@ -10,27 +10,30 @@
 //!     user ids, so nothing else can answer that); the proof lasts, because a domain is never left
 //!  2. `setsid`, `chdir("/")`: what is done to our process group is not done to it, and it holds no directory
 //!  3. `dup3` of its two descriptors onto 0 and 1, `close_range(2, ...)`: no other descriptor of ours stays open
-//!  4. `ppoll` until it is dismissed (a byte in the pipe) or we are gone (the pipe's end, or our own end)
-//!  5. if we are gone, `kill(-1, SIGKILL)`, twice with a pause
-//!  6. `exit`
+//!  4. a byte to us: it is at its post
+//!  5. `ppoll` until it is dismissed (a byte from us) or we are gone (the socket's end, or our own end)
+//!  6. if we are gone, `kill(-1, SIGKILL)`, twice with a pause
+//!  7. `exit`
 //!
 //! INVARIANT: it runs beside the launcher thread with the same thread-local storage, so it makes its system calls
 //! without libc, which would write `errno`.
 
 use std::ffi::{c_int, c_long, c_void};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::unistd::{Pid, pipe2};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use nix::unistd::Pid;
 
 use super::child::{Stack, address, word};
 
 /// A guardian at its post. Dropping it dismisses it, which ends no run.
 pub(crate) struct Guardian {
-    dismiss: OwnedFd,
+    // A byte from it says that it has its proof, a byte to it dismisses it.
+    line: OwnedFd,
     process: OwnedFd,
     // Both are its own until it has ended.
     _stack: Stack,
@@ -40,23 +43,40 @@ pub(crate) struct Guardian {
 // What it reads at its start.
 struct Post {
     parent: Pid,
-    dismissed: RawFd,
+    line: RawFd,
     host: RawFd,
 }
 
 impl Guardian {
     /// Posts a guardian from the current thread, which must be in the launcher's domain and have blocked all signals.
     pub(crate) fn post() -> io::Result<Self> {
-        let (dismissed, dismiss) = pipe2(OFlag::O_CLOEXEC)?;
+        // No pipe: whoever writes to a guardian that has ended gets an error, not SIGPIPE.
+        let (line, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)?;
         // Above the standard streams, onto which the guardian moves them.
-        let dismissed = dismissed.try_clone()?;
+        let theirs = theirs.try_clone()?;
         let host = super::pidfd::open(Pid::this())?.try_clone()?;
         let mut stack = Stack::new();
         let mut post =
-            Box::new(Post { parent: Pid::this(), dismissed: dismissed.as_raw_fd(), host: host.as_raw_fd() });
+            Box::new(Post { parent: Pid::this(), line: theirs.as_raw_fd(), host: host.as_raw_fd() });
         let process = clone(&mut stack, &mut post)?;
-        Ok(Self { dismiss, process, _stack: stack, _post: post })
+        Ok(Self { line, process, _stack: stack, _post: post })
     }
+
+    /// Whether it has its proof and stands by. Waits for a moment where it has only just begun.
+    pub(crate) fn is_at_post(&self) -> bool {
+        let mut fds = [PollFd::new(self.line.as_fd(), PollFlags::POLLIN)];
+        while poll(&mut fds, PollTimeout::from(BEGINNING_MS)) == Err(Errno::EINTR) {}
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        recv(self.line.as_raw_fd(), &mut [0], flags) == Ok(1) && !has_ended(self.process.as_fd())
+    }
+}
+
+// How long its beginning may take on a busy machine.
+const BEGINNING_MS: u16 = 1000;
+
+fn has_ended(process: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(process, PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::ZERO) != Ok(0)
 }
 
 impl std::fmt::Debug for Guardian {
@@ -68,7 +88,7 @@ impl std::fmt::Debug for Guardian {
 impl Drop for Guardian {
     fn drop(&mut self) {
         // Fails when a guardian without proof has ended already.
-        let _ = nix::unistd::write(&self.dismiss, &[0]);
+        let _ = send(self.line.as_raw_fd(), &[0], MsgFlags::MSG_NOSIGNAL);
         // Only then its stack may go. Fails when somebody else has reaped it, so it has ended.
         let _ = super::pidfd::reap(self.process.as_fd());
     }
@@ -103,9 +123,11 @@ fn keep_watch(post: &Post) {
     }
     call(libc::SYS_setsid, [0; 5]);
     call(libc::SYS_chdir, [address(c"/".as_ptr()), 0, 0, 0, 0]);
-    call(libc::SYS_dup3, [word(post.dismissed), 0, 0, 0, 0]);
+    call(libc::SYS_dup3, [word(post.line), 0, 0, 0, 0]);
     call(libc::SYS_dup3, [word(post.host), 1, 0, 0, 0]);
     call(libc::SYS_close_range, [2, word(c_int::MAX), 0, 0, 0]);
+    // No address: the sixth argument is its length.
+    call(libc::SYS_sendto, [0, address(c"".as_ptr()), 1, libc::MSG_NOSIGNAL.into(), 0]);
     if !is_dismissed() {
         let pause = libc::timespec { tv_sec: 0, tv_nsec: 10_000_000 };
         for _ in 0..2 {
@@ -115,7 +137,7 @@ fn keep_watch(post: &Post) {
     }
 }
 
-// Waits. Only a byte in the pipe is a dismissal.
+// Waits. Only a byte is a dismissal.
 fn is_dismissed() -> bool {
     let mut fds = [
         libc::pollfd { fd: 0, events: libc::POLLIN, revents: 0 },

@@ -210,3 +210,13 @@ fn no_zombie_is_left_when_this_process_is_the_reaper_of_orphans() {
     let left = nix::sys::wait::waitpid(Pid::from_raw(-1), Some(nix::sys::wait::WaitPidFlag::WNOHANG));
     assert_eq!(left, Err(nix::errno::Errno::ECHILD), "{us} has children left");
 }
+
+#[test]
+fn a_guardian_without_proof_is_none_and_the_outcome_says_so() {
+    let guarded = Launcher::start(Restrictions { guarded: true, ..restrictions() }, None).unwrap();
+    assert!(Arc::new(guarded).spawn(sh("exit 0")).unwrap().wait().guarded);
+    // Outside of a domain it could signal us, so its `kill(-1)` would reach everything: it ends at once.
+    let unscoped = Launcher::start(Restrictions { guarded: true, ..Restrictions::none() }, None).unwrap();
+    assert!(!Arc::new(unscoped).spawn(sh("exit 0")).unwrap().wait().guarded);
+    assert!(!launcher().spawn(sh("exit 0")).unwrap().wait().guarded, "none was posted");
+}

@@ -56,15 +56,12 @@ impl Supervisor<'_> {
         let name = self.addressee(call, &socket, &message)?;
         let outgoing = Outgoing { message, name, flags };
         let sent = match outgoing.try_send(&socket, 0) {
-            Err(Errno::EAGAIN) => 0,
-            result => result.map_err(|errno| self.signalled(call, flags, socket.kind, errno))?,
+            Err(Errno::EAGAIN) => None,
+            result => Some(result.map_err(|errno| self.signalled(call, flags, socket.kind, errno))?),
         };
         if !outgoing.waits(&socket, sent) {
-            return if sent == 0 && !outgoing.message.data.is_empty() {
-                Err(Errno::EAGAIN)
-            } else {
-                Ok(Progress::Done(length(sent)))
-            };
+            // An empty message is sent or not, as any other.
+            return sent.map(|sent| Progress::Done(length(sent))).ok_or(Errno::EAGAIN);
         }
         self.workers.start(&self.listener, call.notification, socket, move |waits, socket| {
             outgoing.send_rest(waits, socket, sent).map(length)
@@ -127,7 +124,7 @@ impl Supervisor<'_> {
         note_length(call, place, message.data.len())?;
         let outgoing = Outgoing { message, name, flags };
         self.workers.start(&self.listener, call.notification, socket, move |waits, socket| {
-            outgoing.send_rest(waits, socket, 0).map(|_| 1)
+            outgoing.send_rest(waits, socket, None).map(|_| 1)
         })?;
         Ok(Progress::Handed)
     }
@@ -191,27 +188,27 @@ impl Outgoing {
         send(socket.as_fd(), rest, self.name.as_ref(), control, flags)
     }
 
-    // Whether the caller waits until the rest is sent, too.
-    fn waits(&self, socket: &Socket, sent: usize) -> bool {
-        sent < self.message.data.len() && is_waiting_call(socket, self.flags)
+    // Whether the caller waits until the rest is sent, too. `sent` is `None` where nothing could be, not even nothing.
+    fn waits(&self, socket: &Socket, sent: Option<usize>) -> bool {
+        sent.is_none_or(|sent| sent < self.message.data.len()) && is_waiting_call(socket, self.flags)
     }
 
-    fn send_rest(&self, waits: &Waits<'_>, socket: &Socket, mut sent: usize) -> nix::Result<usize> {
-        while sent < self.message.data.len() || sent == 0 {
+    fn send_rest(&self, waits: &Waits<'_>, socket: &Socket, mut sent: Option<usize>) -> nix::Result<usize> {
+        while sent.is_none_or(|sent| sent < self.message.data.len()) {
             let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
             let _ = poll(&mut fds, PollTimeout::from(LOOK_MS));
             if !waits() {
                 break;
             }
-            match self.try_send(socket, sent) {
+            match self.try_send(socket, sent.unwrap_or(0)) {
                 Ok(0) => break,
-                Ok(more) => sent += more,
+                Ok(more) => sent = Some(sent.unwrap_or(0) + more),
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
-                Err(_) if sent > 0 => break,
+                Err(_) if sent.is_some() => break,
                 Err(errno) => return Err(errno),
             }
         }
-        Ok(sent)
+        Ok(sent.unwrap_or(0))
     }
 }
 
@@ -235,4 +232,32 @@ fn length(sent: usize) -> i64 {
 
 fn length_of(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+    use nix::unistd::gettid;
+
+    use super::super::super::process::ProcessFiles;
+    use super::*;
+
+    #[test]
+    fn a_message_without_bytes_that_cannot_be_sent_is_not_sent() {
+        let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::empty()).unwrap();
+        let (ours, _theirs) = pair;
+        let files = ProcessFiles::open().unwrap();
+        let descriptor = std::os::fd::AsRawFd::as_raw_fd(&ours).cast_unsigned().into();
+        let socket = Socket::of(files.thread(gettid()), descriptor).unwrap();
+        let outgoing = |flags| {
+            let message = Message { name: None, data: Vec::new(), control: Vec::new(), passed: Vec::new() };
+            Outgoing { message, name: None, flags }
+        };
+        let (waiting, other) = (outgoing(MsgFlags::empty()), outgoing(MsgFlags::MSG_DONTWAIT));
+        assert_eq!(waiting.try_send(&socket, 0), Ok(0));
+        while other.try_send(&socket, 0).is_ok() {}
+        assert_eq!(other.try_send(&socket, 0), Err(Errno::EAGAIN));
+        assert!(waiting.waits(&socket, None) && !other.waits(&socket, None));
+        assert!(!waiting.waits(&socket, Some(0)), "it is sent");
+    }
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 
@@ -52,7 +53,9 @@ impl Workers {
         }
         let started = Builder::new().name("claw-network".into()).spawn(move || {
             let waits = || listener.is_waiting(&work.notification);
-            let answer = match perform(&waits, &work.socket) {
+            // Whatever happens here, the caller gets an answer.
+            let performed = catch_unwind(AssertUnwindSafe(|| perform(&waits, &work.socket)));
+            let answer = match performed.unwrap_or(Err(Errno::EIO)) {
                 Ok(value) => Answer::Done(value),
                 Err(errno) => Answer::Fail(errno),
             };
