@@ -1,10 +1,14 @@
 //! Answers. Only [`crate::decide`] can make a [`Grant`]: the fields are private to this crate.
 
+mod message;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::{Confinement, Environment, FileAction, ProgramFact, Query, ResolvedPath, Role};
-use claw_shell::Span;
+use claw_shell::{Span, Text};
+
+pub use self::message::Message;
 
 /// The answer to a request.
 #[derive(Clone, Debug)]
@@ -66,7 +70,7 @@ pub struct ExecGrant {
     pub(crate) stripped: Vec<Vec<u8>>,
     pub(crate) confinement: Arc<Confinement>,
     pub(crate) reasons: Vec<Reason>,
-    pub(crate) commands: Vec<Vec<Vec<u8>>>,
+    pub(crate) commands: Commands,
 }
 
 impl ExecGrant {
@@ -110,13 +114,43 @@ impl ExecGrant {
     }
     /// Every simple command that could run, as argument vectors.
     #[must_use]
-    pub fn commands(&self) -> &[Vec<Vec<u8>>] {
-        &self.commands
+    pub fn commands(&self) -> Vec<Vec<Vec<u8>>> {
+        self.commands.to_vectors()
     }
     /// The role of the run's first process.
     #[must_use]
     pub fn role(&self) -> Role {
         Role::of_command(self.program.as_ref().ok(), &self.argv)
+    }
+}
+
+/// The simple commands of a request, close together: most grants are never asked for them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Commands {
+    words: Vec<Text>,
+    /// How many words there are up to the end of each command.
+    ends: Vec<usize>,
+}
+
+impl Commands {
+    /// Those of `commands`; `text` makes a word's.
+    pub(crate) fn new(commands: &[claw_shell::Command], text: impl Fn(&claw_shell::Word) -> Text) -> Self {
+        let mut all = Self {
+            words: Vec::with_capacity(commands.iter().map(|command| command.words.len()).sum()),
+            ends: Vec::with_capacity(commands.len()),
+        };
+        for command in commands {
+            all.words.extend(command.words.iter().map(&text));
+            all.ends.push(all.words.len());
+        }
+        all
+    }
+
+    pub(crate) fn to_vectors(&self) -> Vec<Vec<Vec<u8>>> {
+        let mut words = self.words.iter();
+        let starts = std::iter::once(&0).chain(&self.ends);
+        let lengths = self.ends.iter().zip(starts).map(|(end, start)| end - start);
+        lengths.map(|length| words.by_ref().take(length).map(|word| word.to_vec()).collect()).collect()
     }
 }
 
@@ -264,12 +298,12 @@ impl std::fmt::Display for RuleRef {
 }
 
 /// One rule's part in a decision.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Reason {
     /// Stable name of the kind of reason.
     pub code: Code,
     /// One line for people: lower-case start, no final period.
-    pub message: String,
+    pub message: Message,
     /// The rule, when one decided; `None` when nothing matched.
     pub rule: Option<RuleRef>,
     /// Where in the command line.
@@ -280,7 +314,7 @@ pub struct Reason {
 
 impl Reason {
     /// A reason that no single rule gave.
-    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, message: impl Into<Message>) -> Self {
         Self { code, message: message.into(), rule: None, span: None, change: None }
     }
 

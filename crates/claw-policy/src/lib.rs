@@ -36,8 +36,8 @@ mod source;
 pub use confinement::{Access, Confinement, Floor, Guarantee, NetworkRule, Protocol, Root};
 pub use decide::{Touch, TouchRequest, decide, decide_touch, descendant_queries, queries};
 pub use decision::{
-    Code, Decision, Denial, DescendantGrant, EnvironmentGrant, ExecGrant, FileGrant, Grant, MissingFacts,
-    NetworkGrant, Question, Reason, RuleRef,
+    Code, Decision, Denial, DescendantGrant, EnvironmentGrant, ExecGrant, FileGrant, Grant, Message,
+    MissingFacts, NetworkGrant, Question, Reason, RuleRef,
 };
 pub use diagnostic::{Diagnostic, Severity};
 pub use expand::Expansion;

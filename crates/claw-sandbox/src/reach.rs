@@ -68,7 +68,7 @@ fn ask(policy: &Policy, protocol: Protocol, port: u16, host: Option<IpAddr>) -> 
 fn cannot_listen(address: SocketAddr) -> Denial {
     let reason = Reason {
         code: Code::NetworkDenied,
-        message: format!("nothing may listen on `{address}`"),
+        message: format!("nothing may listen on `{address}`").into(),
         rule: None,
         span: None,
         change: Some("add `{ host: loopback }` to `network.allow` to listen on 127.0.0.1 or ::1".to_owned()),

@@ -76,6 +76,6 @@ fn unreadable(error: &ParseError) -> Denial {
         _ => Code::ShellSyntax,
     };
     let message = format!("the command line cannot be read: {error}");
-    let reason = Reason { code, message, rule: None, span: Some(error.span), change: None };
+    let reason = Reason { code, message: message.into(), rule: None, span: Some(error.span), change: None };
     Denial { reasons: vec![reason], commands: Vec::new() }
 }

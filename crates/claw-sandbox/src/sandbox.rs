@@ -335,7 +335,7 @@ fn real(path: &Path) -> Option<PathBuf> {
 pub(crate) fn unsettled() -> Denial {
     let reason = Reason {
         code: Code::FileUnresolved,
-        message: "the files that the decision depends on change faster than they can be looked at".to_owned(),
+        message: "the files that the decision depends on change faster than they can be looked at".into(),
         rule: None,
         span: None,
         change: None,

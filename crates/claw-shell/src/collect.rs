@@ -227,7 +227,7 @@ impl Collector {
 
     /// A variable that gets a value which the text does not tell.
     pub(crate) fn assign_unknown(&mut self, name: &[u8], span: Span) {
-        let value = Word { span, pieces: vec![Piece::Dynamic { quoted: true }] };
+        let value = Word { span, pieces: Piece::Dynamic { quoted: true }.into() };
         let exported = self.shell.exports_all || sensitive::is_sensitive(name);
         self.assign(Assignment { span, name: name.to_vec(), value: Some(value), exported });
     }

@@ -31,7 +31,7 @@ fn is_one_word(word: &Word, source: &[u8]) -> bool {
 
 fn piece_for_display(piece: &Piece) -> Vec<u8> {
     match piece {
-        Piece::Literal(text) | Piece::Glob(text) => text.clone(),
+        Piece::Literal(text) | Piece::Glob(text) => text.to_vec(),
         Piece::Tilde(name) => [b"~", name.as_slice()].concat(),
         Piece::Param { name, .. } => [b"${", name.as_slice(), b"}"].concat(),
         Piece::Dynamic { .. } => b"$(...)".to_vec(),

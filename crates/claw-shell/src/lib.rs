@@ -21,6 +21,7 @@ mod quote;
 mod script;
 mod sensitive;
 mod syntax;
+mod text;
 mod wrapper;
 
 use bounds::MAX_LENGTH;
@@ -29,6 +30,7 @@ pub use script::{
     Assignment, Builtin, Command, CommandId, Cwd, CwdId, Dialect, Lookup, Opaque, OpaqueKind, Origin,
     ParseError, ParseErrorKind, Piece, Redirect, RedirectKind, Script, Span, Word,
 };
+pub use text::{Pieces, Text};
 
 /// Reads `text` as one command line of the shell `dialect`.
 ///

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::text::{Pieces, Text};
+
 /// A half-open range of byte offsets into the command line.
 ///
 /// Inside a `sh -c '...'` string or another re-read text the span is that of the outermost word
@@ -217,22 +219,22 @@ pub struct Word {
     /// Where it stands.
     pub span: Span,
     /// Its pieces in order. Empty pieces mean the empty string (`''`).
-    pub pieces: Vec<Piece>,
+    pub pieces: Pieces,
 }
 
 /// A piece of a word after quote removal and brace expansion.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Piece {
     /// Text that is what it is.
-    Literal(Vec<u8>),
+    Literal(Text),
     /// A leading `~` or `~user`; the name is empty for the own home.
-    Tilde(Vec<u8>),
+    Tilde(Text),
     /// An unquoted pattern character run (`*`, `?`, `[a-z]`): becomes file names, or stays as it is.
-    Glob(Vec<u8>),
+    Glob(Text),
     /// `$NAME` or `${NAME}` without an operator.
     Param {
         /// The parameter (`HOME`, `1`, `@`, `?`).
-        name: Vec<u8>,
+        name: Text,
         /// Inside double quotes: exactly one argument (except `"$@"`).
         quoted: bool,
     },
@@ -246,8 +248,8 @@ pub enum Piece {
 impl Word {
     /// A word that is exactly `text`.
     #[must_use]
-    pub fn literal(text: impl Into<Vec<u8>>, span: Span) -> Self {
-        Self { span, pieces: vec![Piece::Literal(text.into())] }
+    pub fn literal(text: impl Into<Text>, span: Span) -> Self {
+        Self { span, pieces: Piece::Literal(text.into()).into() }
     }
 
     /// The argument, when the text alone tells it. A tilde, a pattern or an expansion makes it `None`.

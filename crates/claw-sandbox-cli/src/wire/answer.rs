@@ -1,5 +1,7 @@
 //! Decisions as JSON.
 
+use std::borrow::Cow;
+
 use claw_policy::{Decision, Explanation, Grant, Reason};
 use serde::Serialize;
 
@@ -121,11 +123,11 @@ pub(crate) fn reasons(decision: &Decision) -> &[Reason] {
 }
 
 /// What could run.
-fn commands(decision: &Decision) -> &[Vec<Vec<u8>>] {
+fn commands(decision: &Decision) -> Cow<'_, [Vec<Vec<u8>>]> {
     match decision {
-        Decision::Allow(Grant::Exec(grant)) => grant.commands(),
-        Decision::Allow(_) => &[],
-        Decision::Deny(denial) => &denial.commands,
-        Decision::Ask(question) => &question.commands,
+        Decision::Allow(Grant::Exec(grant)) => grant.commands().into(),
+        Decision::Allow(_) => Cow::default(),
+        Decision::Deny(denial) => denial.commands.as_slice().into(),
+        Decision::Ask(question) => question.commands.as_slice().into(),
     }
 }

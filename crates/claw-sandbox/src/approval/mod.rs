@@ -103,7 +103,7 @@ impl Approvals {
 fn refused(question: &Question, why: &str) -> Vec<Reason> {
     let mut reasons = question.reasons.clone();
     if let Some(first) = reasons.first_mut() {
-        first.message = format!("{}; {why}", first.message);
+        first.message = format!("{}; {why}", first.message).into();
         first.code = Code::ExecAsk;
     }
     reasons

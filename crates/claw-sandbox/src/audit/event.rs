@@ -28,7 +28,7 @@ pub(crate) fn decision(
 ) -> Fields {
     let (allowed, reasons, commands) = match decided {
         Ok(grant) => ("allow", grant.reasons(), grant.commands()),
-        Err(denial) => ("deny", denial.reasons.as_slice(), denial.commands.as_slice()),
+        Err(denial) => ("deny", denial.reasons.as_slice(), denial.commands.clone()),
     };
     let mut redactor = Redactor::default();
     let mut left = FIELD_BYTES;

@@ -336,7 +336,7 @@ fn names(collector: &mut Collector, call: &Call<'_>, valued: &[u8], assigned: &[
 fn variable(collector: &mut Collector, word: &Word) -> Parsed<Builtin> {
     match word.as_literal() {
         Some(name) => {
-            let value = Word { span: word.span, pieces: vec![Piece::Dynamic { quoted: true }] };
+            let value = Word { span: word.span, pieces: Piece::Dynamic { quoted: true }.into() };
             collector.set_variable(&name, word.span, Some(value))?;
             Ok(Builtin::Harmless)
         }

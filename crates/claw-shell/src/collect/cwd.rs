@@ -1,6 +1,7 @@
 //! Follows the working directory through the script.
 
 use super::Collector;
+use crate::Text;
 use crate::bounds::Parsed;
 use crate::script::{Cwd, CwdId, Piece, Span, Word};
 
@@ -155,7 +156,7 @@ impl Collector {
                 _ => break,
             }
         }
-        let home = Word { span, pieces: vec![Piece::Tilde(Vec::new())] };
+        let home = Word { span, pieces: Piece::Tilde(Text::new()).into() };
         let target = match (operands.next(), operands.next()) {
             (None, _) => home,
             (Some(target), None) => target.clone(),

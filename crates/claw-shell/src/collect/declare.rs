@@ -1,6 +1,7 @@
 //! Variables that builtins set: `export`, `declare`, `read`, `unset`.
 
 use super::{Call, Collector};
+use crate::Pieces;
 use crate::bounds::Parsed;
 use crate::parser::is_identifier;
 use crate::script::{Assignment, Builtin, OpaqueKind, Piece, Span, Word};
@@ -104,14 +105,14 @@ fn split_assignment(word: &Word) -> Option<(Vec<u8>, Option<Word>)> {
         };
         let (before, after) = text.split_at(equals);
         name.extend_from_slice(before);
-        let mut pieces = Vec::new();
+        let mut pieces = Pieces::new();
         let after = after.get(1..).unwrap_or_default();
         if !after.is_empty() {
-            pieces.push(Piece::Literal(after.to_vec()));
+            pieces.push(Piece::Literal(after.into()));
         }
         pieces.extend(word.pieces.iter().skip(index + 1).cloned());
         if !is_identifier(&name) {
-            pieces = vec![Piece::Dynamic { quoted: true }];
+            pieces = Piece::Dynamic { quoted: true }.into();
         }
         return Some((name, Some(Word { span: word.span, pieces })));
     }

@@ -4,7 +4,7 @@ use super::cwd::Flow;
 use super::{Collector, Input, builtin, names};
 use crate::bounds::Parsed;
 use crate::script::{Assignment, Command, CommandId, Dialect, Lookup, OpaqueKind, Origin, Piece, Span, Word};
-use crate::wrapper;
+use crate::{Text, wrapper};
 
 /// How the name of a command is looked up.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -67,7 +67,7 @@ impl Collector {
         let Some(first) = invocation.words.first() else { return Ok(self.stay()) };
         let span = invocation.span;
         self.shared.bounds.charge(invocation.words.len(), span)?;
-        let name = first.as_literal().map(|name| name.into_owned());
+        let name = first.as_literal().map(|name| Text::from(&*name));
         if name.is_none() && !is_path_at_home(first) {
             self.mark(OpaqueKind::DynamicCommand, first.span);
         }

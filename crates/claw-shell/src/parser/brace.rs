@@ -2,6 +2,7 @@
 
 use super::Parser;
 use super::word::WordBuilder;
+use crate::Pieces;
 use crate::bounds::{MAX_BRACE_WORDS, MAX_DEPTH, Parsed, error};
 use crate::script::{ParseErrorKind, Piece, Span};
 
@@ -17,7 +18,7 @@ enum Token<'w> {
 
 impl Parser<'_, '_> {
     /// Expands the braces of a word, or joins the marks to plain text when there are none to expand.
-    pub(super) fn brace_expand(&mut self, word: &WordBuilder, span: Span) -> Parsed<Vec<Vec<Piece>>> {
+    pub(super) fn brace_expand(&mut self, word: &WordBuilder, span: Span) -> Parsed<Vec<Pieces>> {
         let tokens = match_braces(word);
         let words = self.expand_tokens(&tokens, span, 0)?;
         if words.len() > 1 {
@@ -27,11 +28,11 @@ impl Parser<'_, '_> {
         Ok(words)
     }
 
-    fn expand_tokens(&mut self, tokens: &[Token<'_>], span: Span, depth: usize) -> Parsed<Vec<Vec<Piece>>> {
+    fn expand_tokens(&mut self, tokens: &[Token<'_>], span: Span, depth: usize) -> Parsed<Vec<Pieces>> {
         if depth > MAX_DEPTH {
             return Err(error(ParseErrorKind::TooDeep, span, "braces nested deeper than 32 levels"));
         }
-        let mut words = vec![Vec::new()];
+        let mut words = vec![Pieces::new()];
         let mut index = 0;
         while let Some(token) = tokens.get(index) {
             index += 1;
@@ -51,7 +52,7 @@ impl Parser<'_, '_> {
     }
 
     /// What a matched pair of braces stands for.
-    fn expand_group(&mut self, inside: &[Token<'_>], span: Span, depth: usize) -> Parsed<Vec<Vec<Piece>>> {
+    fn expand_group(&mut self, inside: &[Token<'_>], span: Span, depth: usize) -> Parsed<Vec<Pieces>> {
         let parts = split_at_commas(inside);
         let mut choices = Vec::new();
         if parts.len() > 1 {
@@ -63,17 +64,18 @@ impl Parser<'_, '_> {
         if let [Token::Piece(Piece::Literal(text))] = inside
             && let Some(sequence) = sequence(text, span)?
         {
-            return Ok(sequence.into_iter().map(|item| vec![Piece::Literal(item)]).collect());
+            return Ok(sequence.into_iter().map(|item| Piece::Literal(item.into()).into()).collect());
         }
-        for mut word in self.expand_tokens(inside, span, depth + 1)? {
-            word.insert(0, literal(b"{"));
+        for inner in self.expand_tokens(inside, span, depth + 1)? {
+            let mut word = Pieces::from(literal(b"{"));
+            word.extend(inner);
             append_one(&mut word, &literal(b"}"));
             choices.push(word);
         }
         Ok(choices)
     }
 
-    fn product(&mut self, heads: &[Vec<Piece>], tails: &[Vec<Piece>], span: Span) -> Parsed<Vec<Vec<Piece>>> {
+    fn product(&mut self, heads: &[Pieces], tails: &[Pieces], span: Span) -> Parsed<Vec<Pieces>> {
         if heads.len().saturating_mul(tails.len()) > MAX_BRACE_WORDS {
             return Err(error(ParseErrorKind::TooMany, span, "braces expand to more than 4096 words"));
         }
@@ -93,20 +95,20 @@ impl Parser<'_, '_> {
 }
 
 fn literal(text: &[u8]) -> Piece {
-    Piece::Literal(text.to_vec())
+    Piece::Literal(text.into())
 }
 
 fn size(pieces: &[Piece]) -> usize {
     pieces.iter().map(|piece| if let Piece::Literal(text) = piece { text.len() + 8 } else { 8 }).sum()
 }
 
-fn append(words: &mut [Vec<Piece>], piece: &Piece) {
+fn append(words: &mut [Pieces], piece: &Piece) {
     for word in words {
         append_one(word, piece);
     }
 }
 
-fn append_one(word: &mut Vec<Piece>, piece: &Piece) {
+fn append_one(word: &mut Pieces, piece: &Piece) {
     match (word.last_mut(), piece) {
         (Some(Piece::Literal(last)), Piece::Literal(text)) => last.extend_from_slice(text),
         _ => word.push(piece.clone()),

@@ -34,12 +34,12 @@ impl Parser<'_, '_> {
             }
             Some(byte) if is_name_start(byte) => {
                 let name = self.name();
-                word.piece(Piece::Param { name, quoted });
+                word.piece(Piece::Param { name: name.into(), quoted });
                 Ok(())
             }
             Some(byte @ (b'0'..=b'9' | b'@' | b'*' | b'#' | b'?' | b'-' | b'$' | b'!')) => {
                 self.advance();
-                word.piece(Piece::Param { name: vec![byte], quoted });
+                word.piece(Piece::Param { name: [byte].into(), quoted });
                 Ok(())
             }
             _ => {

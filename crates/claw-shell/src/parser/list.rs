@@ -178,10 +178,10 @@ impl Parser<'_, '_> {
         matches!(self.current(), None | Some(b'\n' | b';' | b')'))
     }
 
-    /// The reserved word at the current position, if a reserved word could stand here.
+    /// The word at the current position, if its first letter is one of a reserved word.
     pub(super) fn reserved(&mut self) -> Option<Ahead> {
         match self.current()? {
-            b'a'..=b'z' | b'!' | b'{' | b'}' | b'[' | b']' => self.word_ahead(),
+            b'c'..=b'f' | b'i' | b's'..=b'u' | b'w' | b'!' | b'{' | b'}' | b'[' | b']' => self.word_ahead(),
             _ => None,
         }
     }

@@ -29,7 +29,7 @@ impl Parser<'_, '_> {
         let name = self.parameter_name();
         if self.current() == Some(b'}') && !indirect && !length && !name.is_empty() {
             self.advance();
-            word.piece(Piece::Param { name, quoted });
+            word.piece(Piece::Param { name: name.into(), quoted });
             return Ok(());
         }
         let mut code = Vec::new();

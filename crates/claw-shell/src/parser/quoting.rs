@@ -2,6 +2,7 @@
 
 use super::Parser;
 use super::word::WordBuilder;
+use crate::Text;
 use crate::bounds::{Parsed, syntax};
 use crate::script::Piece;
 
@@ -196,6 +197,6 @@ impl Parser<'_, '_> {
 /// `''` alone is an argument: an empty piece makes sure that the word is not taken for nothing.
 fn keep_empty(word: &mut WordBuilder) {
     if word.pieces.is_empty() {
-        word.pieces.push(Piece::Literal(Vec::new()));
+        word.pieces.push(Piece::Literal(Text::new()));
     }
 }

@@ -3,6 +3,7 @@
 use super::Parser;
 use super::cursor::is_name;
 use super::word::{Mode, WordBuilder};
+use crate::Pieces;
 use crate::bounds::{Parsed, syntax};
 use crate::script::{Piece, Span, Word};
 use crate::syntax::{Assign, Lexeme, Node, Redirection, Simple, Stage};
@@ -119,7 +120,7 @@ impl Parser<'_, '_> {
             self.expect(b']')?;
             word.code.append(&mut code);
             let pattern = self.slice(start, self.position).to_vec();
-            word.piece(Piece::Glob(pattern));
+            word.piece(Piece::Glob(pattern.into()));
         }
         if self.eat(b'=') {
             word.literal(b"=");
@@ -150,7 +151,7 @@ impl Parser<'_, '_> {
             self.word_into(&mut value, Mode::Value)?;
         }
         if inexact {
-            value.pieces = vec![Piece::Dynamic { quoted: true }];
+            value.pieces = Piece::Dynamic { quoted: true }.into();
         }
         let value_span = self.span_from(value_start);
         let value_word = Word { span: value_span, pieces: value.pieces };
@@ -226,7 +227,7 @@ impl Parser<'_, '_> {
 
 fn lexeme(
     span: Span,
-    pieces: Vec<Piece>,
+    pieces: Pieces,
     code: Vec<crate::syntax::Code>,
     plain: bool,
     process_substitution: bool,

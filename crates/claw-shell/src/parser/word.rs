@@ -5,6 +5,7 @@ use super::cursor::{is_meta, is_name_start};
 use crate::bounds::Parsed;
 use crate::script::{OpaqueKind, Piece, Word};
 use crate::syntax::{Code, Lexeme};
+use crate::{Pieces, Text};
 
 /// How a word is read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,7 +32,7 @@ pub(super) enum Bracket {
 /// The pieces of a word while it is read.
 #[derive(Debug, Default)]
 pub(super) struct WordBuilder {
-    pub(super) pieces: Vec<Piece>,
+    pub(super) pieces: Pieces,
     pub(super) code: Vec<Code>,
     /// The indexes of the pieces that are an unquoted `{`, `,` or `}`.
     pub(super) marks: Vec<usize>,
@@ -52,9 +53,7 @@ impl WordBuilder {
         match self.pieces.last_mut() {
             Some(Piece::Literal(last)) if !self.separate => last.extend_from_slice(text),
             _ => {
-                // Most words are one piece.
-                self.pieces.reserve_exact(usize::from(self.pieces.is_empty()));
-                self.pieces.push(Piece::Literal(text.to_vec()));
+                self.pieces.push(Piece::Literal(text.into()));
             }
         }
         self.separate = false;
@@ -72,7 +71,7 @@ impl WordBuilder {
     /// A brace or comma that brace expansion may use.
     fn mark(&mut self, byte: u8) {
         self.marks.push(self.pieces.len());
-        self.pieces.push(Piece::Literal(vec![byte]));
+        self.pieces.push(Piece::Literal([byte].into()));
         self.separate = true;
     }
 
@@ -81,7 +80,7 @@ impl WordBuilder {
     pub(super) fn quote(&mut self) {
         self.quoted = true;
         if !self.marks.is_empty() {
-            self.pieces.push(Piece::Literal(Vec::new()));
+            self.pieces.push(Piece::Literal(Text::new()));
             self.separate = true;
         }
     }
@@ -106,7 +105,7 @@ impl Parser<'_, '_> {
         self.word_into(&mut word, mode)?;
         if !word.marks.is_empty() {
             // Braces in a redirection's target or in an array: what they become is not followed.
-            word.pieces = vec![Piece::Dynamic { quoted: false }];
+            word.pieces = Piece::Dynamic { quoted: false }.into();
         }
         let plain = !word.quoted;
         let span = self.span_from(start);
@@ -221,7 +220,7 @@ impl Parser<'_, '_> {
         while matches!(self.byte(self.position), Some(b'*' | b'?')) {
             self.position += 1;
         }
-        let run = self.slice(start, self.position).to_vec();
+        let run = self.slice(start, self.position).into();
         word.piece(Piece::Glob(run));
     }
 
@@ -236,7 +235,7 @@ impl Parser<'_, '_> {
             match byte {
                 b']' if offset > start + 1 => {
                     self.position = offset + 1;
-                    let pattern = self.slice(start, offset + 1).to_vec();
+                    let pattern = self.slice(start, offset + 1).into();
                     return word.piece(Piece::Glob(pattern));
                 }
                 b'\\' | b'\'' | b'"' | b'$' | b'`' => {
@@ -256,7 +255,7 @@ impl Parser<'_, '_> {
         self.advance();
         match bracket {
             Bracket::Literal => word.literal(b"["),
-            Bracket::Mixed => word.piece(Piece::Glob(b"[".to_vec())),
+            Bracket::Mixed => word.piece(Piece::Glob(b"[".into())),
         }
     }
 
@@ -281,7 +280,7 @@ impl Parser<'_, '_> {
         self.expect(b')')?;
         code.retain(|code| !matches!(code, Code::Arithmetic(_) | Code::Assign(_)));
         word.code.append(&mut code);
-        let pattern = self.slice(start, self.position).to_vec();
+        let pattern = self.slice(start, self.position).into();
         word.piece(Piece::Glob(pattern));
         Ok(true)
     }
@@ -293,7 +292,7 @@ impl Parser<'_, '_> {
         while self.byte(self.position).is_some_and(is_user_name) {
             self.position += 1;
         }
-        let name = self.slice(start, self.position).to_vec();
+        let name = self.slice(start, self.position).into();
         let ends = match self.current() {
             None | Some(b'/') => true,
             Some(b':') => mode == Mode::Value,

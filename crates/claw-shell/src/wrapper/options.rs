@@ -1,5 +1,6 @@
 //! Reads options the way getopt does: clusters, joined values, abbreviated long options.
 
+use crate::Pieces;
 use crate::script::{Piece, Span, Word};
 
 /// The options that a program takes before its operands.
@@ -161,12 +162,12 @@ fn full_name(options: &Options, written: &str) -> Option<&'static str> {
 
 /// `word` without its first `length` literal bytes.
 pub(super) fn without_prefix(word: &Word, length: usize) -> Word {
-    let mut pieces = Vec::new();
+    let mut pieces = Pieces::new();
     let mut pieces_left = word.pieces.iter();
     if let Some(Piece::Literal(text)) = pieces_left.next() {
         match text.get(length..) {
             None | Some([]) => {}
-            Some(rest) => pieces.push(Piece::Literal(rest.to_vec())),
+            Some(rest) => pieces.push(Piece::Literal(rest.into())),
         }
     }
     pieces.extend(pieces_left.cloned());

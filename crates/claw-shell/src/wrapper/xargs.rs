@@ -2,6 +2,7 @@
 
 use super::options::{Options, Scan, scan};
 use super::{file, inner};
+use crate::Pieces;
 use crate::bounds::Parsed;
 use crate::collect::{Call, Collector, Input};
 use crate::script::{Assignment, OpaqueKind, Piece, RedirectKind, Word};
@@ -37,7 +38,7 @@ pub(super) fn open(collector: &mut Collector, call: &Call<'_>) -> Parsed<()> {
             ("I" | "i" | "replace", value) => replaced = Some(value.clone()),
             ("process-slot-var", Some(value)) => {
                 let name = value.as_literal().unwrap_or_default().into_owned();
-                let value = Some(Word { span: option.span, pieces: vec![Piece::Dynamic { quoted: true }] });
+                let value = Some(Word { span: option.span, pieces: Piece::Dynamic { quoted: true }.into() });
                 assignments.push(Assignment { span: option.span, name, value, exported: true });
             }
             _ => {}
@@ -81,7 +82,7 @@ pub(super) fn replace(word: &Word, marker: &[u8]) -> Word {
     if !word.pieces.iter().any(holds) {
         return word.clone();
     }
-    let mut pieces = Vec::new();
+    let mut pieces = Pieces::new();
     for piece in &word.pieces {
         match piece {
             Piece::Literal(text) | Piece::Glob(text) if holds(piece) => split(text, marker, &mut pieces),
@@ -91,17 +92,17 @@ pub(super) fn replace(word: &Word, marker: &[u8]) -> Word {
     Word { span: word.span, pieces }
 }
 
-fn split(text: &[u8], marker: &[u8], pieces: &mut Vec<Piece>) {
+fn split(text: &[u8], marker: &[u8], pieces: &mut Pieces) {
     let mut rest = text;
     while let Some(at) = rest.windows(marker.len()).position(|window| window == marker) {
         let (before, after) = rest.split_at(at);
         if !before.is_empty() {
-            pieces.push(Piece::Literal(before.to_vec()));
+            pieces.push(Piece::Literal(before.into()));
         }
         pieces.push(Piece::Dynamic { quoted: true });
         rest = after.get(marker.len()..).unwrap_or_default();
     }
     if !rest.is_empty() {
-        pieces.push(Piece::Literal(rest.to_vec()));
+        pieces.push(Piece::Literal(rest.into()));
     }
 }

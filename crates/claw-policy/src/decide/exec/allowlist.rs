@@ -77,10 +77,10 @@ impl Judge<'_> {
         command: &Command,
         span: Span,
     ) -> Verdict {
-        let mut accepted: Option<&Ruled<Entry>> = None;
+        let mut accepted: Option<(usize, &Ruled<Entry>)> = None;
         let mut narrowed: Option<&Ruled<Entry>> = None;
         let mut unknown: Option<Reason> = None;
-        for entry in self.candidates(index, layer, program) {
+        for (place, entry) in self.candidates(index, layer, program) {
             if !self.is_meant(&entry.value.program, program) {
                 continue;
             }
@@ -101,7 +101,7 @@ impl Judge<'_> {
             if allow.is_empty()
                 || allow.iter().any(|rule| arguments::allows(&rule.value, program.name(), command))
             {
-                accepted = accepted.or(Some(entry));
+                accepted = accepted.or(Some((place, entry)));
             } else {
                 narrowed = narrowed.or(Some(entry));
             }
@@ -113,11 +113,10 @@ impl Judge<'_> {
             return Verdict::Allow(transparent(program, span));
         }
         match (accepted, narrowed) {
-            (Some(entry), _) => Verdict::Allow(
-                Reason::new(Code::ExecAllowed, format!("`{}` is in the allowlist", entry.rule.text))
-                    .by(&entry.rule)
-                    .at(span),
-            ),
+            (Some((place, entry)), _) => {
+                let said = self.policy.patterns().exec.said(index, place);
+                Verdict::Allow(Reason::new(Code::ExecAllowed, said).by(&entry.rule).at(span))
+            }
             (None, Some(entry))
                 if !entry.value.allow.is_empty() || layer.security.value == Security::Allowlist =>
             {
@@ -133,20 +132,21 @@ impl Judge<'_> {
         }
     }
 
-    /// The entries that can mean `program`, in order.
+    /// The entries that can mean `program` and their places, in order.
     fn candidates<'l>(
         &'l self,
         index: usize,
         layer: &'l ExecLayer,
         program: &Program<'_, '_>,
-    ) -> impl Iterator<Item = &'l Ruled<Entry>> {
+    ) -> impl Iterator<Item = (usize, &'l Ruled<Entry>)> {
         let listed = if program.is_bare() {
             (&[][..], self.policy.patterns().exec.entries(index, &program.invoked))
         } else {
             // A path can be another spelling of any entry's program.
             (layer.allowlist.as_slice(), &[][..])
         };
-        listed.0.iter().chain(listed.1.iter().filter_map(|place| layer.allowlist.get(*place)))
+        let by_place = |place: &usize| Some((*place, layer.allowlist.get(*place)?));
+        listed.0.iter().enumerate().chain(listed.1.iter().filter_map(by_place))
     }
 
     fn safe_bin(

@@ -37,6 +37,12 @@ impl<'a> Judge<'a> {
 
     fn program(&mut self, scope: &Scope<'_>, command: &Command) {
         let Some(word) = command.words.first() else { return };
+        if let Some(name) = word.as_literal().filter(|name| !name.contains(&b'/')) {
+            if let Some(program) = self.named(name) {
+                self.one_program(scope, command, &program);
+            }
+            return;
+        }
         let Some(programs) = self.programs_of(word, scope.directories.at(command.cwd)) else {
             if !self.unrestricted() {
                 self.unknown(scope, word.span, "which program this names is only known when the line runs");

@@ -1,10 +1,11 @@
 //! From findings to the decision.
 
-use claw_shell::{Lookup, Piece, Word};
+use claw_shell::{Lookup, Piece, Text, Word};
 
 use super::Judge;
 use super::words::{base_name, display};
 use crate::decide::{confinement, environment};
+use crate::decision::Commands;
 use crate::policy::Ask;
 use crate::{Code, Decision, Denial, ExecGrant, Grant, ProgramFact, Question, Reason, profile};
 
@@ -20,11 +21,11 @@ type Executed<'a> = (Result<&'a ProgramFact, Reason>, Vec<Vec<u8>>);
 impl<'a> Judge<'a> {
     /// The decision that the findings amount to.
     pub(super) fn decision(mut self) -> Decision {
-        let commands = self.commands();
-        if !self.findings.refused.is_empty() || !self.askable() {
-            return deny(self.findings.against(), commands);
+        if self.findings.refuses() || !self.askable() {
+            let reasons = self.findings.against();
+            return self.deny(reasons);
         }
-        let missed = !self.findings.missed.is_empty();
+        let missed = !self.findings.missing().is_empty();
         let always = self.policy.exec.iter().find(|layer| layer.ask.value == Ask::Always);
         let question = if missed {
             Some(self.findings.against())
@@ -34,22 +35,26 @@ impl<'a> Judge<'a> {
             })
         };
         match (self.grant(), question) {
-            (Err(reasons), None) => deny(reasons, commands),
+            (Err(reasons), None) => self.deny(reasons),
             (Err(reasons), Some(mut asked)) => {
                 asked.extend(reasons);
-                deny(asked, commands)
+                self.deny(asked)
             }
-            (Ok(grant), None) => Decision::Allow(Grant::Exec(ExecGrant { commands, ..grant })),
+            (Ok(grant), None) => Decision::Allow(Grant::Exec(grant)),
             (Ok(grant), Some(reasons)) => {
-                let grant = ExecGrant { commands: commands.clone(), ..grant };
+                let commands = grant.commands();
                 Decision::Ask(Question { reasons, commands, grant: Box::new(Grant::Exec(grant)) })
             }
         }
     }
 
+    fn deny(&self, reasons: Vec<Reason>) -> Decision {
+        Decision::Deny(Denial { reasons, commands: self.commands().to_vectors() })
+    }
+
     /// Whether everything that no rule allows may be asked about.
     pub(super) fn askable(&self) -> bool {
-        self.findings.missed.iter().all(|(layer, _)| match layer {
+        self.findings.missing().iter().all(|layer| match layer {
             Some(index) => self.policy.exec.get(*index).is_some_and(|layer| layer.ask.value != Ask::Off),
             None => self.asks(),
         })
@@ -61,7 +66,7 @@ impl<'a> Judge<'a> {
         layers.filter(|layer| self.restricts(layer)).all(|layer| layer.ask.value != Ask::Off)
     }
 
-    /// What would be granted; its commands are for the caller to fill in.
+    /// What would be granted.
     fn grant(&mut self) -> Result<ExecGrant, Vec<Reason>> {
         let (program, argv) = match self.request.line {
             Some(line) => self.shell(line)?,
@@ -97,7 +102,7 @@ impl<'a> Judge<'a> {
             stripped,
             confinement,
             reasons,
-            commands: Vec::new(),
+            commands: self.commands(),
         })
     }
 
@@ -176,14 +181,9 @@ impl<'a> Judge<'a> {
     }
 
     /// Every simple command of the request, words that are not known as written.
-    fn commands(&self) -> Vec<Vec<Vec<u8>>> {
-        let list = &self.request.script.commands;
-        list.iter().map(|command| command.words.iter().map(render).collect()).collect()
+    fn commands(&self) -> Commands {
+        Commands::new(&self.request.script.commands, render)
     }
-}
-
-fn deny(reasons: Vec<Reason>, commands: Vec<Vec<Vec<u8>>>) -> Decision {
-    Decision::Deny(Denial { reasons, commands })
 }
 
 /// Stands for the grant while facts are missing; it is thrown away.
@@ -192,24 +192,21 @@ fn unsettled() -> Vec<Reason> {
 }
 
 fn literals(words: &[Word]) -> Vec<Vec<u8>> {
-    words.iter().map(render).collect()
+    words.iter().map(|word| render(word).to_vec()).collect()
 }
 
 /// A word as text, expansions as they are written.
-fn render(word: &Word) -> Vec<u8> {
-    if let Some(text) = word.as_literal() {
-        return text.into_owned();
-    }
-    let mut text = Vec::new();
+fn render(word: &Word) -> Text {
+    let mut text = Text::new();
     for piece in &word.pieces {
         match piece {
             Piece::Literal(bytes) | Piece::Glob(bytes) => text.extend_from_slice(bytes),
             Piece::Tilde(user) => {
-                text.push(b'~');
+                text.extend_from_slice(b"~");
                 text.extend_from_slice(user);
             }
             Piece::Param { name, .. } => {
-                text.push(b'$');
+                text.extend_from_slice(b"$");
                 text.extend_from_slice(name);
             }
             Piece::Dynamic { .. } => text.extend_from_slice(b"$(...)"),

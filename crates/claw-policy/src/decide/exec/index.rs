@@ -1,9 +1,10 @@
 //! The policy's lists by name, made once per policy: a line asks them for every command and operand.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::{glob, words};
+use crate::Message;
 use crate::policy::{ExecLayer, PathPattern, Policy, ProgramMatcher};
 
 /// Indexes of the lists that commands are held against.
@@ -30,6 +31,12 @@ impl Index {
         self.allowlists.get(layer).map_or(&[], |list| &list.by_path)
     }
 
+    /// What is said when the entry at `place` in a layer's allowlist allows a command.
+    pub(super) fn said(&self, layer: usize, place: usize) -> Message {
+        let said = self.allowlists.get(layer).and_then(|list| list.said.get(place));
+        said.map_or("the allowlist names it".into(), |said| Arc::clone(said).into())
+    }
+
     /// Whether a name without `/` could be the last one of something that `policy`, whose index this is, hides.
     pub(super) fn may_be_hidden(&self, policy: &Policy, name: &[u8]) -> bool {
         self.hidden.get_or_init(|| HiddenNames::new(policy)).may_be(name)
@@ -43,11 +50,19 @@ struct Allowlist {
     by_name: HashMap<Vec<u8>, Vec<usize>>,
     /// Those that mean paths, which can be a program of any name.
     by_path: Vec<usize>,
+    /// What is said when an entry allows a command, by place.
+    said: Vec<Arc<str>>,
 }
 
 impl Allowlist {
     fn new(layer: &ExecLayer) -> Self {
-        let mut list = Self { by_name: HashMap::with_capacity(layer.allowlist.len()), by_path: Vec::new() };
+        let said =
+            layer.allowlist.iter().map(|entry| format!("`{}` is in the allowlist", entry.rule.text).into());
+        let mut list = Self {
+            by_name: HashMap::with_capacity(layer.allowlist.len()),
+            by_path: Vec::new(),
+            said: said.collect(),
+        };
         for (place, entry) in layer.allowlist.iter().enumerate() {
             match &entry.value.program {
                 ProgramMatcher::Path(_) => {

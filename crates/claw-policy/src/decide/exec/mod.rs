@@ -38,7 +38,7 @@ pub(crate) use self::index::Index;
 pub(super) use self::program::is_multi_call;
 use super::world::World;
 use crate::policy::{ExecLayer, Security};
-use crate::{Code, Decision, ExecRequest, Policy, ProgramFact, Reason};
+use crate::{Code, Decision, ExecRequest, Message, Policy, ProgramFact, Reason};
 
 /// How deep program text inside arguments is followed (`git -c alias.x='!git -c alias...'`).
 const CARRIED_DEPTH: usize = 4;
@@ -79,7 +79,7 @@ impl<'a> Judge<'a> {
     fn allows(policy: &'a Policy, world: &'a World<'a>, request: &'a ExecRequest<'a>) -> bool {
         let mut judge = Self { policy, world, request, findings: Findings::default(), programs: Vec::new() };
         judge.request();
-        judge.findings.refused.is_empty() && judge.findings.missed.is_empty()
+        !judge.findings.refuses() && judge.findings.missing().is_empty()
     }
 
     fn request(&mut self) {
@@ -119,12 +119,12 @@ impl<'a> Judge<'a> {
     }
 
     /// An argument or variable would make a program run something that is not known to be allowed.
-    fn carrier(&mut self, scope: &Scope<'_>, span: Span, message: impl Into<String>) {
+    fn carrier(&mut self, scope: &Scope<'_>, span: Span, message: impl Into<Message>) {
         self.findings.miss(None, Reason::new(Code::ExecCarrier, message).at(scope.span(span)));
     }
 
     /// What runs, or what it does, depends on values that the text does not tell.
-    fn unknown(&mut self, scope: &Scope<'_>, span: Span, message: impl Into<String>) {
+    fn unknown(&mut self, scope: &Scope<'_>, span: Span, message: impl Into<Message>) {
         let reason = Reason::new(Code::ShellOpaque, message).at(scope.span(span));
         self.findings.miss(
             None,

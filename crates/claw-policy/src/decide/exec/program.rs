@@ -76,18 +76,18 @@ impl Program<'_, '_> {
 }
 
 impl<'a> Judge<'a> {
-    /// The programs that `word` may name under the possible directories; `None` when the text does not tell.
+    /// The program with the bare name `name`; `None` while the fact is missing.
+    pub(super) fn named<'w>(&self, name: Cow<'w, [u8]>) -> Option<Program<'a, 'w>> {
+        let fact = self.world.program(&name)?;
+        Some(program(name, fact))
+    }
+
+    /// The programs that the path `word` may name under the possible directories; `None` when the text does not tell.
     pub(super) fn programs_of<'w>(
         &self,
         word: &'w Word,
         directories: Option<&[PathBuf]>,
     ) -> Option<Vec<Program<'a, 'w>>> {
-        if let Some(text) = word.as_literal()
-            && !text.contains(&b'/')
-        {
-            let fact = self.world.program(&text);
-            return Some(fact.map(|fact| program(text, fact)).into_iter().collect());
-        }
         let mut programs = Vec::new();
         for directory in directories.map_or_else(|| vec![None], |all| all.iter().map(Some).collect()) {
             let path = words::path(word, directory.map(PathBuf::as_path), self.world)?;

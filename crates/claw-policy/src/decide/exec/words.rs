@@ -67,7 +67,7 @@ pub(super) fn known_path(word: &Word, cwd: Option<&Path>, world: &World<'_>) -> 
         Piece::Glob(_) | Piece::Dynamic { .. } => true,
     };
     let Some(open) = word.pieces.iter().position(is_open) else { return path(word, cwd, world) };
-    let mut known = Word { span: word.span, pieces: word.pieces.get(..open)?.to_vec() };
+    let mut known = Word { span: word.span, pieces: word.pieces.get(..open)?.into() };
     if let Some(Piece::Literal(text)) = known.pieces.last_mut() {
         // The last name is only a part of one.
         text.truncate(text.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1));

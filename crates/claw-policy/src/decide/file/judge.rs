@@ -222,7 +222,7 @@ fn by_alias(reason: Reason, object: &ResolvedPath, alias: &Path) -> Reason {
         alias.display(),
         reason.message
     );
-    Reason { message, ..reason }
+    Reason { message: message.into(), ..reason }
 }
 
 /// Denies `/proc/PID/root` and the like: what they lead to depends on the process that follows them.

@@ -307,7 +307,7 @@ impl Case<'_, '_, '_> {
     /// Tools whose own language has a shell escape.
     fn escape(&mut self) {
         if self.command.stdin_fed {
-            let word = Word { span: self.command.span, pieces: Vec::new() };
+            let word = Word { span: self.command.span, pieces: claw_shell::Pieces::new() };
             self.refuse(&word, "its input is read as commands, which may run others");
             return;
         }

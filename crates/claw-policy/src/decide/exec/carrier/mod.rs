@@ -320,7 +320,7 @@ impl<'c> Case<'c, '_, '_> {
         let Some(beneath) = beneath else { return };
         let own = self.judge.file_refusal(FileAction::Write, path, false);
         let reason = own.unwrap_or_else(|| Reason {
-            message: format!("`{}` may not get new files", path.display()),
+            message: format!("`{}` may not get new files", path.display()).into(),
             change: None,
             ..beneath
         });
