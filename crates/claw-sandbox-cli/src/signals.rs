@@ -1,8 +1,8 @@
 //! Signals that ask this command to end, passed on to the run.
 
 use std::fs;
-use std::sync::Arc;
-use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -34,13 +34,16 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The ending signals, held back until [`Signals::forward`] takes them.
 #[derive(Debug)]
 pub(crate) struct Signals {
-    set: SigSet,
+    run: Sender<Weak<Child>>,
     received: Arc<OnceLock<Signal>>,
 }
 
 impl Signals {
     /// Holds the signals back. Threads inherit that, so it comes before the first of them.
     /// With a terminal these are all that could end us while it is in raw mode.
+    ///
+    /// The thread that will pass them on is made here and not when there is a run: when a run's first process ends
+    /// and no task of this machine is younger, the library knows that the run has left nothing to look for.
     pub(crate) fn hold(tty: bool) -> Self {
         let mut set: SigSet = ENDING.into_iter().collect();
         if tty {
@@ -49,29 +52,35 @@ impl Signals {
         }
         // The call fails only for an operation that does not exist.
         let _ = set.thread_block();
-        Self { set, received: Arc::default() }
+        let (run, runs) = channel();
+        let received = Arc::default();
+        let theirs = Arc::clone(&received);
+        thread::spawn(move || pass_on(set, &runs, &theirs));
+        Self { run, received }
     }
 
-    /// Passes them on to `run` from now on, in a thread that lives as long as the process.
+    /// Passes them on to `run` from now on.
     pub(crate) fn forward(&self, run: &Arc<Child>) {
-        // This thread never ends, so it must not keep the run from being dropped.
-        let (set, received, run) = (self.set, Arc::clone(&self.received), Arc::downgrade(run));
-        thread::spawn(move || {
-            while let Ok(signal) = set.wait() {
-                let Some(run) = run.upgrade() else { continue };
-                match signal {
-                    Signal::SIGWINCH => run.resize(terminal::size()),
-                    Signal::SIGCONT => terminal::renew(),
-                    _ if is_ignored(signal) => {}
-                    _ => end(&run, signal, &received),
-                }
-            }
-        });
+        // The thread lives as long as the process, so it must not keep the run from being dropped. It is there: it waits.
+        let _ = self.run.send(Arc::downgrade(run));
     }
 
     /// The status to end with when a signal came.
     pub(crate) fn exit(&self) -> Option<Exit> {
         self.received.get().map(|signal| Exit::of_signal(*signal as u8))
+    }
+}
+
+fn pass_on(set: SigSet, runs: &Receiver<Weak<Child>>, received: &OnceLock<Signal>) {
+    let Ok(run) = runs.recv() else { return };
+    while let Ok(signal) = set.wait() {
+        let Some(run) = run.upgrade() else { continue };
+        match signal {
+            Signal::SIGWINCH => run.resize(terminal::size()),
+            Signal::SIGCONT => terminal::renew(),
+            _ if is_ignored(signal) => {}
+            _ => end(&run, signal, received),
+        }
     }
 }
 

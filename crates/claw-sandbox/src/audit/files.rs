@@ -24,7 +24,8 @@ pub(super) struct LastLines {
 pub(super) fn last_lines(file: &File, path: &Path, length: u64) -> Result<LastLines, AuditError> {
     // Two lines and the newline before them. More without a newline is no log.
     const MOST: u64 = 2 * (LINE_LIMIT as u64 + 1);
-    let mut wanted = 64 << 10;
+    // The usual two lines fit, so that a start reads no more than a page.
+    let mut wanted = 4 << 10;
     loop {
         let start = length.saturating_sub(wanted);
         let mut tail = vec![0; usize::try_from(length - start).unwrap_or(usize::MAX)];

@@ -19,18 +19,16 @@ pub(crate) struct Hands(Sender<Work>);
 
 impl Hands {
     /// Starts the thread. To be called on the launcher thread, between its two steps.
+    ///
+    /// Nobody waits for it: it has its restrictions from the moment it is made. If it cannot get a file mode creation
+    /// mask of its own, to be set to each caller's, it does no work and every call is denied.
     pub(crate) fn start() -> io::Result<Self> {
         let (work, works) = channel();
-        let (ready, is_ready) = channel();
         Builder::new().name("claw-hands".into()).spawn(move || {
-            // A file mode creation mask of its own, to be set to each caller's.
-            let unshared = unshare(CloneFlags::CLONE_FS).map_err(io::Error::from);
-            let is_alone = unshared.is_ok();
-            if ready.send(unshared).is_ok() && is_alone {
+            if unshare(CloneFlags::CLONE_FS).is_ok() {
                 serve(&works);
             }
         })?;
-        is_ready.recv().map_err(|_| io::ErrorKind::BrokenPipe)??;
         Ok(Self(work))
     }
 
