@@ -11,7 +11,22 @@ const HOME_READABLE: &str = "workspace: {ws}\nexec: {exec}\nfilesystem: {readOnl
 const HOME_WRITABLE: &str = "workspace: {ws}\nexec: {exec}\nfilesystem: {writable: [{home}]}\n";
 const LOGGED: &str = "workspace: {ws}\nexec: {exec}\nlogging: {logFile: {out}/audit.log}\n";
 
+const NESTED: &str =
+    "workspace: {ws}\nexec: {exec}\nfilesystem: {readOnly: ['{ws}/given'], hidden: ['{ws}/secret']}\n";
+const NETWORK: &str = "workspace: {ws}\nexec: {exec}\nnetwork: {allow: [{host: loopback}]}\n";
+
 attacks! { "file";
+    bind_a_socket_at_a_protected_name => python("import socket; socket.socket(socket.AF_UNIX).bind('{ws}/.bashrc')").shows(Exists("{ws}/.bashrc"));
+    bind_a_socket_at_a_protected_name_with_a_network => python("import socket; socket.socket(socket.AF_UNIX).bind('{ws}/.bashrc')")
+        .under(NETWORK).shows(Exists("{ws}/.bashrc"));
+    bind_a_socket_in_a_protected_directory => python("import socket; os.chdir('.git'); socket.socket(socket.AF_UNIX).bind('hooks/x')")
+        .after(|scene| { scene.write("ws/.git/hooks/old", ""); }).shows(Exists("{ws}/.git/hooks/x"));
+    bind_a_socket_through_a_link => python("import socket; os.symlink('.git/hooks', 'l'); socket.socket(socket.AF_UNIX).bind('l/x')")
+        .after(|scene| { scene.write("ws/.git/hooks/old", ""); }).shows(Exists("{ws}/.git/hooks/x"));
+    bind_a_socket_in_a_read_only_directory => python("import socket; socket.socket(socket.AF_UNIX).bind('{ws}/given/x')")
+        .under(NESTED).after(|scene| { scene.write("ws/given/old", ""); }).shows(Exists("{ws}/given/x"));
+    bind_a_socket_in_a_hidden_directory => python("import socket; socket.socket(socket.AF_UNIX).bind('{ws}/secret/x')")
+        .under(NESTED).after(|scene| { scene.write("ws/secret/old", ""); }).shows(Exists("{ws}/secret/x"));
     overwrite_outside => sh("echo changed > {out}/kept").shows(Changed("{out}/kept"));
     append_outside => sh("echo changed >> {out}/kept").shows(Changed("{out}/kept"));
     create_outside => sh("echo new > {out}/new").shows(Exists("{out}/new"));

@@ -32,11 +32,7 @@ impl Lessons {
     }
 
     /// A call on a file was refused.
-    pub(crate) fn file(&self, operation: &str, path: &Path, denial: &Denial) {
-        let action = match operation {
-            "read" => FileAction::Read,
-            _ => FileAction::Write,
-        };
+    pub(crate) fn file(&self, action: FileAction, path: &Path, denial: &Denial) {
         self.add(denial, || Refused::File { action, path: path.to_owned() });
     }
 

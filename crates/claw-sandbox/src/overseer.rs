@@ -135,13 +135,9 @@ impl Oversight for Overseer {
             return Err(error.to_string());
         }
         judged.map_err(|denial| {
-            self.ledger.lessons.file(attempt.operation, attempt.path, &denial);
-            let (operation, path) = (attempt.operation, supervisor::shown(attempt.path));
-            format!(
-                "{}; `{operation} {path}` was asked for by process {}",
-                Error::from(denial),
-                attempt.caller
-            )
+            self.ledger.lessons.file(attempt.action, attempt.path, &denial);
+            let (action, path) = (attempt.action.name(), supervisor::shown(attempt.path));
+            format!("{}; `{action} {path}` was asked for by process {}", Error::from(denial), attempt.caller)
         })
     }
 }

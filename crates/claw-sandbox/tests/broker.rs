@@ -293,6 +293,7 @@ fn uses() -> Vec<(&'static str, String)> {
             ("extended attributes", "open('a', 'w')\ntry: os.setxattr('a', 'user.x', b'y'); print(os.getxattr('a', 'user.x')); os.removexattr('a', 'user.x'); print(os.listxattr('a'))\nexcept OSError as e: print(e.errno)"),
             ("flags", "f = os.open('a', os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o604); print(os.get_inheritable(f)); import fcntl; print(fcntl.fcntl(f, fcntl.F_GETFL) & os.O_APPEND != 0); print(oct(os.fstat(f).st_mode))\nfor flags in [os.O_CREAT | os.O_EXCL, os.O_WRONLY | os.O_DIRECTORY, os.O_CREAT | os.O_DIRECTORY, os.O_RDWR | os.O_NOFOLLOW]:\n  for name in ['a', 'd', 'a/', 'd/', '']:\n    try: os.close(os.open(name, flags)); print(name, flags, 'ok')\n    except OSError as e: print(name, flags, e.errno)"),
             ("sqlite", "import sqlite3; c = sqlite3.connect('db'); c.execute('pragma journal_mode=wal'); c.execute('create table t(a)'); c.execute('insert into t values (1)'); c.commit(); print(c.execute('select * from t').fetchall()); c.close(); print(os.path.exists('db-wal'))"),
+            ("sockets", "import socket\ns = socket.socket(socket.AF_UNIX); os.umask(0o27); s.bind('d/s'); s.listen(); print(s.getsockname(), oct(os.stat('d/s').st_mode))\nfor name in ['d/s', 'nowhere/x', 'file/x', 'd', 'x' * 107]:\n  try: socket.socket(socket.AF_UNIX).bind(name); print(len(name), 'ok')\n  except OSError as e: print(name, e.errno)\nu = socket.socket(socket.AF_UNIX); u.bind(b'\\0claw-%d' % os.getpid()); print(u.getsockname()[:6]); v = socket.socket(socket.AF_UNIX); v.bind(''); print(len(v.getsockname()))"),
             ("descriptors run out", "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (10, 10))\ntry:\n  for i in range(20): os.open('a%d' % i, os.O_CREAT | os.O_WRONLY)\nexcept OSError as e: print(e.errno)"),
         ]
         .map(|(name, text)| (name, python(text))),
@@ -350,6 +351,46 @@ fn denied_calls_are_recorded_and_allowed_ones_when_asked_for() {
         assert_eq!(of("/allowed", "allow"), usize::from(audited), "{log}");
         assert_eq!(of("/w/file", "allow"), 0, "{log}");
     }
+}
+
+/// Fills a FIFO with more opens than may wait, swaps it with a file all the time, and goes on working.
+const WAITERS: &str = "
+import signal, time
+os.mkfifo('f'); os.mkfifo('a'); open('b', 'w').close()
+read, write = os.pipe()
+children = []
+for i in range(140):
+    child = os.fork()
+    if child == 0:
+        try: os.close(os.open('f', os.O_WRONLY))
+        except OSError as e: os.write(write, b'%d ' % e.errno)
+        os._exit(0)
+    children.append(child)
+    if i % 10 == 0: open('work%d' % i, 'w').close()
+refused = b''
+while refused.count(b' ') < 12: refused += os.read(read, 100)
+libc = ctypes.CDLL(None)
+for i in range(50):
+    libc.renameat2(-100, b'a', -100, b'b', 2)
+    child = os.fork()
+    if child == 0:
+        open('swapped', 'w').close(); os.close(os.open('a', os.O_RDWR)); os._exit(0)
+    children.append(child)
+    os.rename('work0', 'other'); os.rename('other', 'work0')
+print(set(refused.split()), 'worked')
+for child in children[:140]: os.kill(child, signal.SIGKILL)
+for child in children: os.waitpid(child, 0)
+f = os.open('f', os.O_RDWR); os.close(f)
+print('free')
+";
+
+#[test]
+fn opens_that_wait_are_bounded_and_hold_up_nobody() {
+    let scene = Scene::new();
+    let (stdout, stderr) = inside(&scene, &python(WAITERS));
+    // ENFILE.
+    assert_eq!(stdout, "{b'23'} worked\nfree\n", "{stderr}");
+    assert!(stderr.contains("too many opens of this run wait"), "{stderr}");
 }
 
 #[test]

@@ -175,10 +175,7 @@ impl Wanted {
         for refusal in refused {
             match &refusal.what {
                 what if !is_learnable(refusal.code) => {
-                    let line = format!("{what} is refused by a rule ({})", refusal.code.name());
-                    if !wanted.left.contains(&line) {
-                        wanted.left.push(line);
-                    }
+                    wanted.leave(format!("{what} is refused by a rule ({})", refusal.code.name()));
                 }
                 Refused::Command { program, argv } => wanted.command(policy, program.as_ref(), argv),
                 Refused::File { action, path } => wanted.file(*action, path),
@@ -194,6 +191,12 @@ impl Wanted {
         wanted
     }
 
+    fn leave(&mut self, line: String) {
+        if !self.left.contains(&line) {
+            self.left.push(line);
+        }
+    }
+
     fn command(&mut self, policy: &Policy, program: Option<&ProgramFact>, argv: &[Vec<u8>]) {
         let in_trusted = |path: &Path| {
             policy.trusted_dirs.iter().any(|directory| path.parent() == Some(directory.as_path()))
@@ -205,7 +208,10 @@ impl Wanted {
                 return;
             }
             Some(program) => program.found.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            None if called.contains('/') || called.is_empty() => return,
+            None if called.contains('/') || called.is_empty() => {
+                self.leave(format!("`{called}` leads to no program"));
+                return;
+            }
             None => called,
         };
         let first = argv.get(1).and_then(|word| std::str::from_utf8(word).ok());

@@ -120,9 +120,9 @@ pub(crate) fn touched(
     let mut fields = vec![
         ("id", json!(run)),
         ("actor", json!(actor)),
-        ("message", json!(format!("file: {} {shown}", attempt.operation))),
+        ("message", json!(format!("file: {} {shown}", attempt.action.name()))),
         ("process", json!(attempt.caller.as_raw())),
-        ("action", json!(attempt.operation)),
+        ("action", json!(attempt.action.name())),
         ("path", text(path)),
         ("decision", json!(if judged.is_ok() { "allow" } else { "deny" })),
     ];

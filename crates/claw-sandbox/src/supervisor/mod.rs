@@ -35,7 +35,7 @@ use crate::enforcement::is_supervised;
 use crate::seccomp::notify::{Notified, When, compile};
 use crate::sys::fd::Bell;
 use crate::sys::notify::{Listener, Notification};
-use files::{Created, Links, Made};
+use files::{Created, Links, Made, Waiters};
 use network::Workers;
 use process::{Mark, ProcessFiles};
 use questions::Questions;
@@ -44,6 +44,7 @@ use roles::Roles;
 
 pub(crate) use files::calls as file_calls;
 pub(crate) use hands::Hands;
+use hands::HandsOfOne;
 pub(crate) use network::unix::SocketPlaces;
 pub(crate) use oversight::{
     ExecAttempt, FileAttempt, Judgement, NetworkAttempt, NetworkVerdict, Oversight, Purpose, Verdict,
@@ -180,6 +181,7 @@ pub(crate) fn start(
     hands: Option<Hands>,
 ) -> io::Result<()> {
     let files = ProcessFiles::open()?;
+    let hands = hands.map(Hands::of_one).transpose()?;
     let own = files.thread(Pid::this()).mark()?;
     let questions = Questions::new()?;
     std::thread::Builder::new().name("claw-supervisor".into()).spawn(move || {
@@ -188,9 +190,21 @@ pub(crate) fn start(
             && (hands.is_none() || crate::sys::caps::lower_files().is_ok())
             && let Ok((listener, run_thread)) = listener.recv()
         {
-            let (listener, workers, links) = (Arc::new(listener), Workers::default(), Links::default());
-            Supervisor { files, own, desk: &desk, listener, workers, questions, run_thread, hands, links }
-                .serve();
+            let listener = Arc::new(listener);
+            let (workers, links, waiters) = (Workers::default(), Links::default(), Waiters::default());
+            Supervisor {
+                files,
+                own,
+                desk: &desk,
+                listener,
+                workers,
+                questions,
+                run_thread,
+                hands,
+                links,
+                waiters,
+            }
+            .serve();
         }
     })?;
     Ok(())
@@ -208,8 +222,9 @@ struct Supervisor<'a> {
     // The thread that the runs are children of, and which has their filter too.
     run_thread: Pid,
     // Who makes calls on files. With them this thread has no capability on files that its runs lack.
-    hands: Option<Hands>,
+    hands: Option<HandsOfOne>,
     links: Links,
+    waiters: Waiters,
 }
 
 impl Supervisor<'_> {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use claw_policy::{Denial, ProgramFact, Protocol, Role, TouchRequest};
+use claw_policy::{Denial, FileAction, ProgramFact, Protocol, Role, TouchRequest};
 use nix::unistd::Pid;
 
 /// A program that a process of a run is about to execute.
@@ -29,8 +29,8 @@ pub(crate) struct ExecAttempt {
 pub(crate) struct FileAttempt<'a> {
     /// The thread that asks.
     pub(crate) caller: Pid,
-    /// What it does, by the name of a file action.
-    pub(crate) operation: &'static str,
+    /// What it does.
+    pub(crate) action: FileAction,
     /// The object.
     pub(crate) path: &'a Path,
 }

@@ -2,7 +2,10 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::CString;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
+use claw_policy::FileAction;
 use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
 
@@ -30,6 +33,8 @@ pub(super) enum New {
     Directory(u32),
     Node(u32, u64),
     Symlink(CString),
+    /// A socket that is bound to it by a path, as its caller writes it.
+    Socket(Arc<OwnedFd>, Vec<u8>),
 }
 
 impl New {
@@ -62,21 +67,26 @@ pub(super) enum Operation {
 }
 
 impl Operation {
-    /// What is said about it.
-    pub(super) fn name(&self) -> &'static str {
+    /// What it is, done to what is there or to a name that is free.
+    pub(super) fn action(&self, is_there: bool) -> FileAction {
         match self {
-            Self::Open { flags, .. } if flags & libc::O_CREAT != 0 => "create",
-            Self::Open { .. } if self.is_read() => "read",
-            Self::Open { .. } => "write",
-            Self::Make { what: New::Directory(_), .. } => "mkdir",
-            Self::Make { what: New::Symlink(_), .. } => "symlink",
-            Self::Make { .. } => "create",
-            Self::Remove { .. } => "delete",
-            Self::Rename { .. } => "rename",
-            Self::Link { .. } => "hardlink",
-            Self::Change { change: Change::Truncate(_), .. } => "write",
-            Self::Change { .. } => "chmod",
+            Self::Open { .. } if self.is_read() => FileAction::Read,
+            Self::Open { .. } if is_there => FileAction::Write,
+            Self::Open { .. } => FileAction::Create,
+            Self::Make { what: New::Directory(_), .. } => FileAction::Mkdir,
+            Self::Make { what: New::Symlink(_), .. } => FileAction::Symlink,
+            Self::Make { .. } => FileAction::Create,
+            Self::Remove { .. } => FileAction::Delete,
+            Self::Rename { .. } => FileAction::Rename,
+            Self::Link { .. } => FileAction::Hardlink,
+            Self::Change { change: Change::Truncate(_), .. } => FileAction::Write,
+            Self::Change { .. } => FileAction::Chmod,
         }
+    }
+
+    /// Whether it changes what the path of another call means, or depends on more than the entry that was judged.
+    pub(super) const fn goes_alone(&self) -> bool {
+        matches!(self, Self::Rename { .. } | Self::Link { .. } | Self::Make { what: New::Socket(..), .. })
     }
 
     /// Whether it only looks.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use claw_policy::{Denial, FileId, Touch, TouchRequest};
+use claw_policy::{Code, Denial, FileId, Reason, Touch, TouchRequest};
 use nix::errno::Errno;
 
 use super::super::{Oversight, Watch};
@@ -37,7 +37,7 @@ struct Known {
 
 impl Links {
     /// Why a file with several names may not be changed.
-    pub(super) fn denial(&self, id: FileId, watch: &Watch) -> Option<(PathBuf, Denial)> {
+    pub(super) fn denial(&self, id: FileId, path: &Path, watch: &Watch) -> Option<(PathBuf, Denial)> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.as_ref().is_none_or(|known| {
             known.since.elapsed() > KEPT || !Arc::ptr_eq(&known.oversight, &watch.oversight)
@@ -50,7 +50,9 @@ impl Links {
         }
         match known.as_ref().and_then(|known| known.denied.as_ref()) {
             Some(denied) => denied.get(&id).cloned(),
-            None => Some((PathBuf::from("?"), Denial { reasons: Vec::new(), commands: Vec::new() })),
+            None => {
+                Some((path.to_owned(), unknown(path, "is one of several names of a file, and the others")))
+            }
         }
     }
 }
@@ -71,6 +73,17 @@ fn denied(watch: &Watch) -> Option<HashMap<FileId, (PathBuf, Denial)>> {
         .ok()?;
     }
     Some(denied)
+}
+
+/// Why what is not known as a whole is refused.
+pub(super) fn unknown(path: &Path, what: &str) -> Denial {
+    let message = format!(
+        "`{}` {what} cannot all be known: there are more than {LIMIT} entries, or some cannot be read",
+        path.display()
+    );
+    let reason =
+        Reason { code: Code::FileUnresolved, message: message.into(), rule: None, span: None, change: None };
+    Denial { reasons: vec![reason], commands: Vec::new() }
 }
 
 /// Everything beneath a directory, by its name from there.

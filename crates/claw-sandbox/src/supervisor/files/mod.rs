@@ -13,17 +13,21 @@ mod perform;
 mod place;
 mod repository;
 mod table;
+mod waiters;
 
+use std::cell::RefCell;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use claw_policy::{Denial, FileId, Touch, TouchRequest};
 use nix::errno::Errno;
+use nix::sys::stat::Mode;
 
-use self::call::{Change, Operation};
+use self::call::{Change, New, Operation, Target};
 use self::place::{Final, Object, Resolver};
+use super::image::Base;
 use super::process::Process;
 use super::{FileAttempt, Supervisor, Watch};
 use crate::opened;
@@ -33,12 +37,15 @@ pub(crate) use self::created::Created;
 pub(crate) use self::links::Links;
 pub(crate) use self::repository::Made;
 pub(crate) use self::table::{calls, is_file_call};
+pub(crate) use self::waiters::Waiters;
 
 /// Renames and links change what a path means that is being judged for another run of ours.
 static ORDER: RwLock<()> = RwLock::new(());
 
 /// How often a call is begun anew because somebody changes its path meanwhile.
 const ATTEMPTS: usize = 8;
+
+const BUSY: &str = "denied: what a path leads to changes faster than it can be judged";
 
 /// What came of a call.
 enum Done {
@@ -57,9 +64,11 @@ enum Refusal {
     /// As the kernel would.
     Errno(Errno),
     /// The policy.
-    Denied { path: std::path::PathBuf, denial: Denial },
+    Denied { path: PathBuf, is_there: bool, denial: Denial },
     /// The path has changed meanwhile.
     Again,
+    /// It has to be recorded first that this is allowed.
+    Unrecorded { path: PathBuf, is_there: bool },
 }
 
 impl From<Errno> for Refusal {
@@ -96,15 +105,42 @@ impl Supervisor<'_> {
         }
     }
 
+    /// Binds a socket of AF_UNIX to a name in a tree.
+    pub(super) fn bind_in_tree(
+        &self,
+        notification: &Notification,
+        process: Process<'_>,
+        socket: Arc<OwnedFd>,
+        path: &[u8],
+    ) -> nix::Result<i64> {
+        let target = Target::Path(Base::Cwd, path.to_owned());
+        let operation = Operation::Make { target, what: New::Socket(socket, path.to_owned()) };
+        match self.carry_out(notification, process, &operation) {
+            Ok(Done::Value(value)) => Ok(value),
+            Ok(_) => Err(Errno::EACCES),
+            // bind(2)
+            Err(Errno::EEXIST) => Err(Errno::EADDRINUSE),
+            Err(errno) => Err(errno),
+        }
+    }
+
     fn file(&self, notification: &Notification, process: Process<'_>) -> nix::Result<Done> {
+        let operation = Operation::read(notification, process)?;
+        self.carry_out(notification, process, &operation)
+    }
+
+    fn carry_out(
+        &self,
+        notification: &Notification,
+        process: Process<'_>,
+        operation: &Operation,
+    ) -> nix::Result<Done> {
         let case = self
             .desk
             .lock()
             .as_ref()
             .map(|case| (case.watch.clone(), Arc::clone(&case.made), Arc::clone(&case.created)));
         let (watch, made, created) = case.ok_or(Errno::EACCES)?;
-        let operation = Operation::read(notification, process)?;
-        let resolver = Resolver::new(process);
         let task = Task {
             supervisor: self,
             notification,
@@ -112,22 +148,27 @@ impl Supervisor<'_> {
             watch: &watch,
             made: &made,
             created: &created,
-            resolver,
+            resolver: Resolver::new(process),
+            recorded: RefCell::default(),
         };
         for _ in 0..ATTEMPTS {
-            match task.make(&operation) {
+            match task.make(operation) {
                 Err(Refusal::Again) => {}
                 Ok(done) => return Ok(done),
                 Err(Refusal::Errno(errno)) => return Err(errno),
-                Err(Refusal::Denied { path, denial }) => {
-                    let attempt = task.attempt(&operation, &path);
-                    if let Err(message) = watch.oversight.file(&attempt, Err(denial)) {
-                        self.report(process, &message);
-                    }
+                Err(Refusal::Denied { path, is_there, denial }) => {
+                    let attempt = task.attempt(operation, &path, is_there);
+                    task.record(&attempt, Err(denial))?;
                     return Err(Errno::EACCES);
+                }
+                // Nobody else waits for the log: what was judged is judged again.
+                Err(Refusal::Unrecorded { path, is_there }) => {
+                    task.record(&task.attempt(operation, &path, is_there), Ok(()))?;
+                    task.recorded.replace(Some(path));
                 }
             }
         }
+        self.report(process, BUSY);
         Err(Errno::EBUSY)
     }
 }
@@ -153,12 +194,13 @@ struct Task<'a> {
     made: &'a Made,
     created: &'a Created,
     resolver: Resolver<'a>,
+    // The path of the change that was recorded as allowed.
+    recorded: RefCell<Option<PathBuf>>,
 }
 
 impl Task<'_> {
     fn make(&self, operation: &Operation) -> Result<Done> {
-        let moves = matches!(operation, Operation::Rename { .. } | Operation::Link { .. });
-        if moves {
+        if operation.goes_alone() {
             let _order = ORDER.write().unwrap_or_else(PoisonError::into_inner);
             self.dispatch(operation)
         } else {
@@ -171,16 +213,21 @@ impl Task<'_> {
         match operation {
             // What such a descriptor can be used for is asked about by itself.
             Operation::Open { flags, .. } if flags & libc::O_PATH != 0 => Ok(Done::Harmless),
-            Operation::Open { target, flags, mode } => self.open(target, *flags, *mode),
+            Operation::Open { target, flags, mode } => self.open(operation, target, (*flags, *mode)),
             Operation::Make { target, what } => {
                 let place = self.resolver.place(target)?;
                 if place.existing()?.is_some() {
                     return Err(Errno::EEXIST.into());
                 }
                 self.judge(&place.path, None, Touch::Change)?;
-                self.allowed(operation, &place.path)?;
-                let what = what.clone();
+                self.allowed(operation, &place.path, false)?;
                 let umask = if what.has_mode() { Some(self.process.umask()?) } else { None };
+                if let New::Socket(socket, path) = what {
+                    let (cwd, socket, path) = (self.process.directory()?, Arc::clone(socket), path.clone());
+                    let mask = umask.unwrap_or(Mode::all());
+                    return self.creating(|| self.perform(move || perform::bind(&socket, &cwd, &path, mask)));
+                }
+                let what = what.clone();
                 self.creating(|| self.perform(move || perform::make(&place, &what, umask)))
             }
             Operation::Remove { target, directory } => {
@@ -190,7 +237,7 @@ impl Task<'_> {
                     Err(Refusal::Denied { denial, .. }) if self.may_unmake(&denial, &place, &object) => {}
                     judged => judged?,
                 }
-                self.allowed(operation, &place.path)?;
+                self.allowed(operation, &place.path, true)?;
                 let directory = *directory;
                 self.perform(move || perform::remove(&place, directory))
             }
@@ -210,7 +257,7 @@ impl Task<'_> {
                 }
                 self.judge_object(&source, Touch::Change)?;
                 self.judge(&place.path, None, Touch::Change)?;
-                self.allowed(operation, &place.path)?;
+                self.allowed(operation, &place.path, false)?;
                 self.creating(|| self.perform(move || perform::link(&source, &place)))
             }
             Operation::Change { target, no_follow, change } => {
@@ -222,7 +269,7 @@ impl Task<'_> {
     fn change(
         &self,
         operation: &Operation,
-        target: &call::Target,
+        target: &Target,
         no_follow: bool,
         change: &Change,
     ) -> Result<Done> {
@@ -237,13 +284,13 @@ impl Task<'_> {
         let touch = if matches!(change, Change::Truncate(_)) { Touch::Change } else { Touch::Metadata };
         self.judge_object(&object, touch)?;
         if let Some(path) = &object.path {
-            self.allowed(operation, path)?;
+            self.allowed(operation, path, true)?;
         }
         let change = change.clone();
         self.perform(move || perform::change(&object, change))
     }
 
-    fn rename(&self, operation: &Operation, [from, to]: [&call::Target; 2], flags: u32) -> Result<Done> {
+    fn rename(&self, operation: &Operation, [from, to]: [&Target; 2], flags: u32) -> Result<Done> {
         let [from, to] = [self.resolver.place(from)?, self.resolver.place(to)?];
         let moved = from.existing()?.ok_or(Errno::ENOENT)?;
         let replaced = to.existing()?;
@@ -252,9 +299,9 @@ impl Task<'_> {
         }
         self.judge(&from.path, Some(moved.id()), Touch::Remove)?;
         match self.judge(&to.path, replaced.as_ref().map(Object::id), Touch::Remove) {
-            Err(Refusal::Denied { path, denial }) => {
+            Err(Refusal::Denied { path, is_there, denial }) => {
                 let made = self.make_configuration(&denial, [&from, &to], &moved, replaced.as_ref());
-                return made.unwrap_or(Err(Refusal::Denied { path, denial }));
+                return made.unwrap_or(Err(Refusal::Denied { path, is_there, denial }));
             }
             judged => judged?,
         }
@@ -264,7 +311,7 @@ impl Task<'_> {
         {
             self.judge_members(replaced, &to.path, &from.path)?;
         }
-        self.allowed(operation, &to.path)?;
+        self.allowed(operation, &to.path, true)?;
         self.perform(move || perform::rename(&from, &to, flags))
     }
 
@@ -273,7 +320,12 @@ impl Task<'_> {
         if !object.is_directory() {
             return Ok(());
         }
-        for (name, id) in links::members(object)? {
+        let members = links::members(object).map_err(|_| Refusal::Denied {
+            path: from.to_owned(),
+            is_there: true,
+            denial: links::unknown(from, "is moved, and what lies in it"),
+        })?;
+        for (name, id) in members {
             self.judge(&from.join(&name), Some(id), Touch::Remove)?;
             self.judge(&to.join(&name), None, Touch::Change)?;
         }
@@ -285,7 +337,8 @@ impl Task<'_> {
             return Ok(());
         }
         let judged = self.watch.oversight.touch(&TouchRequest { path, id, touch });
-        judged.map_err(|denial| Refusal::Denied { path: path.to_owned(), denial })
+        let is_there = id.is_some();
+        judged.map_err(|denial| Refusal::Denied { path: path.to_owned(), is_there, denial })
     }
 
     // An object by its own name, and by the others that it has.
@@ -294,26 +347,31 @@ impl Task<'_> {
         self.judge(path, Some(object.id()), touch)?;
         if touch != Touch::Read && object.has_other_names() {
             let links = &self.supervisor.links;
-            if let Some((path, denial)) = links.denial(object.id(), self.watch) {
-                return Err(Refusal::Denied { path, denial });
+            if let Some((path, denial)) = links.denial(object.id(), path, self.watch) {
+                return Err(Refusal::Denied { path, is_there: true, denial });
             }
         }
         Ok(())
     }
 
-    fn allowed(&self, operation: &Operation, path: &Path) -> Result<()> {
-        if !self.watch.oversight.records_files() || operation.is_read() {
+    fn allowed(&self, operation: &Operation, path: &Path, is_there: bool) -> Result<()> {
+        let is_known = || self.recorded.borrow().as_deref() == Some(path);
+        if !self.watch.oversight.records_files() || operation.is_read() || is_known() {
             return Ok(());
         }
-        let recorded = self.watch.oversight.file(&self.attempt(operation, path), Ok(()));
-        recorded.map_err(|message| {
-            self.supervisor.report(self.process, &message);
-            Refusal::Errno(Errno::EACCES)
-        })
+        Err(Refusal::Unrecorded { path: path.to_owned(), is_there })
     }
 
-    fn attempt<'p>(&self, operation: &Operation, path: &'p Path) -> FileAttempt<'p> {
-        FileAttempt { caller: self.process.id(), operation: operation.name(), path }
+    fn attempt<'p>(&self, operation: &Operation, path: &'p Path, is_there: bool) -> FileAttempt<'p> {
+        FileAttempt { caller: self.process.id(), action: operation.action(is_there), path }
+    }
+
+    // What is said about it goes to the run; what cannot be recorded does not happen.
+    fn record(&self, attempt: &FileAttempt<'_>, judged: std::result::Result<(), Denial>) -> nix::Result<()> {
+        self.watch.oversight.file(attempt, judged).map_err(|message| {
+            self.supervisor.report(self.process, &message);
+            Errno::EACCES
+        })
     }
 
     // What was read is the caller's only if it still waits: its id could be another's by now.

@@ -25,9 +25,15 @@ const CURRENT_TERMINAL: (u64, u64) = (5, 0);
 const TERMINAL_MAJOR: u64 = 5;
 const PTY_SLAVE_MAJORS: std::ops::RangeInclusive<u64> = 136..=143;
 
+const MANY: &str = "denied: too many opens of this run wait for somebody at the other end";
+
 impl Task<'_> {
-    pub(super) fn open(&self, target: &Target, flags: i32, mode: u32) -> Result<Done> {
-        let operation = Operation::Open { target: target.clone(), flags, mode };
+    pub(super) fn open(
+        &self,
+        operation: &Operation,
+        target: &Target,
+        (flags, mode): (i32, u32),
+    ) -> Result<Done> {
         let given = OFlag::from_bits_retain(flags);
         let close_on_exec = given.contains(OFlag::O_CLOEXEC);
         let creates = given.contains(OFlag::O_CREAT) && !given.contains(OFlag::O_PATH);
@@ -54,7 +60,7 @@ impl Task<'_> {
             Final::Missing(_) if !creates => Err(Errno::ENOENT.into()),
             Final::Missing(place) => {
                 self.judge(&place.path, None, Touch::Change)?;
-                self.allowed(&operation, &place.path)?;
+                self.allowed(operation, &place.path, false)?;
                 let mask = self.process.umask()?;
                 self.creating(|| {
                     self.opened(close_on_exec, move || perform::create(&place, given, mode, mask))
@@ -62,16 +68,16 @@ impl Task<'_> {
             }
             // The object that was judged, whatever its name leads to by now.
             Final::Existing(object) => {
-                self.judge_open(&operation, &object, touch, creates)?;
+                self.judge_open(operation, &object, touch, creates)?;
                 if let Some(done) = self.device(&object, given, close_on_exec)? {
                     return Ok(done);
                 }
                 if given.contains(OFlag::O_TMPFILE) {
                     let mask = self.process.umask()?;
-                    let make = move || perform::reopen(&object, given, mode, mask);
+                    let make = move || perform::reopen(&object, given, mode, Some(mask));
                     return self.creating(|| self.opened(close_on_exec, make));
                 }
-                self.opened(close_on_exec, move || perform::reopen(&object, given, mode, Mode::empty()))
+                self.opened(close_on_exec, move || perform::reopen(&object, given, mode, None))
             }
         }
     }
@@ -82,7 +88,7 @@ impl Task<'_> {
         let only_reads = creates && flags & (libc::O_ACCMODE | libc::O_TRUNC) == 0;
         self.judge_object(object, if only_reads { Touch::Read } else { touch })?;
         match &object.path {
-            Some(path) if !only_reads => self.allowed(operation, path),
+            Some(path) if !only_reads => self.allowed(operation, path, true),
             _ => Ok(()),
         }
     }
@@ -136,6 +142,9 @@ impl Task<'_> {
     // An open that may wait for somebody gets a thread, which ends with its caller.
     fn waiting(&self, object: &Object, flags: OFlag, close_on_exec: bool) -> Result<Done> {
         self.waits()?;
+        let waiter = self.supervisor.waiters.one_more().inspect_err(|_| {
+            self.supervisor.report(self.process, MANY);
+        })?;
         let hands = self.supervisor.hands.as_ref().ok_or(Errno::EACCES)?;
         let [file, watched] =
             [object.file.try_clone(), object.file.try_clone()].map(|file| file.map_err(|_| Errno::ENFILE));
@@ -148,12 +157,15 @@ impl Task<'_> {
         let is_over = Arc::new(AtomicBool::new(false));
         let over = Arc::clone(&is_over);
         let work = move || {
+            let waiter = waiter;
             let opened = if waits_for_end && access == OFlag::O_WRONLY {
                 open_for_reader(&file, flags, || listener.is_waiting(&notification))
             } else {
                 openat(AT_FDCWD, own_name(&file).as_c_str(), flags, Mode::empty())
             };
             over.store(true, Ordering::Release);
+            // Before the answer: who gets it may wait again at once.
+            drop(waiter);
             match opened {
                 Ok(opened) => answer_with(&listener, &notification, &opened, close_on_exec),
                 Err(errno) => {

@@ -1,14 +1,17 @@
 //! The calls themselves, made by the hands on what was judged.
 #![forbid(unsafe_code)]
 
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, openat, renameat2};
+use nix::sys::socket::{UnixAddr, bind as bind_to};
 use nix::sys::stat::{
     FchmodatFlags, Mode, SFlag, UtimensatFlags, fchmodat, mkdirat, mknodat, umask, utimensat,
 };
-use nix::unistd::{Gid, LinkatFlags, Uid, UnlinkatFlags, fchownat, linkat, symlinkat, truncate, unlinkat};
+use nix::unistd::{
+    Gid, LinkatFlags, Uid, UnlinkatFlags, chdir, fchdir, fchownat, linkat, symlinkat, truncate, unlinkat,
+};
 
 use super::call::{Change, New};
 use super::own_name;
@@ -16,6 +19,17 @@ use super::place::{Object, Place};
 use crate::sys::file_calls;
 
 type Answer = nix::Result<i64>;
+
+/// Binds a socket by the path that its caller wrote, because that is what the socket will call itself. To be called
+/// while nobody else changes what the path means.
+pub(super) fn bind(socket: &OwnedFd, cwd: &OwnedFd, path: &[u8], mask: Mode) -> Answer {
+    umask(mask);
+    fchdir(cwd)?;
+    let bound = bind_to(socket.as_raw_fd(), &UnixAddr::new(path)?);
+    // Nothing else of ours depends on it, and a directory is not kept busy.
+    chdir("/")?;
+    bound.map(|()| 0)
+}
 
 pub(super) fn make(place: &Place, what: &New, mask: Option<Mode>) -> Answer {
     if let Some(mask) = mask {
@@ -29,6 +43,8 @@ pub(super) fn make(place: &Place, what: &New, mask: Option<Mode>) -> Answer {
             let kind = SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits());
             mknodat(directory, name, kind, Mode::from_bits_truncate(*mode), *device)?;
         }
+        // It is made by being bound.
+        New::Socket(..) => return Err(Errno::EINVAL),
     }
     Ok(0)
 }
@@ -90,9 +106,11 @@ pub(super) fn create(place: &Place, flags: OFlag, mode: u32, mask: Mode) -> nix:
     }
 }
 
-/// Opens an object again.
-pub(super) fn reopen(object: &Object, flags: OFlag, mode: u32, mask: Mode) -> nix::Result<OwnedFd> {
-    umask(mask);
+/// Opens an object again. Only a temporary file in a directory is new, and has a mask.
+pub(super) fn reopen(object: &Object, flags: OFlag, mode: u32, mask: Option<Mode>) -> nix::Result<OwnedFd> {
+    if let Some(mask) = mask {
+        umask(mask);
+    }
     let flags = (flags | OFlag::O_CLOEXEC | OFlag::O_NOCTTY) & !OFlag::O_NOFOLLOW;
     let mode = Mode::from_bits_truncate(mode);
     if object.is_directory() {

@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 
 use claw_policy::FileId;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, lstat};
 
 use super::super::image::Base;
@@ -60,6 +60,12 @@ fn leads_to(path: &Path, status: &FileStat) -> bool {
 }
 
 impl Object {
+    // What is at an entry: of several names it is this one that is meant.
+    fn at(file: OwnedFd, path: &Path) -> nix::Result<Self> {
+        let status = fstat(&file)?;
+        Ok(Self { file, status, path: Some(path.to_owned()) })
+    }
+
     fn of(file: OwnedFd) -> nix::Result<Self> {
         let status = fstat(&file)?;
         // An error is none of these: a path that cannot be known is judged by nobody.
@@ -95,15 +101,20 @@ impl Place {
     pub(super) fn existing(&self) -> nix::Result<Option<Object>> {
         let name = OsStr::from_bytes(bare(self.name.as_bytes()));
         match look(self.directory.as_fd(), name) {
-            Ok(file) => {
-                let mut object = Object::of(file)?;
-                // Of several names it is this one that is meant.
-                object.path = Some(self.path.clone());
-                Ok(Some(object))
-            }
+            Ok(file) => Object::at(file, &self.path).map(Some),
             Err(Errno::ENOENT) => Ok(None),
             Err(errno) => Err(errno),
         }
+    }
+}
+
+/// The directory that a path begins at; none for a whole one.
+#[derive(Debug)]
+struct Start(Option<OwnedFd>);
+
+impl AsFd for Start {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_ref().map_or(AT_FDCWD, AsFd::as_fd)
     }
 }
 
@@ -132,7 +143,7 @@ impl<'a> Resolver<'a> {
         self.place_at(&base, path)
     }
 
-    fn place_at(&self, base: &OwnedFd, path: &[u8]) -> nix::Result<Place> {
+    fn place_at(&self, base: &Start, path: &[u8]) -> nix::Result<Place> {
         if path.is_empty() {
             return Err(Errno::ENOENT);
         }
@@ -140,8 +151,7 @@ impl<'a> Resolver<'a> {
         let split =
             path.get(..end).unwrap_or_default().iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
         let (before, name) = path.split_at_checked(split).unwrap_or((path, b"."));
-        let directory = self.directory(base, before)?;
-        let path = path_of(&directory).ok_or(Errno::ENOENT)?;
+        let (directory, path) = self.directory(base, before)?;
         let name = self.own_name(&path, name);
         let plain = bare(&name);
         let path = match plain {
@@ -164,6 +174,9 @@ impl<'a> Resolver<'a> {
             return Ok(Final::Existing(Object::of(self.process.descriptor(*descriptor)?)?));
         };
         let mut base = self.base(*base, path)?;
+        if let Some(object) = there(&base, path)? {
+            return Ok(Final::Existing(object));
+        }
         let mut path = path.clone();
         for _ in 0..=LINKS {
             if path.is_empty() {
@@ -171,7 +184,7 @@ impl<'a> Resolver<'a> {
             }
             let is_plain = !path.ends_with(b"/") && !matches!(last(&path), b"." | b"..");
             if !is_plain {
-                return Ok(Final::Existing(Object::of(self.directory(&base, &path)?)?));
+                return Ok(Final::Existing(Object::of(self.directory(&base, &path)?.0)?));
             }
             let place = self.place_at(&base, &path)?;
             let Some(object) = place.existing()? else { return Ok(Final::Missing(place)) };
@@ -184,33 +197,44 @@ impl<'a> Resolver<'a> {
                 return Ok(Final::Existing(Object::of(file)?));
             }
             path = readlinkat(&object.file, "")?.as_bytes().to_vec();
-            base = place.directory;
+            base = Start(Some(place.directory));
         }
         Err(Errno::ELOOP)
     }
 
-    fn base(&self, base: Base, path: &[u8]) -> nix::Result<OwnedFd> {
-        match base {
-            Base::Descriptor(descriptor) if !path.starts_with(b"/") => self.process.descriptor(descriptor),
-            _ => self.process.directory(),
-        }
+    // A whole path begins at the root, which is everybody's: a run can change its own no more than its namespaces.
+    fn base(&self, base: Base, path: &[u8]) -> nix::Result<Start> {
+        let directory = match base {
+            _ if path.starts_with(b"/") => None,
+            Base::Descriptor(descriptor) => Some(self.process.descriptor(descriptor)?),
+            Base::Cwd => Some(self.process.directory()?),
+        };
+        Ok(Start(directory))
     }
 
-    /// A directory by its whole path, links followed.
-    fn directory(&self, base: &OwnedFd, path: &[u8]) -> nix::Result<OwnedFd> {
+    /// A directory by its whole path, links followed, and its canonical name.
+    fn directory(&self, base: &Start, path: &[u8]) -> nix::Result<(OwnedFd, PathBuf)> {
         let path = if path.is_empty() { b"." } else { path };
         let how = OpenHow::new()
             .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
             .resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS);
         match openat2(base, OsStr::from_bytes(path), how) {
-            Ok(directory) if !is_in_process(&path_of(&directory).ok_or(Errno::ENOENT)?) => Ok(directory),
-            Ok(_) | Err(Errno::ELOOP) => self.walk(base, path),
-            Err(errno) => Err(errno),
+            Ok(directory) => {
+                let path = path_of(&directory).ok_or(Errno::ENOENT)?;
+                if !is_in_process(&path) {
+                    return Ok((directory, path));
+                }
+            }
+            Err(Errno::ELOOP) => {}
+            Err(errno) => return Err(errno),
         }
+        let directory = self.walk(base, path)?;
+        let path = path_of(&directory).ok_or(Errno::ENOENT)?;
+        Ok((directory, path))
     }
 
     // The slow way, for what leads through /proc.
-    fn walk(&self, base: &OwnedFd, path: &[u8]) -> nix::Result<OwnedFd> {
+    fn walk(&self, base: &Start, path: &[u8]) -> nix::Result<OwnedFd> {
         let root = || openat(base, "/", pass(), Mode::empty());
         let mut at = if path.starts_with(b"/") { root()? } else { look(base.as_fd(), OsStr::new("."))? };
         let mut pending = components(path);
@@ -265,6 +289,19 @@ impl<'a> Resolver<'a> {
     fn is_own(&self, path: &Path) -> bool {
         process_of(path) == Some(self.group())
     }
+}
+
+/// What is there, as the kernel finds it at once. `None` for what has to be looked at step by step: a name that is
+/// free, and what depends on the process that looks.
+fn there(base: &Start, path: &[u8]) -> nix::Result<Option<Object>> {
+    let how = OpenHow::new().flags(pass()).resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    let object = match openat2(base, OsStr::from_bytes(path), how) {
+        // Without a name that is known it is looked at as an entry.
+        Ok(file) => Object::of(file).ok(),
+        Err(Errno::ENOENT | Errno::ELOOP) => None,
+        Err(errno) => return Err(errno),
+    };
+    Ok(object.filter(|object| object.path.as_ref().is_some_and(|path| !is_in_process(path))))
 }
 
 /// Whether a canonical path lies in the directory of a process.

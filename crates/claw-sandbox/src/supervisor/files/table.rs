@@ -7,6 +7,7 @@ use claw_policy::{Confinement, Guarantee};
 
 use crate::KernelFeatures;
 use crate::enforcement::has_broker;
+use crate::enforcement::is_gated;
 use crate::seccomp::notify::{Notified, When};
 
 /// What makes an `open` more than a look. `O_TMPFILE` without `O_DIRECTORY`, which alone is one.
@@ -106,6 +107,10 @@ pub(crate) fn calls(confinement: &Confinement, kernel: &KernelFeatures) -> Vec<N
         #[cfg(target_arch = "x86_64")]
         calls.push(opens(libc::SYS_open, 1));
         calls.extend(CONTENT.iter().chain(OLD_CONTENT).map(always));
+        // Of AF_UNIX sockets; where there are others, who judges those asks about it.
+        if !is_gated(confinement, kernel) {
+            calls.push(always(&libc::SYS_bind));
+        }
     }
     if demands(Guarantee::Metadata) {
         calls.extend(METADATA.iter().chain(OLD_METADATA).map(always));

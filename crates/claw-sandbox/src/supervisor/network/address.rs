@@ -18,8 +18,8 @@ pub(super) enum Address {
     Inet(SocketAddr),
     /// Of a file.
     Path(Vec<u8>),
-    /// Of AF_UNIX, but no file: abstract, or to be chosen by the kernel.
-    Nameless,
+    /// Of AF_UNIX, but no file: abstract, with its bytes, or none when the kernel is to choose.
+    Nameless(Option<Vec<u8>>),
     /// AF_UNSPEC, with the IPv4 address that it means where its family is not looked at.
     Unspecified(Option<SocketAddrV4>),
     /// Of another family.
@@ -64,7 +64,11 @@ fn v6(bytes: &[u8]) -> nix::Result<SocketAddrV6> {
 
 fn path(bytes: &[u8]) -> Address {
     let path: Vec<u8> = bytes.iter().skip(2).copied().take_while(|byte| *byte != 0).collect();
-    if path.is_empty() { Address::Nameless } else { Address::Path(path) }
+    if !path.is_empty() {
+        return Address::Path(path);
+    }
+    // `sun_path` begins with a NUL.
+    Address::Nameless(bytes.get(3..).map(<[u8]>::to_vec))
 }
 
 /// Bytes at a place.
@@ -93,8 +97,8 @@ mod tests {
         assert_eq!(Address::read(&[2]), Err(Errno::EINVAL));
         assert_eq!(Address::read(&of_v4(16)), Ok(Address::Other));
         assert_eq!(Address::read(b"\x01\0/a/b\0junk"), Ok(Address::Path(b"/a/b".to_vec())));
-        assert_eq!(Address::read(b"\x01\0\0abstract"), Ok(Address::Nameless));
-        assert_eq!(Address::read(b"\x01\0"), Ok(Address::Nameless));
+        assert_eq!(Address::read(b"\x01\0\0abstract"), Ok(Address::Nameless(Some(b"abstract".to_vec()))));
+        assert_eq!(Address::read(b"\x01\0"), Ok(Address::Nameless(None)));
     }
 
     #[test]

@@ -125,7 +125,7 @@ impl Supervisor<'_> {
             }
             (Kind::Inet(_), _) => Err(Errno::EAFNOSUPPORT),
             (Kind::Unix { .. }, Address::Path(path)) => self.connect_unix(call, socket, path),
-            (Kind::Unix { .. }, Address::Nameless) => {
+            (Kind::Unix { .. }, Address::Nameless(_)) => {
                 self.deny(call, "denied: abstract AF_UNIX sockets are closed", Errno::EPERM)
             }
             (Kind::Unix { .. }, _) => Err(Errno::EINVAL),
@@ -145,7 +145,11 @@ impl Supervisor<'_> {
             }
             (Kind::Inet(_), _) => Err(Errno::EAFNOSUPPORT),
             (Kind::Unix { .. }, Address::Path(path)) => self.bind_unix(call, socket, path),
-            (Kind::Unix { .. }, Address::Nameless) => {
+            // Where there is no network, a name without a file leads nowhere but to those who share it.
+            (Kind::Unix { .. }, Address::Nameless(name)) if call.watch.sockets.may_be_abstract() => {
+                done(unix::bind_abstract(&socket, name.as_deref()))
+            }
+            (Kind::Unix { .. }, Address::Nameless(_)) => {
                 self.deny(call, "denied: abstract AF_UNIX sockets are closed", Errno::EPERM)
             }
             (Kind::Unix { .. }, _) => Err(Errno::EINVAL),

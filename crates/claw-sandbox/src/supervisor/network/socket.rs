@@ -54,6 +54,11 @@ impl Socket {
         Ok(Self { file, kind })
     }
 
+    /// The copy alone.
+    pub(super) fn into_file(self) -> OwnedFd {
+        self.file
+    }
+
     /// Whether its calls wait. The caller can change it at any time.
     pub(super) fn is_blocking(&self) -> bool {
         let flags = fcntl(&self.file, FcntlArg::F_GETFL).unwrap_or(0);

@@ -37,6 +37,11 @@ impl SocketPlaces {
         Self { confinement: Some(Arc::clone(confinement)), temporary: temporary.map(Arc::from) }
     }
 
+    /// Whether sockets may be bound to names that are no files.
+    pub(super) fn may_be_abstract(&self) -> bool {
+        self.confinement.as_ref().is_some_and(|confinement| confinement.network.is_empty())
+    }
+
     fn trees(&self) -> impl Iterator<Item = &Root> {
         let roots = self.confinement.iter().flat_map(|confinement| &confinement.roots);
         roots.filter(|root| root.access == Access::Write)
@@ -79,6 +84,10 @@ impl Supervisor<'_> {
     }
 
     pub(super) fn bind_unix(&self, call: &Call<'_>, socket: Socket, path: &[u8]) -> nix::Result<Progress> {
+        if self.hands.is_some() {
+            let socket = Arc::new(socket.into_file());
+            return self.bind_in_tree(call.notification, call.process, socket, path).map(Progress::Done);
+        }
         let (cwd, mask) = (call.process.directory()?, call.process.umask()?);
         let plan = call.watch.sockets.plan();
         let path = path.to_vec();
@@ -95,6 +104,12 @@ impl Supervisor<'_> {
             bind(socket.as_fd().as_raw_fd(), &UnixAddr::new(path.as_slice())?)
         })
     }
+}
+
+/// Binds a socket to a name that is no file; without one the kernel chooses it.
+pub(super) fn bind_abstract(socket: &Socket, name: Option<&[u8]>) -> nix::Result<()> {
+    let address = name.map_or_else(|| Ok(UnixAddr::new_unnamed()), UnixAddr::new_abstract)?;
+    bind(socket.as_fd().as_raw_fd(), &address)
 }
 
 // The run has no capability, so nothing is done for it with one.
