@@ -88,11 +88,16 @@ pub(crate) struct PreparedFiles(Option<PreparedRuleset>);
 #[derive(Debug)]
 pub(crate) struct PreparedCalls(Option<BpfProgram>);
 
+/// What every thread gives up whatever is prepared for it. To do it again changes nothing.
+pub(crate) fn give_up_privileges() -> Result<(), DomainError> {
+    caps::set_no_new_privileges().map_err(DomainError::NoNewPrivileges)?;
+    caps::drop_all().map_err(DomainError::Capabilities)
+}
+
 impl PreparedFiles {
     /// The first step.
     pub(crate) fn restrict_current_thread(self) -> Result<(), DomainError> {
-        caps::set_no_new_privileges().map_err(DomainError::NoNewPrivileges)?;
-        caps::drop_all().map_err(DomainError::Capabilities)?;
+        give_up_privileges()?;
         if let Some(ruleset) = self.0 {
             ruleset.restrict_current_thread()?;
         }

@@ -19,7 +19,7 @@ use crate::observe::{Failed, RunState, Running};
 use crate::run_thread::{self, Job, RunThread};
 use crate::seccomp::notify::Notified;
 use crate::spawn::{ChildSpec, SpawnError};
-use crate::supervisor::{self, Desk, Hands, Supervised};
+use crate::supervisor::{self, Desk, Hands, HandsStart, Supervised};
 use crate::sweep::{ProcessTable, Sweeper};
 use crate::sys::child::Stack;
 use crate::sys::fd::Bell;
@@ -77,6 +77,8 @@ pub(crate) struct Launcher {
     temporary: Option<TemporaryDirectory>,
     calls: Arc<[Notified]>,
     hands: Option<Hands>,
+    // The first run thread is asked for before anybody wants it.
+    first: Mutex<Option<Receiver<io::Result<RunThread>>>>,
     // Made for the first run that needs one.
     meter: Mutex<Option<Meter>>,
     guard: Arc<Guard>,
@@ -102,11 +104,49 @@ impl Guard {
     }
 }
 
-// What a launcher thread has made when it has restricted itself.
+/// A launcher thread that has begun and waits for the rest of what it gives up.
 #[derive(Debug)]
-struct Ready {
-    hands: Option<Hands>,
-    guardian: Option<Guardian>,
+pub(crate) struct Beginning {
+    pool: Arc<Pool>,
+    orders: Sender<Order>,
+    restrictions: Sender<(Restrictions, Option<HandsStart>)>,
+    is_ready: Receiver<Result<Option<Guardian>, String>>,
+    thread: JoinHandle<()>,
+}
+
+impl Beginning {
+    /// Restricts the thread and returns when it is done.
+    ///
+    /// `temporary` is removed when the launcher is dropped.
+    pub(crate) fn complete(
+        self,
+        restrictions: Restrictions,
+        temporary: Option<TemporaryDirectory>,
+    ) -> Result<Launcher, SpawnError> {
+        let Self { pool, orders, restrictions: sender, is_ready, thread } = self;
+        let calls = Arc::clone(&restrictions.calls);
+        let hands = supervisor::needs_hands(&calls).then(Hands::new).transpose();
+        let (hands, hands_start) = hands.map_err(|error| thread_error(&error))?.unzip();
+        // A thread that has ended says why below.
+        let _ = sender.send((restrictions, hands_start));
+        let mut launcher = Launcher {
+            pool,
+            orders: Mutex::new(Some(orders)),
+            thread: Some(thread),
+            temporary,
+            calls,
+            hands,
+            first: Mutex::default(),
+            meter: Mutex::default(),
+            guard: Arc::default(),
+        };
+        // Meanwhile. There is no launcher without a run.
+        let first = launcher.order_thread()?;
+        launcher.first = Mutex::new(Some(first));
+        let guardian = is_ready.recv().map_err(|_| SpawnError::LauncherEnded)?;
+        launcher.guard = Arc::new(Guard(Mutex::new(guardian.map_err(SpawnError::Restrict)?)));
+        Ok(launcher)
+    }
 }
 
 /// A run thread is asked for by sending where it should go, and its half of the supervision.
@@ -116,37 +156,28 @@ struct Order {
 }
 
 impl Launcher {
-    /// Starts a launcher thread and returns when it has restricted itself.
-    ///
-    /// `temporary` is removed when the launcher is dropped.
+    /// Begins a launcher thread. What it gives up whatever the policy says is given up while the caller prepares
+    /// the rest.
+    pub(crate) fn begin(privileges: Restrict) -> Result<Beginning, SpawnError> {
+        let pool = Arc::new(Pool::default());
+        let (orders, orders_end) = channel();
+        let (ready, is_ready) = channel();
+        let (restrictions, restrictions_end) = channel();
+        let their_pool = Arc::clone(&pool);
+        let thread = Builder::new()
+            .name("claw-launcher".into())
+            .spawn(move || launch(privileges, &restrictions_end, &orders_end, &their_pool, &ready))
+            .map_err(|error| thread_error(&error))?;
+        Ok(Beginning { pool, orders, restrictions, is_ready, thread })
+    }
+
+    /// A launcher thread that gives up no privileges.
+    #[cfg(test)]
     pub(crate) fn start(
         restrictions: Restrictions,
         temporary: Option<TemporaryDirectory>,
     ) -> Result<Self, SpawnError> {
-        let pool = Arc::new(Pool::default());
-        let (orders, orders_end) = channel();
-        let (ready, is_ready) = channel();
-        let calls = Arc::clone(&restrictions.calls);
-        let their_pool = Arc::clone(&pool);
-        let thread = Builder::new()
-            .name("claw-launcher".into())
-            .spawn(move || launch(restrictions, &orders_end, &their_pool, &ready))
-            .map_err(|error| thread_error(&error))?;
-        let mut launcher = Self {
-            pool,
-            orders: Mutex::new(Some(orders)),
-            thread: Some(thread),
-            temporary,
-            calls,
-            hands: None,
-            meter: Mutex::default(),
-            guard: Arc::default(),
-        };
-        let ready = is_ready.recv().map_err(|_| SpawnError::LauncherEnded)?;
-        let Ready { hands, guardian } = ready.map_err(SpawnError::Restrict)?;
-        launcher.hands = hands;
-        launcher.guard = Arc::new(Guard(Mutex::new(guardian)));
-        Ok(launcher)
+        Self::begin(Box::new(|| Ok(())))?.complete(restrictions, temporary)
     }
 
     /// Leaves nothing behind outside of this process's memory and threads. No run may start afterwards.
@@ -170,7 +201,7 @@ impl Launcher {
                 Err(error) => return Err(Box::new(Failed { error: thread_error(&error), spec })),
             }
         }
-        let thread = match self.pool.take().map_or_else(|| self.order_thread(), Ok) {
+        let thread = match self.pool.take().map_or_else(|| self.new_thread(), Ok) {
             Ok(thread) => thread,
             Err(error) => return Err(Box::new(Failed { error, spec })),
         };
@@ -194,7 +225,14 @@ impl Launcher {
         Ok(meter.insert(Meter::start()?).clone())
     }
 
-    fn order_thread(&self) -> Result<RunThread, SpawnError> {
+    fn new_thread(&self) -> Result<RunThread, SpawnError> {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = first.map_or_else(|| self.order_thread(), Ok)?.recv();
+        thread.map_err(|_| SpawnError::LauncherEnded)?.map_err(|error| thread_error(&error))
+    }
+
+    // Asks for a run thread, whose restrictions must not be older than the launcher's.
+    fn order_thread(&self) -> Result<Receiver<io::Result<RunThread>>, SpawnError> {
         let (reply, answer) = channel();
         // From here, because what the launcher makes is restricted.
         let supervised = (!self.calls.is_empty())
@@ -202,12 +240,9 @@ impl Launcher {
             .transpose()
             .map_err(|error| thread_error(&error))?;
         let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        orders
-            .as_ref()
-            .and_then(|orders| orders.send(Order { reply, supervised }).ok())
-            .ok_or(SpawnError::LauncherEnded)?;
-        drop(orders);
-        answer.recv().map_err(|_| SpawnError::LauncherEnded)?.map_err(|error| thread_error(&error))
+        let sent = orders.as_ref().map(|orders| orders.send(Order { reply, supervised }));
+        // One that could not restrict itself says so elsewhere, and the answer does not come.
+        sent.map(|_| answer).ok_or(SpawnError::LauncherEnded)
     }
 
     fn supervise(&self) -> io::Result<Supervised> {
@@ -221,6 +256,8 @@ impl Launcher {
 impl Drop for Launcher {
     fn drop(&mut self) {
         self.pool.close();
+        // An idle run thread ends with its handle.
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.orders.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = self.thread.take() {
             // It only panics with a bug of ours, and a drop must not panic.
@@ -265,22 +302,26 @@ impl Pool {
 
 // The launcher thread's life.
 fn launch(
-    restrictions: Restrictions,
+    privileges: Restrict,
+    restrictions: &Receiver<(Restrictions, Option<HandsStart>)>,
     orders: &Receiver<Order>,
     pool: &Arc<Pool>,
-    ready: &Sender<Result<Ready, String>>,
+    ready: &Sender<Result<Option<Guardian>, String>>,
 ) {
     // Handlers of this program must not run on our threads, nor in a child that shares our memory.
     let blocked = SigSet::all().thread_block().map_err(|errno| format!("signals cannot be blocked: {errno}"));
     // Without /proc the sweep is blind but still works.
     let table = ProcessTable::open().ok().map(Arc::new);
-    let Restrictions { domain, filters, scope, calls, guarded } = restrictions;
-    let restricted = blocked.and_then(|()| domain()).and_then(|()| {
+    let begun = blocked.and_then(|()| privileges());
+    // Nothing comes when the caller could not prepare it.
+    let Ok((restrictions, hands)) = restrictions.recv() else { return };
+    let Restrictions { domain, filters, scope, calls: _, guarded } = restrictions;
+    let restricted = begun.and_then(|()| domain()).and_then(|()| {
         let guardian = post_guardian(guarded)?;
         // Restricted as far as files go, so that they can make the calls that the filters would ask about.
-        let hands = supervisor::needs_hands(&calls).then(Hands::start).transpose();
-        let hands = hands.map_err(|error| format!("no thread can be made for calls on files: {error}"))?;
-        filters().map(|()| Ready { hands, guardian })
+        let hands = hands.map_or(Ok(()), HandsStart::start);
+        hands.map_err(|error| format!("no thread can be made for calls on files: {error}"))?;
+        filters().map(|()| guardian)
     });
     let is_restricted = restricted.is_ok();
     // Nobody listens any more when the caller is gone.

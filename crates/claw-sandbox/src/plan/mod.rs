@@ -17,7 +17,9 @@ use std::time::Duration;
 use claw_policy::{Access, Confinement, ExecGrant, Reason, Role};
 use nix::errno::Errno;
 
-use crate::domain::{DomainError, PreparedDomain, has_signal_scope, scope_signals_current_thread};
+use crate::domain::{
+    DomainError, PreparedDomain, give_up_privileges, has_signal_scope, scope_signals_current_thread,
+};
 use crate::enforcement::{has_exec_stop, has_supervisor};
 use crate::launcher::{Launcher, LauncherCache, Restrictions, Scope};
 use crate::limits::resource_limits;
@@ -147,6 +149,7 @@ fn start_launcher(
     terminal: Option<BorrowedFd<'_>>,
 ) -> Result<Launcher, SpawnError> {
     let restrict = |error: DomainError| SpawnError::Restrict(error.to_string());
+    let launcher = Launcher::begin(Box::new(|| give_up_privileges().map_err(|error| error.to_string())))?;
     let temporary = TemporaryDirectory::create(&std::env::temp_dir())
         .map_err(|error| resources("make a temporary directory", &error))?;
     let domain = PreparedDomain::prepare(confinement, kernel, Some(temporary.path())).map_err(restrict)?;
@@ -164,7 +167,7 @@ fn start_launcher(
         scope,
         calls: Arc::clone(calls),
     };
-    Launcher::start(restrictions, Some(temporary))
+    launcher.complete(restrictions, Some(temporary))
 }
 
 fn writable(confinement: &Confinement) -> Arc<[PathBuf]> {

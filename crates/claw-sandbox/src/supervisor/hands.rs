@@ -89,22 +89,36 @@ impl std::fmt::Debug for Works {
     }
 }
 
-impl Hands {
+/// Hands that are yet to be started.
+pub(crate) struct HandsStart {
+    works: Arc<Works>,
+    bell: OwnedFd,
+}
+
+impl HandsStart {
     /// Starts the thread. To be called on the launcher thread, between its two steps.
     ///
     /// Nobody waits for it: it has its restrictions from the moment it is made. If it cannot get a file mode creation
     /// mask of its own, to be set to each caller's, it does no work and every call is denied.
-    pub(crate) fn start() -> io::Result<Self> {
-        let (bell_end, bell) = pipe2(OFlag::O_CLOEXEC)?;
-        let works = Arc::new(Works::default());
-        let theirs = Arc::clone(&works);
+    pub(crate) fn start(self) -> io::Result<()> {
+        let Self { works, bell } = self;
         Builder::new().name("claw-hands".into()).spawn(move || {
-            let end = End { works: &theirs, bell: Some(bell_end) };
+            let end = End { works: &works, bell: Some(bell) };
             if unshare(CloneFlags::CLONE_FS).is_ok() {
                 end.serve();
             }
         })?;
-        Ok(Self { works, bell: Arc::new(bell) })
+        Ok(())
+    }
+}
+
+impl Hands {
+    /// Hands whose thread is started elsewhere.
+    pub(crate) fn new() -> io::Result<(Self, HandsStart)> {
+        let (bell_end, bell) = pipe2(OFlag::O_CLOEXEC)?;
+        let works = Arc::new(Works::default());
+        let start = HandsStart { works: Arc::clone(&works), bell: bell_end };
+        Ok((Self { works, bell: Arc::new(bell) }, start))
     }
 
     /// For one supervisor, whose thread has every signal blocked.

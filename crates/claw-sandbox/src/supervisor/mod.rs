@@ -43,8 +43,8 @@ use report::Reporter;
 use roles::Roles;
 
 pub(crate) use files::calls as file_calls;
-pub(crate) use hands::Hands;
 use hands::HandsOfOne;
+pub(crate) use hands::{Hands, HandsStart};
 pub(crate) use network::unix::SocketPlaces;
 pub(crate) use oversight::{
     ExecAttempt, FileAttempt, Judgement, NetworkAttempt, NetworkVerdict, Oversight, Purpose, Verdict,
