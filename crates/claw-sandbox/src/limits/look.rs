@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
+use super::meter::{InMemory, Written};
 use super::tally::Tally;
 use crate::outcome::Ending;
 use crate::spawn::Supervision;
@@ -97,8 +98,7 @@ impl Looks {
             return u64::MAX;
         };
         // An id may have passed on while it was read.
-        let ours = read.into_iter().filter(|(process, _)| sweeper.is_of(self.leader, *process));
-        ours.fold(0, |sum, (_, bytes)| sum.saturating_add(bytes))
+        InMemory::total(read.iter().filter(|read| sweeper.is_of(self.leader, read.process)))
     }
 
     fn disk_exceeded(
@@ -127,7 +127,7 @@ struct Disk {
 }
 
 impl Disk {
-    fn note(&mut self, written: impl Iterator<Item = super::meter::Written>) {
+    fn note(&mut self, written: impl Iterator<Item = Written>) {
         let mut whole = 0_u64;
         for process in written {
             whole = whole.saturating_add(process.whole);

@@ -4,13 +4,18 @@
 //! reads it for them.
 #![forbid(unsafe_code)]
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Builder;
 
+use claw_policy::FileId;
 use nix::sys::signal::SigSet;
+use nix::sys::stat::stat;
 use nix::unistd::Pid;
+
+use crate::opened::id_of;
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -26,6 +31,31 @@ pub(crate) struct Written {
     pub(crate) own: Vec<(Pid, u64)>,
     /// With its threads and children that have gone.
     pub(crate) whole: u64,
+}
+
+/// What a process has in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InMemory {
+    pub(crate) process: Pid,
+    // Private memory.
+    own: u64,
+    // Mapped memory that can be shared and has no file on a disk.
+    shared: u64,
+    // Files in memory (memfd_create(2)) that it has open and no process before it has, mapped or not.
+    files: u64,
+}
+
+impl InMemory {
+    /// What all of them have together. A file that is mapped is shared memory too, so the larger of the two counts.
+    pub(crate) fn total<'a>(each: impl IntoIterator<Item = &'a Self>) -> u64 {
+        let (mut own, mut shared, mut files) = (0_u64, 0_u64, 0_u64);
+        for process in each {
+            own = own.saturating_add(process.own);
+            shared = shared.saturating_add(process.shared);
+            files = files.saturating_add(process.files);
+        }
+        own.saturating_add(shared.max(files))
+    }
 }
 
 impl Meter {
@@ -45,14 +75,11 @@ impl Meter {
     ///
     /// First what is quickly known and may be too high, because pages that several share are counted with each; then,
     /// if that is more than `limit`, each page once.
-    pub(crate) fn memory(&self, processes: &[Pid], limit: u64) -> Option<Vec<(Pid, u64)>> {
+    pub(crate) fn memory(&self, processes: &[Pid], limit: u64) -> Option<Vec<InMemory>> {
         let processes = processes.to_vec();
         self.ask(move || {
-            let each =
-                |read: fn(Pid) -> u64| processes.iter().map(|process| (*process, read(*process))).collect();
-            let most: Vec<(Pid, u64)> = each(resident);
-            let sum = most.iter().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
-            if sum > limit { each(shared_out) } else { most }
+            let quick = in_memory(&processes, resident);
+            if InMemory::total(&quick) > limit { in_memory(&processes, shared_out) } else { quick }
         })
     }
 
@@ -80,25 +107,54 @@ pub(crate) fn counts_writes() -> bool {
     fs::read_to_string("/proc/self/io").is_ok_and(|text| field(&text, "write_bytes:").is_some())
 }
 
-// Memory that is the process's own or shared without a file, as proc_pid_status(5) states it.
-fn resident(process: Pid) -> u64 {
+type OwnAndShared = [u64; 2];
+
+fn in_memory(processes: &[Pid], read: fn(Pid) -> OwnAndShared) -> Vec<InMemory> {
+    let mut seen = HashSet::new();
+    let mut read = |process| {
+        let [own, shared] = read(process);
+        InMemory { process, own, shared, files: files_in_memory(process, &mut seen) }
+    };
+    processes.iter().map(|process| read(*process)).collect()
+}
+
+// proc_pid_status(5).
+fn resident(process: Pid) -> OwnAndShared {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    kibibytes(&status, &["RssAnon:", "RssShmem:", "VmSwap:"]).unwrap_or(0)
+    [&["RssAnon:", "VmSwap:"][..], &["RssShmem:"]].map(|names| kibibytes(&status, names).unwrap_or(0))
 }
 
 // The same with pages that several processes map shared out among them (proc_pid_smaps_rollup(5)). Where that cannot be
 // read (before Linux 5.4, or a program file that its user may not read) the higher number stands.
-fn shared_out(process: Pid) -> u64 {
+fn shared_out(process: Pid) -> OwnAndShared {
     let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap_or_default();
-    kibibytes(&rollup, &["Pss_Anon:", "Pss_Shmem:", "SwapPss:"]).unwrap_or_else(|| resident(process))
+    let read = [&["Pss_Anon:", "SwapPss:"][..], &["Pss_Shmem:"]].map(|names| kibibytes(&rollup, names));
+    match read {
+        [Some(own), Some(shared)] => [own, shared],
+        _ => resident(process),
+    }
+}
+
+// Those that are not in `seen` yet.
+fn files_in_memory(process: Pid, seen: &mut HashSet<FileId>) -> u64 {
+    let links = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+    let in_memory = links.filter(|link| {
+        fs::read_link(link.path())
+            .is_ok_and(|name| name.as_os_str().as_encoded_bytes().starts_with(b"/memfd:"))
+    });
+    let mut sum = 0_u64;
+    for status in in_memory.filter_map(|link| stat(&link.path()).ok()) {
+        if seen.insert(id_of(&status)) {
+            // In units of 512 bytes, whatever the block size (stat(2)).
+            sum = sum.saturating_add(u64::try_from(status.st_blocks).unwrap_or(0).saturating_mul(512));
+        }
+    }
+    sum
 }
 
 fn kibibytes(text: &str, names: &[&str]) -> Option<u64> {
-    names
-        .iter()
-        .map(|name| field(text, name))
-        .try_fold(0_u64, |sum, field| Some(sum.saturating_add(field?)))
-        .map(|sum| sum.saturating_mul(1024))
+    let fields = names.iter().map(|name| field(text, name));
+    fields.sum::<Option<u64>>().map(|sum| sum.saturating_mul(1024))
 }
 
 fn field(text: &str, name: &str) -> Option<u64> {
@@ -127,15 +183,33 @@ mod tests {
     #[test]
     fn memory_that_is_touched_is_counted_and_no_page_twice() {
         let meter = Meter::start().unwrap();
-        let before = meter.memory(&[Pid::this()], 0).unwrap();
         let block = vec![1_u8; 64 << 20];
-        let [(us, quick)] = meter.memory(&[Pid::this()], u64::MAX).unwrap()[..] else { panic!() };
-        let [(_, exact)] = meter.memory(&[Pid::this()], 0).unwrap()[..] else { panic!() };
-        assert_eq!(us, Pid::this());
+        let now = |limit| InMemory::total(&meter.memory(&[Pid::this()], limit).unwrap());
+        let [quick, exact] = [u64::MAX, 0].map(now);
         for now in [quick, exact] {
-            // Other tests of this process come and go.
-            assert!(now >= 64 << 20, "{before:?} {now} {}", block.len());
+            // Other tests of this process have memory too.
+            assert!(now >= 64 << 20, "{now} {}", block.len());
         }
+    }
+
+    #[test]
+    fn a_file_in_memory_is_counted_once_whoever_has_it_open() {
+        let flags = nix::sys::memfd::MFdFlags::MFD_CLOEXEC;
+        let file = fs::File::from(nix::sys::memfd::memfd_create(c"test", flags).unwrap());
+        let again = file.try_clone().unwrap();
+        let before = files_in_memory(Pid::this(), &mut HashSet::new());
+        (&file).write_all(&vec![1; 8 << 20]).unwrap();
+        let mut seen = HashSet::new();
+        let after = files_in_memory(Pid::this(), &mut seen);
+        assert!((8 << 20..16 << 20).contains(&(after - before)), "{before} {after} {again:?}");
+        assert_eq!(files_in_memory(Pid::this(), &mut seen), 0);
+    }
+
+    #[test]
+    fn a_file_that_is_mapped_is_no_second_memory() {
+        let of = |own, shared, files| InMemory { process: Pid::this(), own, shared, files };
+        assert_eq!(InMemory::total(&[of(1, 10, 0), of(2, 0, 10), of(4, 0, 0)]), 17);
+        assert_eq!(InMemory::total(&[of(u64::MAX, 1, 2), of(1, 0, 0)]), u64::MAX);
     }
 
     #[test]
@@ -161,7 +235,7 @@ mod tests {
     fn nobody_uses_nothing() {
         let nobody = Pid::from_raw(i32::MAX);
         let meter = Meter::start().unwrap();
-        assert_eq!(meter.memory(&[nobody], 0), Some(vec![(nobody, 0)]));
+        assert_eq!(InMemory::total(&meter.memory(&[nobody], 0).unwrap()), 0);
         let written = meter.written(&[nobody]).unwrap().remove(0);
         assert_eq!((written.own.len(), written.whole), (0, 0));
     }

@@ -56,6 +56,8 @@ pub(crate) struct SeccompSpec {
     pub(crate) unix_connect: bool,
     /// Which sockets may be made beside AF_UNIX ones.
     pub(crate) sockets: Sockets,
+    /// Whether space on disk may be taken without writing it: what is written can be counted, what is reserved cannot.
+    pub(crate) reserve_space: bool,
     /// Whether the threads that have the program install a listener: then the listener's own program refuses others.
     pub(crate) supervised: bool,
 }
@@ -99,6 +101,7 @@ impl SeccompSpec {
             } else {
                 Sockets::default()
             },
+            reserve_space: confinement.limits.disk.is_none(),
             supervised: has_supervisor(confinement, kernel),
         }
     }
@@ -141,6 +144,7 @@ impl SeccompSpec {
     fn denied(self) -> impl Iterator<Item = (&'static Group, &'static Call)> {
         let groups = table::DENIED.iter().filter(move |group| match group.when {
             When::Always => true,
+            When::DiskLimit => !self.reserve_space,
             When::NoUnixRules => !self.unix_connect && !self.sockets.any(),
         });
         groups.flat_map(|group| group.calls.iter().map(move |call| (group, call)))

@@ -8,6 +8,7 @@ use std::ffi::c_long;
 /// The error numbers of the table. `ENOSYS` where libraries fall back to an older call.
 pub(super) const EPERM: u32 = libc::EPERM as u32;
 pub(super) const ENOSYS: u32 = libc::ENOSYS as u32;
+pub(super) const EOPNOTSUPP: u32 = libc::EOPNOTSUPP as u32;
 
 /// The last system call that was reviewed for this table: `file_setattr` of Linux 6.17. Later ones
 /// answer `ENOSYS`, as do the x32 numbers of x86_64 (`0x4000_0000` and above).
@@ -45,6 +46,8 @@ pub(super) enum When {
     Always,
     /// Where Landlock has no rights for AF_UNIX paths (before ABI 9), and connecting is not asked about.
     NoUnixRules,
+    /// Where what a run writes to disk is bounded.
+    DiskLimit,
 }
 
 /// A call that is denied with some arguments: when all tests hold.
@@ -164,6 +167,12 @@ pub(super) const DENIED: &[Group] = &[
         errno: EPERM,
         when: When::NoUnixRules,
         calls: calls![SYS_connect],
+    },
+    Group {
+        reason: "takes space on disk that nobody counts; libc's posix_fallocate falls back to writing",
+        errno: EOPNOTSUPP,
+        when: When::DiskLimit,
+        calls: calls![SYS_fallocate],
     },
 ];
 

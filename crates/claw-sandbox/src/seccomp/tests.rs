@@ -11,13 +11,14 @@ const TCP: Sockets = Sockets { tcp: true, udp: false };
 const UDP: Sockets = Sockets { tcp: false, udp: true };
 const BOTH: Sockets = Sockets { tcp: true, udp: true };
 
-const SPECS: [SeccompSpec; 6] = [
-    SeccompSpec { unix_connect: false, sockets: NONE, supervised: false },
-    SeccompSpec { unix_connect: true, sockets: NONE, supervised: false },
-    SeccompSpec { unix_connect: false, sockets: NONE, supervised: true },
-    SeccompSpec { unix_connect: false, sockets: TCP, supervised: true },
-    SeccompSpec { unix_connect: false, sockets: UDP, supervised: true },
-    SeccompSpec { unix_connect: false, sockets: BOTH, supervised: true },
+const SPECS: [SeccompSpec; 7] = [
+    SeccompSpec { unix_connect: false, sockets: NONE, reserve_space: true, supervised: false },
+    SeccompSpec { unix_connect: true, sockets: NONE, reserve_space: true, supervised: false },
+    SeccompSpec { unix_connect: false, sockets: NONE, reserve_space: true, supervised: true },
+    SeccompSpec { unix_connect: false, sockets: TCP, reserve_space: true, supervised: true },
+    SeccompSpec { unix_connect: false, sockets: UDP, reserve_space: true, supervised: true },
+    SeccompSpec { unix_connect: false, sockets: BOTH, reserve_space: true, supervised: true },
+    SeccompSpec { unix_connect: true, sockets: NONE, reserve_space: false, supervised: true },
 ];
 
 fn native() -> u32 {
@@ -147,6 +148,7 @@ fn the_program_is_short() {
 // Errors that the kernel itself never answers, so that each one is proof of the filter.
 const FILTERED_EPERM: u32 = 3001;
 const FILTERED_ENOSYS: u32 = 3002;
+const FILTERED_EOPNOTSUPP: u32 = 3003;
 
 // Runs the calls of the table in the kernel, on a thread that nothing else uses.
 #[test]
@@ -154,11 +156,15 @@ fn the_kernel_denies_every_row_of_the_table() {
     let thread = std::thread::spawn(|| {
         caps::set_no_new_privileges().expect("always allowed");
         caps::drop_all().expect("always allowed");
-        let mut program = SPECS[0].compile().expect("it compiles");
+        let strictest = SeccompSpec { reserve_space: false, ..SPECS[0] };
+        let mut program = strictest.compile().expect("it compiles");
         for instruction in program.iter_mut().filter(|instruction| instruction.code == 0x06) {
             instruction.k = match instruction.k {
                 k if k == u32::from(Verdict::Errno(table::EPERM)) => Verdict::Errno(FILTERED_EPERM).into(),
                 k if k == u32::from(Verdict::Errno(table::ENOSYS)) => Verdict::Errno(FILTERED_ENOSYS).into(),
+                k if k == u32::from(Verdict::Errno(table::EOPNOTSUPP)) => {
+                    Verdict::Errno(FILTERED_EOPNOTSUPP).into()
+                }
                 k => k,
             };
         }
@@ -166,7 +172,11 @@ fn the_kernel_denies_every_row_of_the_table() {
         let calls =
             table::DENIED.iter().flat_map(|group| group.calls.iter().map(move |call| (group.errno, call)));
         for (errno, call) in calls {
-            let expected = if errno == table::ENOSYS { FILTERED_ENOSYS } else { FILTERED_EPERM };
+            let expected = match errno {
+                table::ENOSYS => FILTERED_ENOSYS,
+                table::EOPNOTSUPP => FILTERED_EOPNOTSUPP,
+                _ => FILTERED_EPERM,
+            };
             assert_eq!(attempt::denied_call(call.number, [0; 6]), expected, "{}", call.name);
         }
         for rule in table::ARGUMENTS {

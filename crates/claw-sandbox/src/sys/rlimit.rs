@@ -1,5 +1,7 @@
 //! Resource limits as values that a child applies to itself.
 
+use nix::unistd::Pid;
+
 /// One resource limit, in the kernel's terms.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ResourceLimit {
@@ -34,13 +36,22 @@ impl Resource {
 
     /// This process's own hard limit, above which no child may go. `u64::MAX` is no limit.
     pub(crate) fn hard_limit(self) -> nix::Result<u64> {
+        self.of(Pid::from_raw(0)).map(|limit| limit.rlim_max)
+    }
+
+    /// The limit that a process has set itself within its hard one.
+    pub(crate) fn soft_limit_of(self, process: Pid) -> nix::Result<u64> {
+        self.of(process).map(|limit| limit.rlim_cur)
+    }
+
+    // 0 is the caller.
+    fn of(self, process: Pid) -> nix::Result<libc::rlimit64> {
         let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: pid 0 is the caller, no new limit is set, and the kernel writes one rlimit64.
-        let result = unsafe {
-            libc::prlimit64(0, self.number().cast_unsigned() as _, std::ptr::null(), &raw mut limit)
-        };
+        let resource = self.number().cast_unsigned() as _;
+        // SAFETY: no new limit is set, and the kernel writes one rlimit64.
+        let result = unsafe { libc::prlimit64(process.as_raw(), resource, std::ptr::null(), &raw mut limit) };
         nix::errno::Errno::result(result)?;
-        Ok(limit.rlim_max)
+        Ok(limit)
     }
 }
 

@@ -23,7 +23,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use claw_policy::{Denial, FileId, Touch, TouchRequest};
 use nix::errno::Errno;
-use nix::sys::stat::Mode;
+use nix::sys::signal::Signal;
+use nix::sys::stat::{Mode, SFlag};
 
 use self::call::{Change, New, Operation, Target};
 use self::place::{Final, Object, Resolver};
@@ -32,6 +33,8 @@ use super::process::Process;
 use super::{FileAttempt, Supervisor, Watch};
 use crate::opened;
 use crate::sys::notify::{Answer, Notification};
+use crate::sys::rlimit::Resource;
+use crate::sys::signal::signal_process;
 
 pub(crate) use self::created::Created;
 pub(crate) use self::links::Links;
@@ -286,8 +289,25 @@ impl Task<'_> {
         if let Some(path) = &object.path {
             self.allowed(operation, path, true)?;
         }
+        if let Change::Truncate(length) = change {
+            self.check_size(&object, *length)?;
+        }
         let change = change.clone();
         self.perform(move || perform::change(&object, change))
+    }
+
+    // The hands have no limit on the size of files, the caller may have one: as inode_newsize_ok in fs/attr.c.
+    fn check_size(&self, object: &Object, length: i64) -> Result<()> {
+        if object.kind() != SFlag::S_IFREG || length <= object.status.st_size {
+            return Ok(());
+        }
+        let limit = Resource::FileSize.soft_limit_of(self.process.id())?;
+        if u64::try_from(length).is_ok_and(|length| length <= limit) {
+            return Ok(());
+        }
+        self.waits()?;
+        signal_process(self.process.id(), Signal::SIGXFSZ);
+        Err(Errno::EFBIG.into())
     }
 
     fn rename(&self, operation: &Operation, [from, to]: [&Target; 2], flags: u32) -> Result<Done> {
