@@ -14,9 +14,13 @@ pub(crate) struct Attack {
     pub(crate) setup: fn(&mut Scene),
     /// What goes before the attack, and before the sandbox around it.
     pub(crate) before: &'static [&'static str],
+    /// What the caller of the attack has in its environment beside the usual.
+    pub(crate) environment: &'static [(&'static str, &'static str)],
     /// What an attacker needs that not every user and host has. Where the attack fails without the sandbox, too, the
     /// case is skipped, and says so.
     pub(crate) needs: Option<&'static str>,
+    /// What the outcome calls the end of the attack inside, where that is to be seen too.
+    pub(crate) ending: Option<&'static str>,
     /// The decision may refuse it before anything starts.
     pub(crate) may_be_refused: bool,
 }
@@ -42,7 +46,9 @@ const fn new(program: Program) -> Attack {
         policy: PLAIN,
         setup: |_| {},
         before: &[],
+        environment: &[],
         needs: None,
+        ending: None,
         may_be_refused: false,
     }
 }
@@ -97,8 +103,18 @@ impl Attack {
         self
     }
 
+    pub(crate) const fn with(mut self, environment: &'static [(&'static str, &'static str)]) -> Self {
+        self.environment = environment;
+        self
+    }
+
     pub(crate) const fn needs(mut self, what: &'static str) -> Self {
         self.needs = Some(what);
+        self
+    }
+
+    pub(crate) const fn ends(mut self, ending: &'static str) -> Self {
+        self.ending = Some(ending);
         self
     }
 

@@ -1,6 +1,7 @@
 //! Runs an attack twice: plainly, where it has to succeed, and in the sandbox, where it must not.
 
 use std::fmt::Arguments;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// What most attacks may run.
 const EXEC: &str = "{allowlist: [sh, bash, python3, perl, cat, ls, cp, mv, rm, ln, mkdir, rmdir, mkfifo, mknod, chmod, \
      chown, kill, find, xargs, env, timeout, nice, setsid, nohup, sleep, 'true', make, awk, mawk, gawk, sed, ed, vim, tar, git, \
-     sort, id, printenv, truncate, dd, curl, npm, node, {path: {attack}}]}";
+     sort, id, head, printenv, truncate, dd, curl, npm, node, {path: {attack}}]}";
 
 /// What an attack left.
 #[derive(Debug)]
@@ -27,8 +28,10 @@ pub(crate) struct Ran {
     /// As a shell counts: 128 + the signal that ended it.
     pub(crate) status: i32,
     pub(crate) stdout: Vec<u8>,
-    stderr: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
     shown: bool,
+    /// What the sandbox wrote about its end.
+    outcome: String,
 }
 
 impl Ran {
@@ -61,6 +64,16 @@ pub(crate) fn check(name: &str, attack: &Attack) {
     }
     let ran = run(attack, Confined::Yes);
     let refused = attack.may_be_refused && ran.status == 126;
+    if let Some(ending) = attack.ending
+        && !refused
+    {
+        assert!(
+            ran.outcome.contains(&format!("\"ending\": \"{ending}\"")),
+            "{name}: {}\n{}",
+            ran.outcome,
+            ran.story()
+        );
+    }
     let holds = !ran.shown && (ran.has_started() || refused);
     match pending::reason(name) {
         Some(_) if holds => panic!("{name} holds now: remove it from pending.rs"),
@@ -78,6 +91,7 @@ enum Confined {
 fn run(attack: &Attack, confined: Confined) -> Ran {
     let mut scene = Scene::new();
     scene.name("exec", EXEC.to_owned());
+    scene.name("secret", scene.secret().to_owned());
     (attack.setup)(&mut scene);
     let words = words(attack, &scene);
     let mut line: Vec<String> = attack.before.iter().map(|word| scene.fill(word)).collect();
@@ -86,6 +100,7 @@ fn run(attack: &Attack, confined: Confined) -> Ran {
         let policy = scene.write("policy.yaml", policy);
         line.push(programs::sandbox().display().to_string());
         line.extend(["run".into(), "--policy".into(), policy.display().to_string()]);
+        line.extend(["--outcome".into(), scene.path("outcome.json").display().to_string()]);
         match attack.program {
             Program::Line(_) => line.push("--shell".into()),
             _ => line.push("--".into()),
@@ -96,6 +111,7 @@ fn run(attack: &Attack, confined: Confined) -> Ran {
     line.extend(words);
     let mut command = scene.program(&line[0]);
     command.args(&line[1..]);
+    command.envs(attack.environment.iter().map(|(name, value)| (name, scene.fill(value))));
     observe(command, attack, &scene)
 }
 
@@ -150,7 +166,8 @@ fn observe(mut command: Command, attack: &Attack, scene: &Scene) -> Ran {
         bytes
     });
     let status = wait(&mut child);
-    let mut ran = Ran { status, stdout, stderr: Vec::new(), shown };
+    let outcome = fs::read_to_string(scene.path("outcome.json")).unwrap_or_default();
+    let mut ran = Ran { status, stdout, stderr: Vec::new(), shown, outcome };
     if !attack.evidence.needs_waiting() {
         // With the output that is complete: an attack that leaves processes behind says nothing of interest.
         if scene.attackers().is_empty() {

@@ -11,12 +11,14 @@
 )]
 
 mod attack;
+mod environment;
 mod evidence;
 mod exec;
 mod file;
 mod harness;
 mod host;
 mod kernel_surface;
+mod limits;
 mod metadata;
 mod network;
 mod pending;
@@ -29,6 +31,8 @@ const AREAS: &[(&str, &[&str])] = &[
     ("process", process::NAMES),
     ("network", network::NAMES),
     ("kernel_surface", kernel_surface::NAMES),
+    ("limits", limits::NAMES),
+    ("environment", environment::NAMES),
 ];
 
 #[test]
