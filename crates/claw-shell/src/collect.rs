@@ -91,8 +91,9 @@ pub(crate) struct Collector {
     pub(crate) shell: Shell,
     /// Stands for the directory at the time a function or a trap runs.
     later: Option<CwdId>,
-    /// Whether a variable that `cd` or `~` obey was changed.
+    /// Whether a variable that `cd`, `~` or a path begins with was changed.
     home_changed: bool,
+    directory_changed: bool,
     cdpath_changed: bool,
     /// Names that `export` was called with.
     exported: HashSet<Vec<u8>>,
@@ -102,6 +103,7 @@ pub(crate) struct Collector {
 pub(crate) fn collect_line(text: &[u8], dialect: Dialect) -> Parsed<Script> {
     let mut collector = Collector::for_length(text.len(), dialect);
     let list = parse_line(text, dialect, &mut collector.shared)?;
+    collector.script.blank = list.items.is_empty();
     collector.list(list)?;
     Ok(collector.finish())
 }
@@ -122,6 +124,7 @@ impl Collector {
             shell: Shell::new(CwdId(0), dialect, Input::Inherited),
             later: None,
             home_changed: false,
+            directory_changed: false,
             cdpath_changed: false,
             exported: HashSet::new(),
         }
@@ -129,7 +132,11 @@ impl Collector {
 
     fn finish(mut self) -> Script {
         self.report_evaluated_data();
+        if let Some(span) = self.shared.number.filter(|_| self.shared.number_is_redefined()) {
+            self.mark(OpaqueKind::Redefinition, span);
+        }
         self.settle_later_directory();
+        self.forget_changed_directories();
         let mut script = self.script;
         for assignment in &mut script.assignments {
             assignment.exported |= self.exported.contains(&assignment.name);
@@ -220,6 +227,7 @@ impl Collector {
     /// An assignment that later commands see.
     pub(crate) fn assign(&mut self, assignment: Assignment) {
         self.home_changed |= assignment.name == b"HOME";
+        self.directory_changed |= assignment.name == b"PWD";
         self.cdpath_changed |= assignment.name == b"CDPATH";
         self.judge_assignment(&assignment);
         self.script.assignments.push(assignment);

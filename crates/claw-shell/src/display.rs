@@ -25,7 +25,7 @@ impl Command {
 
 // A word of brace expansion has the span of the whole braces.
 fn is_one_word(word: &Word, source: &[u8]) -> bool {
-    let dynamic = |piece: &Piece| matches!(piece, Piece::Dynamic { .. });
+    let dynamic = |piece: &Piece| matches!(piece, Piece::Number | Piece::Dynamic { .. });
     word.pieces.iter().any(dynamic) || !source.contains(&b'{') || source.contains(&b'$')
 }
 
@@ -34,6 +34,6 @@ fn piece_for_display(piece: &Piece) -> Vec<u8> {
         Piece::Literal(text) | Piece::Glob(text) => text.to_vec(),
         Piece::Tilde(name) => [b"~", name.as_slice()].concat(),
         Piece::Param { name, .. } => [b"${", name.as_slice(), b"}"].concat(),
-        Piece::Dynamic { .. } => b"$(...)".to_vec(),
+        Piece::Number | Piece::Dynamic { .. } => b"$(...)".to_vec(),
     }
 }

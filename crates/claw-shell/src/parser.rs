@@ -24,6 +24,7 @@ use crate::bounds::{Bounds, Parsed, syntax};
 use crate::script::{Dialect, Opaque, OpaqueKind, Span, Word};
 use crate::syntax::{Code, Heredoc, List};
 pub(crate) use compound::is_identifier;
+use dollar::NUMBER;
 use heredoc::Pending;
 
 /// What all parsers of one line share.
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) extended_globs: bool,
     /// Whether any function body may change the working directory.
     pub(crate) function_moves: bool,
+    /// The first `$(nproc)`, whose output is a number unless the name means something else.
+    pub(crate) number: Option<Span>,
 }
 
 impl Shared {
@@ -49,7 +52,13 @@ impl Shared {
             functions: HashSet::new(),
             extended_globs: false,
             function_moves: false,
+            number: None,
         }
+    }
+
+    /// Whether a function could print something else where a number is expected.
+    pub(crate) fn number_is_redefined(&self) -> bool {
+        [NUMBER, b"command_not_found_handle"].iter().any(|name| self.functions.contains(*name))
     }
 
     pub(crate) fn mark(&mut self, kind: OpaqueKind, span: Span) {

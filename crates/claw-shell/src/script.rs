@@ -77,6 +77,9 @@ pub struct Script {
     pub opaque: Vec<Opaque>,
     /// The directories that `Command::cwd` and `Redirect::cwd` refer to; entry 0 is [`Cwd::Start`].
     pub cwds: Vec<Cwd>,
+    /// Whether nothing is written but blanks and comments. A line that runs no command may still say something:
+    /// `((i++))`.
+    pub blank: bool,
 }
 
 /// One simple command.
@@ -238,6 +241,8 @@ pub enum Piece {
         /// Inside double quotes: exactly one argument (except `"$@"`).
         quoted: bool,
     },
+    /// `$(nproc)`: whatever it is, it is one number, so neither an option nor several arguments.
+    Number,
     /// Any other expansion: `$(...)`, `${x:-y}`, `$((...))`, `<(...)`.
     Dynamic {
         /// Inside double quotes: exactly one argument.
@@ -282,7 +287,7 @@ impl Word {
     #[must_use]
     pub fn can_split(&self) -> bool {
         self.pieces.iter().any(|piece| match piece {
-            Piece::Literal(_) | Piece::Tilde(_) => false,
+            Piece::Literal(_) | Piece::Tilde(_) | Piece::Number => false,
             Piece::Glob(_) => true,
             Piece::Param { name, quoted } => !quoted || name == b"@",
             Piece::Dynamic { quoted } => !quoted,

@@ -25,6 +25,11 @@ pub(crate) fn is_sensitive(name: &[u8]) -> bool {
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || is_prompt(name)
 }
 
+/// Whether it matters that `name` gets a value which the text does not tell. `PWD` is what paths are written with.
+pub(crate) fn is_notable(name: &[u8]) -> bool {
+    is_sensitive(name) || name == b"PWD"
+}
+
 /// Whether bash expands the value of `name` like a prompt, running the code in it.
 pub(crate) fn is_prompt(name: &[u8]) -> bool {
     matches!(name, b"PS0" | b"PS1" | b"PS2" | b"PS3" | b"PS4")

@@ -219,7 +219,7 @@ impl Collector {
 
     /// A variable that a construct sets, when anyone but the script itself reads it.
     pub(crate) fn assign_unknown_if_notable(&mut self, variable: &Variable) {
-        if crate::sensitive::is_sensitive(&variable.name) || self.shell.exports_all {
+        if crate::sensitive::is_notable(&variable.name) || self.shell.exports_all {
             self.assign_unknown(&variable.name, variable.span);
         }
     }

@@ -125,6 +125,48 @@ impl Collector {
         }
     }
 
+    /// `~` and `$HOME` are not the home that the caller knows once the script changes `HOME`, nor is `$PWD` its directory.
+    ///
+    /// A loop runs what comes before the change once more, so all words are concerned.
+    pub(super) fn forget_changed_directories(&mut self) {
+        if !self.home_changed && !self.directory_changed {
+            return;
+        }
+        let (home, directory) = (self.home_changed, self.directory_changed);
+        let forget = |word: &mut Word| {
+            for piece in &mut word.pieces {
+                match piece {
+                    Piece::Tilde(name) if home && name.is_empty() => *piece = Piece::Dynamic { quoted: true },
+                    Piece::Param { name, quoted }
+                        if (home && name == b"HOME") || (directory && name == b"PWD") =>
+                    {
+                        *piece = Piece::Dynamic { quoted: *quoted };
+                    }
+                    _ => {}
+                }
+            }
+        };
+        for command in &mut self.script.commands {
+            command.words.iter_mut().for_each(forget);
+            command
+                .assignments
+                .iter_mut()
+                .filter_map(|assignment| assignment.value.as_mut())
+                .for_each(forget);
+        }
+        self.script.redirects.iter_mut().map(|redirect| &mut redirect.target).for_each(forget);
+        self.script
+            .assignments
+            .iter_mut()
+            .filter_map(|assignment| assignment.value.as_mut())
+            .for_each(forget);
+        for cwd in &mut self.script.cwds {
+            if let Cwd::Cd { target, .. } = cwd {
+                forget(target);
+            }
+        }
+    }
+
     /// `cd` with `words` as its arguments, the name included.
     pub(crate) fn change_directory(&mut self, words: &[Word], span: Span, more_arguments: bool) -> Flow {
         let from = self.shell.cwd;
@@ -169,7 +211,7 @@ impl Collector {
         let known = target.pieces.iter().all(|piece| match piece {
             Piece::Literal(_) | Piece::Tilde(_) => true,
             Piece::Param { name, quoted } => name == b"HOME" && *quoted,
-            Piece::Glob(_) | Piece::Dynamic { .. } => false,
+            Piece::Glob(_) | Piece::Number | Piece::Dynamic { .. } => false,
         });
         let first = target.literal_prefix();
         let relative = !uses_home && !first.starts_with(b"/");

@@ -56,12 +56,12 @@ impl Collector {
             self.note_arithmetic(word.span);
         }
         let plain = self.variable_name(&name, word.span)?;
-        let notable = exported || self.shell.exports_all || sensitive::is_sensitive(&plain);
+        let reaches = exported || self.shell.exports_all || sensitive::is_sensitive(&plain);
         if exported {
             self.exported.insert(plain.clone());
         }
         if value.is_some() {
-            self.assign(Assignment { span: word.span, name: plain, value, exported: notable });
+            self.assign(Assignment { span: word.span, name: plain, value, exported: reaches });
         }
         Ok(Builtin::Harmless)
     }
@@ -69,8 +69,9 @@ impl Collector {
     /// Sets or, without a value, unsets a variable by its name, which may have a subscript.
     pub(super) fn set_variable(&mut self, name: &[u8], span: Span, value: Option<Word>) -> Parsed<()> {
         let plain = self.variable_name(name, span)?;
-        if sensitive::is_sensitive(&plain) || self.shell.exports_all {
-            self.assign(Assignment { span, name: plain, value, exported: true });
+        if sensitive::is_notable(&plain) || self.shell.exports_all {
+            let exported = self.shell.exports_all || sensitive::is_sensitive(&plain);
+            self.assign(Assignment { span, name: plain, value, exported });
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ impl Collector {
         for mut lexeme in simple.words {
             code.append(&mut lexeme.code);
             self.note_data(&lexeme.word);
-            words.push(self.settled(lexeme.word));
+            words.push(lexeme.word);
         }
         let before = self.shell.cwd;
         let input = self.shell.input.clone();
@@ -87,30 +87,14 @@ impl Collector {
                 self.shell.arithmetic = self.shell.arithmetic.or(Some(assign.span));
             }
             let exported = prefix || self.shell.exports_all || crate::sensitive::is_sensitive(&assign.name);
-            let assignment = Assignment {
-                span: assign.span,
-                name: assign.name,
-                value: Some(self.settled(assign.value)),
-                exported,
-            };
+            let assignment =
+                Assignment { span: assign.span, name: assign.name, value: Some(assign.value), exported };
             if prefix {
                 self.judge_assignment(&assignment);
             }
             assignments.push(assignment);
         }
         assignments
-    }
-
-    /// `~` is not the home that the caller knows once the script has changed `HOME`.
-    fn settled(&self, mut word: Word) -> Word {
-        if self.home_changed {
-            for piece in &mut word.pieces {
-                if matches!(piece, Piece::Tilde(name) if name.is_empty()) {
-                    *piece = Piece::Dynamic { quoted: true };
-                }
-            }
-        }
-        word
     }
 }
 

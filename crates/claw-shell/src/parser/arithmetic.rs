@@ -56,7 +56,7 @@ impl Parser<'_, '_> {
             self.advance();
         }
         // Whether it is read or assigned is not told apart: programs do not calculate with PATH.
-        if sensitive::is_sensitive(&name) {
+        if sensitive::is_notable(&name) {
             code.push(Code::Assign(Variable { name, span: self.span_from(start) }));
         }
     }

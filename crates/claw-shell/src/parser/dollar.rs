@@ -5,7 +5,10 @@ use super::word::WordBuilder;
 use super::{Parser, parse_again};
 use crate::bounds::{Parsed, syntax};
 use crate::script::{OpaqueKind, Piece};
-use crate::syntax::{Code, List};
+use crate::syntax::{Code, Item, List, Node, Pipeline, Simple, Stage};
+
+/// The program of coreutils whose output is one number, whatever its environment says.
+pub(crate) const NUMBER: &[u8] = b"nproc";
 
 impl Parser<'_, '_> {
     /// The expansion at the current `$` or backquote. A `$` that expands nothing is a literal.
@@ -69,9 +72,16 @@ impl Parser<'_, '_> {
             return Ok(());
         }
         self.advance();
+        let start = self.position;
         let list = self.substitution()?;
+        if is_number(&list) {
+            let span = self.span_from(start);
+            self.shared.number = self.shared.number.or(Some(span));
+            word.piece(Piece::Number);
+        } else {
+            word.dynamic(quoted);
+        }
         word.code.push(Code::Subshell(list));
-        word.dynamic(quoted);
         Ok(())
     }
 
@@ -131,6 +141,20 @@ impl Parser<'_, '_> {
         }
         Ok(list)
     }
+}
+
+/// Whether the list is one program without arguments that prints nothing but a number.
+fn is_number(list: &List) -> bool {
+    let [Item { pipeline: Pipeline { negated: false, stages }, .. }] = list.items.as_slice() else {
+        return false;
+    };
+    let [Stage { node: Node::Simple(Simple { assignments, words }), redirects, .. }] = stages.as_slice()
+    else {
+        return false;
+    };
+    assignments.is_empty()
+        && redirects.is_empty()
+        && matches!(words.as_slice(), [name] if name.plain_text() == Some(NUMBER))
 }
 
 fn unescapes(byte: u8, quoted: bool) -> bool {

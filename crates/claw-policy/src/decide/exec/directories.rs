@@ -60,14 +60,26 @@ fn moved(from: &Path, target: &Word, certain: bool, world: &World<'_>) -> Option
     if target.as_literal().is_some_and(|text| &*text == b"-") {
         return None;
     }
-    let to = without_dots(&words::path(target, Some(from), world)?);
-    if certain {
-        return Some(vec![to]);
+    let spelled = words::path(target, Some(from), world)?;
+    let mut all = vec![without_dots(&spelled)];
+    all.extend(physical(&spelled, all.first()?, world));
+    let is_directory =
+        |to: &PathBuf| matches!(world.path(to, true), Some(Ok(path)) if path.kind == FileKind::Directory);
+    if !certain && !all.iter().all(is_directory) {
+        all.push(from.to_owned());
     }
-    match world.path(&to, true) {
-        Some(Ok(path)) if path.kind == FileKind::Directory => Some(vec![to]),
-        _ => Some(vec![to, from.to_owned()]),
+    Some(all)
+}
+
+/// Where `spelled` leads when `..` is read as the kernel does, if that is not where `logical` leads. A shell that was
+/// started in another directory than its `PWD` says (`env -C link`, an unset `PWD`) reads it so, `cd -L` or not.
+fn physical(spelled: &Path, logical: &Path, world: &World<'_>) -> Option<PathBuf> {
+    if !spelled.components().any(|component| component == Component::ParentDir) {
+        return None;
     }
+    let real = |path| Some(&world.path(path, true)?.as_ref().ok()?.real);
+    let physical = real(spelled)?;
+    (real(logical) != Some(physical)).then(|| physical.clone())
 }
 
 /// `..` as `cd` reads it: a shell removes the name before it, link or not (`cd -L`).

@@ -90,11 +90,7 @@ impl<'a> Judge<'a> {
                 .with_change("set exec.security to allowlist");
             return self.findings.refuse(reason);
         }
-        if script.commands.is_empty()
-            && script.redirects.is_empty()
-            && script.assignments.is_empty()
-            && script.opaque.is_empty()
-        {
+        if script.blank || (script.commands.is_empty() && self.request.line.is_none()) {
             return self.findings.refuse(Reason::new(Code::ExecEmpty, "there is no command in the line"));
         }
         self.script(script, Some(vec![self.request.cwd.clone()]), None, 0);

@@ -166,7 +166,7 @@ impl<'a> Scanner<'a, '_> {
                 options &= !self.syntax.operand_ends;
                 continue;
             }
-            match word.as_literal() {
+            match words::option_text(word) {
                 Some(text) if *text == *b"--" => options = false,
                 Some(text) if text.len() < 2 => (self.sink)(Item::Operand { word, index })?,
                 Some(text) => self.option(word, &text)?,

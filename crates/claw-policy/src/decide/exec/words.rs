@@ -21,7 +21,7 @@ pub(super) fn may_be_option(word: &Word) -> bool {
                 }
                 first &= text.is_empty();
             }
-            Piece::Tilde(_) => first = false,
+            Piece::Tilde(_) | Piece::Number => first = false,
             // The directory names are ours and hold no blanks.
             Piece::Param { name, .. } if is_directory(name) => first = false,
             Piece::Param { name, .. } if NUMBERS.contains(&name.as_slice()) => first = false,
@@ -40,6 +40,22 @@ pub(super) fn may_be_option(word: &Word) -> bool {
         }
     }
     false
+}
+
+/// The word as an option is read: any number stands for every number (`-j$(nproc)`).
+pub(super) fn option_text(word: &Word) -> Option<Cow<'_, [u8]>> {
+    if !word.pieces.contains(&Piece::Number) {
+        return word.as_literal();
+    }
+    let mut text = Vec::new();
+    for piece in &word.pieces {
+        match piece {
+            Piece::Literal(literal) => text.extend_from_slice(literal),
+            Piece::Number => text.push(b'1'),
+            _ => return None,
+        }
+    }
+    Some(Cow::Owned(text))
 }
 
 /// The path that the word names under `cwd`, when the text tells it: literal text, after `~`, `$HOME` or `$PWD`.
@@ -64,7 +80,7 @@ pub(super) fn known_path(word: &Word, cwd: Option<&Path>, world: &World<'_>) -> 
     let is_open = |piece: &Piece| match piece {
         Piece::Literal(_) | Piece::Tilde(_) => false,
         Piece::Param { name, .. } => !is_directory(name),
-        Piece::Glob(_) | Piece::Dynamic { .. } => true,
+        Piece::Glob(_) | Piece::Number | Piece::Dynamic { .. } => true,
     };
     let Some(open) = word.pieces.iter().position(is_open) else { return path(word, cwd, world) };
     let mut known = Word { span: word.span, pieces: word.pieces.get(..open)?.into() };

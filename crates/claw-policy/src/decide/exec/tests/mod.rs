@@ -23,7 +23,10 @@ pub(super) fn machine() -> Tree {
     tree.file("/usr/bin/python3.11").link("/usr/bin/python3", "python3.11");
     tree.file("/usr/bin/coreutils").link("/usr/bin/ls", "coreutils").link("/usr/bin/rm", "coreutils");
     tree.file("/opt/tools/a/bin/x").file("/w/git").file("/w/src/a.c").file("/w/.env").file("/etc/passwd");
-    tree.link("/w/mygit", "/usr/bin/git").link("/w/rm", "/usr/bin/coreutils").link("/w/out", "/etc");
+    tree.link("/w/mygit", "/usr/bin/git")
+        .link("/w/rm", "/usr/bin/coreutils")
+        .link("/w/out", "/etc")
+        .link("/w/in", "dir");
     tree.directory("/w/build").directory("/home/me/.ssh").file("/home/me/.ssh/id_rsa").directory("/w/dir");
     tree
 }
@@ -32,7 +35,7 @@ const PROGRAMS: &[&str] = &[
     "git", "xargs", "cat", "grep", "sort", "tar", "find", "sed", "awk", "rg", "fd", "cargo", "npm", "curl",
     "make", "gcc", "cp", "mv", "tee", "mkdir", "touch", "node", "perl", "wc", "head", "env", "bash", "sh",
     "sudo", "gzip", "less", "man", "dd", "vim", "docker", "go", "jq", "echo", "ssh", "rsync", "cut", "tr",
-    "mytool", "ruby", "chmod", "zip", "tcpdump", "sqlite3", "ln", "gawk",
+    "mytool", "nproc", "ruby", "chmod", "zip", "tcpdump", "sqlite3", "ln", "gawk",
 ];
 
 pub(super) fn answer(tree: &Tree, query: &Query, facts: &mut Facts) {

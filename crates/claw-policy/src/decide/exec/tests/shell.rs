@@ -108,3 +108,76 @@ fn redirections_and_paths_follow_the_directory() {
         ],
     );
 }
+
+#[test]
+fn dots_after_a_link_are_judged_as_the_shell_and_as_the_kernel_reads_them() {
+    // `/w/out` leads to `/etc`, `/w/in` to `/w/dir`.
+    check(
+        &developer(),
+        &[
+            ("env -C out sh -c 'cd ..; cat x > y'", "file.outside"),
+            ("env -C in sh -c 'cd ..; cat x > y'", "ok"),
+            ("env -C in sh -c 'cd ../..; cat x > y'", "file.outside"),
+            ("env -C dir sh -c 'cd ..; cat x > y'", "ok"),
+            ("cd in && cat x > ../y", "ok"),
+            ("cd out/..; cat x > y", "file.outside"),
+        ],
+    );
+}
+
+#[test]
+fn a_changed_home_or_directory_is_not_the_one_that_is_known() {
+    check(
+        &developer(),
+        &[
+            ("cat x > \"$PWD/y\"", "ok"),
+            ("PWD=/etc; cat x > \"$PWD/y\"", "shell.opaque"),
+            ("read PWD; cat x > $PWD/y", "shell.opaque"),
+            ("for i in 1 2; do cat x > \"$PWD/y\"; PWD=/etc; done", "shell.opaque"),
+            // A changed home is refused by itself: programs read their configuration there.
+            ("HOME=/etc; cat x > ~/y", "exec.carrier"),
+            ("for HOME in /etc; do cat x > ~/y; done", "exec.carrier"),
+            ("PWD=/x cat x > \"$PWD/y\"", "ok"),
+        ],
+    );
+}
+
+#[test]
+fn the_number_of_processors_adds_no_option() {
+    check(
+        &allowing(&["nproc", "make", "cargo", "cat"]),
+        &[
+            ("make -j$(nproc)", "ok"),
+            ("make -j\"$(nproc)\" all", "ok"),
+            ("make -j $(nproc)", "ok"),
+            ("cargo build -j $(nproc)", "ok"),
+            ("make $(nproc)", "ok"),
+            ("make -j$(nproc --all)", "shell.opaque"),
+            ("make -j$(nproc; echo x)", "shell.opaque"),
+            ("make $(cat x)", "shell.opaque"),
+            ("make \"$(cat x)\"", "shell.opaque"),
+            ("nproc() { echo '1 --eval=x'; }; make -j$(nproc)", "shell.opaque"),
+            ("make -j$(nproc); eval 'nproc() { echo 1; }'", "shell.opaque"),
+            ("f() { make -j$(nproc); }; f", "ok"),
+        ],
+    );
+    check(&allowing(&["cat"]), &[("cat $(nproc)", "exec.not-allowlisted")]);
+}
+
+#[test]
+fn a_line_that_runs_no_command_is_no_empty_line() {
+    check(
+        &developer(),
+        &[
+            ("((i++))", "ok"),
+            ("[[ -f x ]]", "ok"),
+            ("x=1", "ok"),
+            ("> new", "ok"),
+            ("> /etc/new", "file.outside"),
+            ("(( $(evil) ))", "exec.not-allowlisted"),
+            ("", "exec.empty"),
+            (" # nothing", "exec.empty"),
+            ("\n\n", "exec.empty"),
+        ],
+    );
+}
