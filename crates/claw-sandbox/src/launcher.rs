@@ -8,6 +8,7 @@
 mod cache;
 
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::mpsc::{Receiver, SendError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -24,7 +25,9 @@ use crate::sweep::{ProcessTable, Sweeper};
 use crate::sys::child::Stack;
 use crate::sys::fd::Bell;
 use crate::sys::guardian::Guardian;
+use crate::sys::pidfd::may_signal;
 use crate::sys::sentinel::{self, Probe};
+use crate::sys::signal::ScopeProof;
 use crate::temporary::TemporaryDirectory;
 use crate::terminal::Terminal;
 
@@ -324,6 +327,7 @@ fn launch(
         filters().map(|()| guardian)
     });
     let is_restricted = restricted.is_ok();
+    let outsider = restricted.as_ref().ok().and_then(Option::as_ref).and_then(outsider);
     // Nobody listens any more when the caller is gone.
     if ready.send(restricted).is_err() || !is_restricted {
         return;
@@ -333,6 +337,8 @@ fn launch(
     while let Ok(Order { reply, supervised }) = orders.recv() {
         threads.retain(|thread| !thread.is_finished());
         let scope = scope.clone();
+        let outsider = outsider.clone().filter(|outsider| may_signal(outsider.as_fd()).is_ok());
+        let scope = scope.map(|scope| RunScope { scope, outsider });
         let made = make_run_thread(scope, table.clone(), Arc::clone(pool), supervised, &mut stack);
         let _ = reply.send(made.map(|(thread, handle)| {
             threads.push(handle);
@@ -349,8 +355,20 @@ fn post_guardian(guarded: bool) -> Result<Option<Guardian>, String> {
     guardian.map_err(|error| format!("no guardian can be posted: {error}"))
 }
 
+// The guardian's process, to prove the scopes of runs on. It stays longer than the launcher has runs.
+fn outsider(guardian: &Guardian) -> Option<Arc<OwnedFd>> {
+    guardian.process().try_clone_to_owned().ok().map(Arc::new)
+}
+
+// What scopes the signals of a run thread, and the process outside that proves it.
+struct RunScope {
+    scope: Scope,
+    // Without one a sentinel is made for the purpose.
+    outsider: Option<Arc<OwnedFd>>,
+}
+
 fn make_run_thread(
-    scope: Option<Scope>,
+    scope: Option<RunScope>,
     table: Option<Arc<ProcessTable>>,
     pool: Arc<Pool>,
     supervised: Option<Supervised>,
@@ -358,20 +376,32 @@ fn make_run_thread(
 ) -> io::Result<(RunThread, JoinHandle<()>)> {
     let (jobs, jobs_end) = channel();
     let bell = Arc::new(Bell::new()?);
-    let (sentinel, probe) = sentinel::pair()?;
+    let needs_sentinel = scope.as_ref().is_some_and(|scope| scope.outsider.is_none());
+    let (sentinel, probe) = needs_sentinel.then(sentinel::pair).transpose()?.unzip();
     let thread = Builder::new().name("claw-run".into()).spawn(move || {
-        let scope = scope.and_then(|scope| scoped(&scope, probe));
+        let scope = scope.and_then(|scope| scope.enter(probe));
         let supervised = supervised.map(Supervised::begin);
         run_thread::serve(&jobs_end, &pool, &Sweeper::new(scope, table.as_deref()), supervised.as_ref());
     })?;
-    sentinel.stand(stack);
+    if let Some(sentinel) = sentinel {
+        sentinel.stand(stack);
+    }
     Ok((RunThread { jobs, bell }, thread))
 }
 
-// Without proof the session fallback sweeps, and the outcome says so.
-fn scoped(scope: &Scope, probe: Probe) -> Option<crate::sys::signal::ScopeProof> {
-    scope().ok()?;
-    probe.run()
+impl RunScope {
+    // Without proof the session fallback sweeps, and the outcome says so.
+    fn enter(self, probe: Option<Probe>) -> Option<ScopeProof> {
+        let Self { scope, outsider } = self;
+        match (outsider, probe) {
+            (Some(outsider), _) => ScopeProof::by_change(outsider.as_fd(), || scope()),
+            (None, Some(probe)) => {
+                scope().ok()?;
+                probe.run()
+            }
+            (None, None) => None,
+        }
+    }
 }
 
 #[cfg(test)]

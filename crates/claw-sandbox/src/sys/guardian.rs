@@ -62,6 +62,11 @@ impl Guardian {
         Ok(Self { line, process, _stack: stack, _post: post })
     }
 
+    /// Its process: outside of every run's own domain, and with our user ids.
+    pub(crate) fn process(&self) -> BorrowedFd<'_> {
+        self.process.as_fd()
+    }
+
     /// Whether it has its proof and stands by. Waits for a moment where it has only just begun.
     pub(crate) fn is_at_post(&self) -> bool {
         let mut fds = [PollFd::new(self.line.as_fd(), PollFlags::POLLIN)];

@@ -40,6 +40,15 @@ pub(crate) fn open_thread(thread: Pid) -> nix::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
+/// Whether the current thread may signal the process: sends none.
+pub(crate) fn may_signal(process: BorrowedFd<'_>) -> nix::Result<()> {
+    let (nothing, no_info, flags) = (0, std::ptr::null::<libc::siginfo_t>(), 0);
+    // SAFETY: pidfd_send_signal takes integers and a pointer that may be null.
+    let sent =
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), nothing, no_info, flags) };
+    Errno::result(sent).map(|_| ())
+}
+
 /// The CPU time that a process has used, with all of its threads. `None` when it is gone.
 pub(crate) fn cpu_time(process: Pid) -> Option<Duration> {
     // The clock of a process by its id (MAKE_PROCESS_CPUCLOCK and CPUCLOCK_SCHED in linux/posix-timers.h).

@@ -1,6 +1,7 @@
 //! A short-lived process outside a run's domain, to prove that the signal scope holds.
 //!
-//! The launcher thread makes it before a new run thread may sweep: it is the launcher's child, so
+//! Where a guardian stands by, that one serves (`ScopeProof::by_change`). Without one
+//! the launcher thread makes this one before a new run thread may sweep: it is the launcher's child, so
 //! it is outside the run thread's own domain and has the same user ids. The run thread must get
 //! `EPERM` for signal 0. It is a `CLONE_VM | CLONE_VFORK` child that makes a few system calls and
 //! exists for the probe only (about 0.1 ms, once per run thread): nothing is copied, nothing is

@@ -5,10 +5,13 @@
 //! [`signal_domain`] asks for a [`ScopeProof`], which only a successful probe makes.
 
 use std::marker::PhantomData;
+use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use super::pidfd;
 
 /// Proof that the current thread cannot signal a process outside its Landlock domain.
 ///
@@ -22,6 +25,20 @@ impl ScopeProof {
     /// INVARIANT: the outsider has our user ids, so only the signal scope can answer `EPERM`.
     pub(super) fn probe(outsider: Pid) -> Option<Self> {
         (kill(outsider, None) == Err(Errno::EPERM)).then_some(Self(PhantomData))
+    }
+
+    /// Probes a process with signal 0 before and after `scope`, which adds a signal scope to the current thread.
+    /// The descriptor is of a process that is outside of the scope then.
+    ///
+    /// What was allowed before is only forbidden by what was done in between.
+    pub(crate) fn by_change<E>(
+        outsider: BorrowedFd<'_>,
+        scope: impl FnOnce() -> Result<(), E>,
+    ) -> Option<Self> {
+        let before = pidfd::may_signal(outsider);
+        scope().ok()?;
+        let is_scoped = before.is_ok() && pidfd::may_signal(outsider) == Err(Errno::EPERM);
+        is_scoped.then_some(Self(PhantomData))
     }
 }
 

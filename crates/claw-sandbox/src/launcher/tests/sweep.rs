@@ -92,10 +92,25 @@ fn without_a_scope_the_session_is_swept_and_the_outcome_says_so() {
 
 #[test]
 fn a_scope_that_does_not_hold_is_not_believed() {
-    let restrictions = Restrictions { scope: Some(Arc::new(|| Ok(()))), ..restrictions() };
-    let launcher = Arc::new(Launcher::start(restrictions, None).unwrap());
-    let outcome = launcher.spawn(sh("exit 0")).unwrap().wait();
-    assert_eq!(outcome.sweep.method, SweepMethod::Session);
+    // Probed on a sentinel, and on the guardian.
+    for guarded in [false, true] {
+        let restrictions = Restrictions { scope: Some(Arc::new(|| Ok(()))), guarded, ..restrictions() };
+        let launcher = Arc::new(Launcher::start(restrictions, None).unwrap());
+        let outcome = launcher.spawn(sh("exit 0")).unwrap().wait();
+        assert_eq!((outcome.guarded, outcome.sweep.method), (guarded, SweepMethod::Session));
+    }
+}
+
+#[test]
+fn a_guardian_proves_the_scope_and_what_escaped_is_swept() {
+    let guarded = Restrictions { guarded: true, ..restrictions() };
+    let launcher = Arc::new(Launcher::start(guarded, None).unwrap());
+    for _ in 0..2 {
+        let escaped = mark();
+        let outcome = launcher.spawn(sh(&format!("setsid sleep {escaped} & sleep 0.2"))).unwrap().wait();
+        assert_eq!((outcome.guarded, outcome.sweep.method), (true, SweepMethod::Domain));
+        assert!(!runs(&escaped), "what left the session survived");
+    }
 }
 
 /// Set by who runs the tests in a PID namespace of their own.
