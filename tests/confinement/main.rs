@@ -23,6 +23,7 @@ mod metadata;
 mod network;
 mod pending;
 mod process;
+mod repository;
 
 const AREAS: &[(&str, &[&str])] = &[
     ("file", file::NAMES),
@@ -30,6 +31,7 @@ const AREAS: &[(&str, &[&str])] = &[
     ("exec", exec::NAMES),
     ("process", process::NAMES),
     ("network", network::NAMES),
+    ("repository", repository::NAMES),
     ("kernel_surface", kernel_surface::NAMES),
     ("limits", limits::NAMES),
     ("environment", environment::NAMES),

@@ -283,6 +283,9 @@ fn uses() -> Vec<(&'static str, String)> {
         ("sed -i", "printf 'a\\nb\\n' > s; sed -i s/a/c/ s; cat s"),
         ("an editor by rename", "echo old > e; echo new > .e.swp; chmod --reference=e .e.swp; mv .e.swp e; cat e"),
         ("git", "git init -q r; cd r; git config user.name n; git config user.email e@x; echo 1 > f; git add f; git commit -qm 1; git branch b; git checkout -q b; echo 2 > f; git commit -qam 2; git log --format=%s; git gc -q; git status -s; cd ..; git clone -q r s; cat s/f; ls s/.git/hooks; cd s; git remote -v | grep -c origin"),
+        ("a bare repository", "git init -q --bare r; git clone -q r s 2>&1; cd s; git config user.name n; git config user.email e@x; git commit -q --allow-empty -m 1; git push -q origin HEAD; cd ../r; git log --format=%s; git config core.bare; git config gc.auto 0; git config gc.auto; git repack -q; cd ..; git clone -q --bare s t; git clone -q --mirror s u; git -C u log --format=%s; mv t v; rm -r v; ls"),
+        ("worktrees", "git init -q r; cd r; git config user.name n; git config user.email e@x; git commit -q --allow-empty -m 1; git worktree add -q ../t -b b 2>&1; cat .git/worktrees/t/commondir; cd ../t; echo x > f; git add f; git commit -qm 2; git log --format=%s; git status -s; git worktree list | wc -l; cd ../r; git worktree remove ../t; git worktree list | wc -l; git worktree add -q ../u; git worktree prune; ls ../u .git/worktrees"),
+        ("worktrees of a bare repository", "git init -q r; git -C r -c user.name=n -c user.email=e@x commit -q --allow-empty -m 1; git clone -q --bare r s; cd s; git worktree add -q ../t 2>&1; cat worktrees/t/commondir; git -C ../t log --format=%s; git worktree remove t; rm -r ../s; ls .."),
     ]
     .map(|(name, script)| (name, script.to_owned()))
     .into();
@@ -351,6 +354,56 @@ fn denied_calls_are_recorded_and_allowed_ones_when_asked_for() {
         assert_eq!(of("/allowed", "allow"), usize::from(audited), "{log}");
         assert_eq!(of("/w/file", "allow"), 0, "{log}");
     }
+}
+
+#[test]
+fn a_later_run_may_change_what_git_does_not_execute_and_nothing_else() {
+    let scene = Scene::new();
+    fs::remove_dir_all(scene.workspace().join(".git")).unwrap();
+    let git = "export HOME=$PWD GIT_CONFIG_NOSYSTEM=1\n";
+    let run = |text: &str| inside(&scene, &format!("{git}{text}"));
+    run("git init -q .");
+    outside(&scene, &format!("{git}git config alias.given '!true'"));
+    let config = scene.workspace().join(".git/config");
+    let given = fs::read_to_string(&config).unwrap();
+    assert!(given.contains("given = !true"), "{given}");
+    let (_, stderr) = run("git remote add origin https://example.org/x.git; git config user.name n");
+    let changed = fs::read_to_string(&config).unwrap();
+    assert!(changed.contains("example.org/x.git") && changed.contains("given = !true"), "{changed} {stderr}");
+    for change in [
+        "git config core.fsmonitor evil",
+        "git config core.hooksPath evil",
+        "git config alias.given '!evil'",
+        "git config --unset alias.given",
+        "git config remote.origin.url 'ext::evil'",
+        "git config include.path evil",
+        "git config url.x.insteadOf y",
+        "git config core.worktree /",
+        "git config filter.x.clean evil",
+        "git config credential.helper '!evil'",
+        "git config core.sshCommand evil",
+        "echo evil > .git/config.lock; mv .git/config.lock .git/config",
+        "exec 5> .git/config.lock; cat .git/config >&5; mv .git/config.lock .git/config; echo evil >&5",
+        "cp .git/config .git/config.lock; ln .git/config.lock l; mv .git/config.lock .git/config; echo evil >> l",
+        "cp .git/config c; echo evil >> c; ln -s ../c .git/config.lock; mv .git/config.lock .git/config",
+        "rm -f .git/config",
+        "mv .git/config gone",
+    ] {
+        run(change);
+        assert_eq!(fs::read_to_string(&config).unwrap(), changed, "{change}");
+        let _ = fs::remove_file(scene.workspace().join(".git/config.lock"));
+    }
+}
+
+#[test]
+fn a_submodule_of_a_given_repository_is_fetched() {
+    let scene = Scene::new();
+    let git = "export HOME=$PWD GIT_CONFIG_NOSYSTEM=1; git() { command git -c user.name=n -c user.email=e@x -c protocol.file.allow=always \"$@\"; }\n";
+    let made = "git init -q r; echo x > r/f; git -C r add f; git -C r commit -qm 1; git init -q s; git -C s submodule -q add ../r sub; git -C s commit -qm 2; git clone -q s t";
+    outside(&scene, &format!("{git}{made}"));
+    let (_, stderr) = inside(&scene, &format!("{git}cd t; git submodule -q update --init"));
+    let file = scene.workspace().join("t/sub/f");
+    assert!(fs::read_to_string(file).is_ok_and(|text| text == "x\n"), "{stderr}");
 }
 
 /// Fills a FIFO with more opens than may wait, swaps it with a file all the time, and goes on working.

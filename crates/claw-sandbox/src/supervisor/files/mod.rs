@@ -12,10 +12,12 @@ mod open;
 mod perform;
 mod place;
 mod repository;
+mod settings;
+mod shape;
 mod table;
 mod waiters;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -70,6 +72,8 @@ enum Refusal {
     Denied { path: PathBuf, is_there: bool, denial: Denial },
     /// The path has changed meanwhile.
     Again,
+    /// It depends on more than its own path, and nobody else may change that meanwhile.
+    Alone,
     /// It has to be recorded first that this is allowed.
     Unrecorded { path: PathBuf, is_there: bool },
 }
@@ -153,10 +157,12 @@ impl Supervisor<'_> {
             created: &created,
             resolver: Resolver::new(process),
             recorded: RefCell::default(),
+            is_alone: Cell::new(operation.goes_alone()),
         };
         for _ in 0..ATTEMPTS {
             match task.make(operation) {
                 Err(Refusal::Again) => {}
+                Err(Refusal::Alone) => task.is_alone.set(true),
                 Ok(done) => return Ok(done),
                 Err(Refusal::Errno(errno)) => return Err(errno),
                 Err(Refusal::Denied { path, is_there, denial }) => {
@@ -199,17 +205,22 @@ struct Task<'a> {
     resolver: Resolver<'a>,
     // The path of the change that was recorded as allowed.
     recorded: RefCell<Option<PathBuf>>,
+    is_alone: Cell<bool>,
 }
 
 impl Task<'_> {
     fn make(&self, operation: &Operation) -> Result<Done> {
-        if operation.goes_alone() {
+        if self.is_alone.get() {
             let _order = ORDER.write().unwrap_or_else(PoisonError::into_inner);
             self.dispatch(operation)
         } else {
             let _order = ORDER.read().unwrap_or_else(PoisonError::into_inner);
             self.dispatch(operation)
         }
+    }
+
+    fn alone(&self) -> Result<()> {
+        if self.is_alone.get() { Ok(()) } else { Err(Refusal::Alone) }
     }
 
     fn dispatch(&self, operation: &Operation) -> Result<Done> {
@@ -223,6 +234,7 @@ impl Task<'_> {
                     return Err(Errno::EEXIST.into());
                 }
                 self.judge(&place.path, None, Touch::Change)?;
+                self.judge_mark(&place)?;
                 self.allowed(operation, &place.path, false)?;
                 let umask = if what.has_mode() { Some(self.process.umask()?) } else { None };
                 if let New::Socket(socket, path) = what {
@@ -240,6 +252,7 @@ impl Task<'_> {
                     Err(Refusal::Denied { denial, .. }) if self.may_unmake(&denial, &place, &object) => {}
                     judged => judged?,
                 }
+                self.judge_unmark(&place.path)?;
                 self.allowed(operation, &place.path, true)?;
                 let directory = *directory;
                 self.perform(move || perform::remove(&place, directory))
@@ -260,6 +273,7 @@ impl Task<'_> {
                 }
                 self.judge_object(&source, Touch::Change)?;
                 self.judge(&place.path, None, Touch::Change)?;
+                self.judge_mark(&place)?;
                 self.allowed(operation, &place.path, false)?;
                 self.creating(|| self.perform(move || perform::link(&source, &place)))
             }
@@ -318,17 +332,22 @@ impl Task<'_> {
             return Err(Errno::EEXIST.into());
         }
         self.judge(&from.path, Some(moved.id()), Touch::Remove)?;
-        match self.judge(&to.path, replaced.as_ref().map(Object::id), Touch::Remove) {
-            Err(Refusal::Denied { path, is_there, denial }) => {
+        self.judge_unmark(&from.path)?;
+        let exchanges = flags & libc::RENAME_EXCHANGE != 0;
+        let id = replaced.as_ref().map(Object::id);
+        let judged = self.judge(&to.path, id, Touch::Remove);
+        match judged.and_then(|()| self.judge_part(&to.path, replaced.is_some())) {
+            Err(Refusal::Denied { path, is_there, denial }) if !exchanges => {
                 let made = self.make_configuration(&denial, [&from, &to], &moved, replaced.as_ref());
                 return made.unwrap_or(Err(Refusal::Denied { path, is_there, denial }));
             }
             judged => judged?,
         }
         self.judge_members(&moved, &from.path, &to.path)?;
-        if flags & libc::RENAME_EXCHANGE != 0
-            && let Some(replaced) = &replaced
-        {
+        self.judge_mark(&to)?;
+        if exchanges && let Some(replaced) = &replaced {
+            self.judge_part(&from.path, true)?;
+            self.judge_mark(&from)?;
             self.judge_members(replaced, &to.path, &from.path)?;
         }
         self.allowed(operation, &to.path, true)?;
@@ -348,6 +367,7 @@ impl Task<'_> {
         for (name, id) in members {
             self.judge(&from.join(&name), Some(id), Touch::Remove)?;
             self.judge(&to.join(&name), None, Touch::Change)?;
+            self.judge_moved(&name, to)?;
         }
         Ok(())
     }
@@ -358,7 +378,12 @@ impl Task<'_> {
         }
         let judged = self.watch.oversight.touch(&TouchRequest { path, id, touch });
         let is_there = id.is_some();
-        judged.map_err(|denial| Refusal::Denied { path: path.to_owned(), is_there, denial })
+        judged.map_err(|denial| Refusal::Denied { path: path.to_owned(), is_there, denial })?;
+        if matches!(touch, Touch::Change | Touch::Metadata) {
+            self.judge_part(path, is_there)
+        } else {
+            Ok(())
+        }
     }
 
     // An object by its own name, and by the others that it has.

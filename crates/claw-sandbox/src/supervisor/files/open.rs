@@ -59,7 +59,11 @@ impl Task<'_> {
         match found {
             Final::Missing(_) if !creates => Err(Errno::ENOENT.into()),
             Final::Missing(place) => {
+                if let Some(made) = self.make_common_directory(&place, given) {
+                    return made;
+                }
                 self.judge(&place.path, None, Touch::Change)?;
+                self.judge_mark(&place)?;
                 self.allowed(operation, &place.path, false)?;
                 let mask = self.process.umask()?;
                 self.creating(|| {
@@ -93,7 +97,7 @@ impl Task<'_> {
         }
     }
 
-    fn opened(
+    pub(super) fn opened(
         &self,
         close_on_exec: bool,
         work: impl FnOnce() -> nix::Result<OwnedFd> + Send + 'static,

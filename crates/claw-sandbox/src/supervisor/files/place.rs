@@ -91,8 +91,12 @@ impl Object {
         self.kind() == SFlag::S_IFDIR
     }
 
+    pub(super) fn is_file(&self) -> bool {
+        self.kind() == SFlag::S_IFREG
+    }
+
     pub(super) fn has_other_names(&self) -> bool {
-        self.kind() == SFlag::S_IFREG && self.status.st_nlink > 1
+        self.is_file() && self.status.st_nlink > 1
     }
 }
 

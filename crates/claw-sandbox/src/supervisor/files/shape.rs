@@ -1,0 +1,192 @@
+//! Repositories that are not called `.git`.
+//!
+//! Git takes a directory for a repository by what lies in it (setup.c, `is_git_directory`): always a `HEAD`. It looks
+//! for one where it is called, and where a `.git` that is a file or a link leads. So what is protected in a `.git` is
+//! protected beside a `HEAD`, and where a `HEAD` appears nothing of that may be there before.
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use claw_policy::{Denial, Touch, TouchRequest};
+
+use super::place::Place;
+use super::repository::is_protection;
+use super::{Refusal, Result, Task};
+
+/// What of a repository's may be protected; `info` for its attributes.
+const PARTS: [&str; 5] = ["config", "config.worktree", "commondir", "hooks", "info"];
+
+/// How `git` ends the names of hooks that are not executed.
+const SAMPLE: &str = ".sample";
+
+impl Task<'_> {
+    /// Judges a change of a repository's part as that of the same part in a `.git`.
+    pub(super) fn judge_part(&self, path: &Path, is_there: bool) -> Result<()> {
+        for (directory, part) in parts(path) {
+            let Some(denial) = self.in_git(directory, part) else { continue };
+            self.alone()?;
+            if is_repository(directory) || is_of_worktree(path) {
+                let what = format!("`{}` is a git repository", directory.display());
+                return Err(denied(path, is_there, denial, &what));
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges that a name appears which may make a repository of the directory.
+    pub(super) fn judge_mark(&self, place: &Place) -> Result<()> {
+        let Some(directory) = place.path.parent().filter(|_| place.path.ends_with("HEAD")) else {
+            return Ok(());
+        };
+        if is_called_git(directory) {
+            return Ok(());
+        }
+        let Some(denial) = self.in_git(directory, Path::new("config")) else { return Ok(()) };
+        self.alone()?;
+        if is_repository(directory) {
+            return Ok(());
+        }
+        let refused = |part: &str| {
+            let what = format!("`{}` would be a git repository with it", directory.display());
+            Err(denied(&directory.join(part), true, denial.clone(), &what))
+        };
+        if is_there(&directory.join("config.worktree")) {
+            return refused("config.worktree");
+        }
+        if !has_samples_only(&directory.join("hooks")) {
+            return refused("hooks");
+        }
+        for part in [c"config", c"commondir"] {
+            let name = part.to_str().unwrap_or_default();
+            let path = directory.join(name);
+            // Where it was protected by its name nobody has it open.
+            let request = TouchRequest { path: &path, id: None, touch: Touch::Change };
+            let was_open = self.watch.oversight.touch(&request).is_ok();
+            if was_open && is_there(&path) && !self.make_fresh(&place.directory, part, path)? {
+                return refused(name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges that a name goes away without which what a worktree depends on would be protected no longer.
+    pub(super) fn judge_unmark(&self, path: &Path) -> Result<()> {
+        let Some(directory) = path.parent().filter(|_| path.ends_with("HEAD")) else { return Ok(()) };
+        if is_called_git(directory) || !is_there(&directory.join("worktrees")) {
+            return Ok(());
+        }
+        match self.in_git(directory, Path::new("config")) {
+            Some(denial) => Err(denied(path, true, denial, "worktrees depend on it")),
+            None => Ok(()),
+        }
+    }
+
+    /// Judges a member of a directory that moves: a `commondir` that would lead elsewhere.
+    pub(super) fn judge_moved(&self, member: &Path, to: &Path) -> Result<()> {
+        // `../..` from there lies in what moves.
+        if !member.ends_with("commondir") || member.components().count() > 2 {
+            return Ok(());
+        }
+        let path = to.join(member);
+        match self.in_git(to, Path::new("commondir")) {
+            Some(denial) => Err(denied(&path, true, denial, "it would lead elsewhere")),
+            None => Ok(()),
+        }
+    }
+
+    // Why the part could not be changed if the directory were called `.git`.
+    fn in_git(&self, directory: &Path, part: &Path) -> Option<Denial> {
+        let path = directory.join(".git").join(part);
+        let request = TouchRequest { path: &path, id: None, touch: Touch::Change };
+        self.watch.oversight.touch(&request).err().filter(is_protection)
+    }
+}
+
+fn denied(path: &Path, is_there: bool, mut denial: Denial, what: &str) -> Refusal {
+    for reason in &mut denial.reasons {
+        reason.message = format!("`{}` is protected as in a `.git`: {what}", path.display()).into();
+    }
+    Refusal::Denied { path: path.to_owned(), is_there, denial }
+}
+
+/// Whether a path is the `commondir` of a worktree of a repository.
+pub(super) fn is_of_worktree(path: &Path) -> bool {
+    let worktrees = path.parent().and_then(Path::parent);
+    path.ends_with("commondir")
+        && worktrees.is_some_and(|path| path.ends_with("worktrees"))
+        && worktrees.and_then(Path::parent).is_some_and(|path| is_called_git(path) || is_repository(path))
+}
+
+/// Whether a path is, or lies in, something of a repository.
+pub(super) fn is_in_repository(path: &Path) -> bool {
+    path.ancestors().skip(1).any(is_called_git) || path.parent().is_some_and(is_repository)
+}
+
+fn is_called_git(directory: &Path) -> bool {
+    directory.file_name().is_some_and(|name| name == ".git")
+}
+
+// What cannot be seen is taken for one.
+fn is_repository(directory: &Path) -> bool {
+    is_there(&directory.join("HEAD"))
+}
+
+fn is_there(path: &Path) -> bool {
+    match fs::symlink_metadata(path) {
+        Ok(_) => true,
+        Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+    }
+}
+
+fn has_samples_only(hooks: &Path) -> bool {
+    if !is_there(hooks) {
+        return true;
+    }
+    let is_directory = fs::symlink_metadata(hooks).is_ok_and(|metadata| metadata.is_dir());
+    let is_sample = |entry: std::io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| entry.file_name().to_string_lossy().ends_with(SAMPLE))
+    };
+    is_directory && fs::read_dir(hooks).is_ok_and(|mut entries| entries.all(is_sample))
+}
+
+// Each directory above a path in which it would be a part that may be protected.
+fn parts(path: &Path) -> impl Iterator<Item = (&Path, &Path)> {
+    path.ancestors().filter_map(move |part| {
+        let name = part.file_name()?.to_str().filter(|name| PARTS.contains(name))?;
+        let directory = part.parent().filter(|directory| !is_called_git(directory))?;
+        let rest = path.strip_prefix(directory).ok()?;
+        // Beneath the others nothing lies.
+        (part == path || ["hooks", "info"].contains(&name)).then_some((directory, rest))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_repositories_are_found_by_name_at_any_depth() {
+        let of = |path: &'static str| {
+            let parts = parts(Path::new(path)).map(|(directory, part)| (directory.to_str(), part.to_str()));
+            parts.map(|(directory, part)| (directory.unwrap(), part.unwrap())).collect::<Vec<_>>()
+        };
+        assert_eq!(of("/w/r/config"), [("/w/r", "config")]);
+        assert_eq!(of("/w/r/hooks/a/b"), [("/w/r", "hooks/a/b")]);
+        assert_eq!(of("/w/hooks/r/config"), [("/w/hooks/r", "config"), ("/w", "hooks/r/config")]);
+        assert_eq!(of("/w/config/x"), []);
+        assert_eq!(of("/w/.git/config"), []);
+        assert_eq!(of("/w/file"), []);
+    }
+
+    #[test]
+    fn a_worktree_belongs_to_a_repository() {
+        assert!(is_of_worktree(Path::new("/w/.git/worktrees/x/commondir")));
+        for path in
+            ["/w/.git/worktrees/commondir", "/w/.git/x/y/commondir", "/w/worktrees/x/commondir", "/commondir"]
+        {
+            assert!(!is_of_worktree(Path::new(path)), "{path}");
+        }
+    }
+}
