@@ -8,10 +8,12 @@ use std::process::Command;
 use claw_testkit::scene::Scene;
 
 use crate::attack::{attacks, bash, calls, perl, python, sh};
-use crate::evidence::Evidence::{After, Mode, Old, Owner};
+use crate::evidence::Evidence::{After, Mode, Old, Owner, Said};
 
 /// As the suite's plain policy, with nothing given up.
 const STRICT: &str = "workspace: {ws}\nexec: {exec}\nfilesystem: {readOnly: [{ro}]}\nenforcement: {degrade: [exec-arguments]}\n";
+
+const HIDDEN: &str = "workspace: {ws}\nexec: {exec}\nfilesystem: {hidden: ['{ws}/secret']}\n";
 
 attacks! { "metadata";
     chmod_read_only => sh("chmod 777 {ro}/kept").under(STRICT).shows(Mode("{ro}/kept"));
@@ -42,6 +44,15 @@ attacks! { "metadata";
         .needs(ATTRIBUTES).shows(After(has_attribute));
     remove_an_attribute => calls(&["do", "removexattr @{ro}/kept @user.given"]).under(STRICT).needs(ATTRIBUTES)
         .after(|scene| attribute(scene, "os.setxattr(sys.argv[1], 'user.given', b'x')")).shows(After(lost_attribute));
+    read_an_attribute_of_a_hidden_file => python("print(os.getxattr('{ws}/secret', 'user.attack'))").under(HIDDEN).needs(ATTRIBUTES)
+        .after(hidden).shows(Said("a value"));
+    read_an_attribute_of_a_hidden_file_through_a_descriptor =>
+        python("f = os.open('{ws}/secret', os.O_PATH); print(os.getxattr('/proc/self/fd/%d' % f, 'user.attack'))").under(HIDDEN).needs(ATTRIBUTES)
+        .after(hidden).shows(Said("a value"));
+    read_an_attribute_of_a_hidden_file_through_a_link => python("os.symlink('secret', 'l'); print(os.getxattr('l', 'user.attack'))").under(HIDDEN)
+        .needs(ATTRIBUTES).after(hidden).shows(Said("a value"));
+    list_the_attributes_of_a_hidden_file => python("print(os.listxattr('{ws}/secret', follow_symlinks=False))").under(HIDDEN).needs(ATTRIBUTES)
+        .after(hidden).shows(Said("user.attack"));
     // FS_IOC_SETFLAGS with FS_NODUMP_FL, which the owner may set.
     set_a_flag => calls(&["do", "openat -100 @{ro}/kept 0; ioctl $1 0x40086602 =4000000000000000"]).under(STRICT)
         .needs("a file system with flags").shows(After(|scene, _| flags(&scene.path("ro/kept")).contains('d')));
@@ -58,6 +69,12 @@ fn mode(path: &Path) -> u32 {
 fn attribute(scene: &mut Scene, line: &str) {
     let program = format!("import os, sys; {line}");
     let _ = Command::new("python3").args(["-c", &program]).arg(scene.path("ro/kept")).output();
+}
+
+fn hidden(scene: &mut Scene) {
+    let secret = scene.write("ws/secret", scene.secret());
+    let program = "import os, sys; os.setxattr(sys.argv[1], 'user.attack', b'a value')";
+    let _ = Command::new("python3").args(["-c", program]).arg(secret).output();
 }
 
 fn attributes(scene: &Scene) -> String {

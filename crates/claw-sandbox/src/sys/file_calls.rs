@@ -13,6 +13,19 @@ pub(crate) fn set_attribute(path: &CStr, name: &CStr, value: &[u8], flags: c_int
     Errno::result(answer).map(drop)
 }
 
+/// The value of an extended attribute of what the path leads to, or without a name the list of their names: its length,
+/// and as much of it as `into` has room for. With no room only the length is told.
+pub(crate) fn attribute(path: &CStr, name: Option<&CStr>, into: &mut [u8]) -> nix::Result<usize> {
+    let (room, length) = (into.as_mut_ptr(), into.len());
+    let answer = match name {
+        // SAFETY: both strings end in a NUL, and the kernel writes at most `length` bytes, which `into` has.
+        Some(name) => unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), room.cast(), length) },
+        // SAFETY: the string ends in a NUL, and the kernel writes at most `length` bytes, which `into` has.
+        None => unsafe { libc::listxattr(path.as_ptr(), room.cast(), length) },
+    };
+    Errno::result(answer).map(isize::unsigned_abs)
+}
+
 /// Removes an extended attribute of what the path leads to.
 pub(crate) fn remove_attribute(path: &CStr, name: &CStr) -> nix::Result<()> {
     // SAFETY: both strings end in a NUL.

@@ -58,12 +58,41 @@ pub(super) enum Change {
 
 #[derive(Clone, Debug)]
 pub(super) enum Operation {
-    Open { target: Target, flags: i32, mode: u32 },
-    Make { target: Target, what: New },
-    Remove { target: Target, directory: bool },
-    Rename { from: Target, to: Target, flags: u32 },
-    Link { from: Target, to: Target, follow: bool },
-    Change { target: Target, no_follow: bool, change: Change },
+    Open {
+        target: Target,
+        flags: i32,
+        mode: u32,
+    },
+    Make {
+        target: Target,
+        what: New,
+    },
+    Remove {
+        target: Target,
+        directory: bool,
+    },
+    Rename {
+        from: Target,
+        to: Target,
+        flags: u32,
+    },
+    Link {
+        from: Target,
+        to: Target,
+        follow: bool,
+    },
+    Change {
+        target: Target,
+        no_follow: bool,
+        change: Change,
+    },
+    /// An extended attribute is read, or without a name their list, into so much room in the caller's memory.
+    Attribute {
+        target: Target,
+        no_follow: bool,
+        name: Option<CString>,
+        room: (u64, usize),
+    },
 }
 
 impl Operation {
@@ -81,6 +110,7 @@ impl Operation {
             Self::Link { .. } => FileAction::Hardlink,
             Self::Change { change: Change::Truncate(_), .. } => FileAction::Write,
             Self::Change { .. } => FileAction::Chmod,
+            Self::Attribute { .. } => FileAction::Read,
         }
     }
 
@@ -97,6 +127,7 @@ impl Operation {
                     libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_TMPFILE & !libc::O_DIRECTORY;
                 flags & libc::O_PATH != 0 || flags & writes == 0
             }
+            Self::Attribute { .. } => true,
             _ => false,
         }
     }
@@ -153,6 +184,18 @@ impl Operation {
                 let remove = Change::RemoveAttribute(attribute(process, b)?);
                 change(target, notification.call == libc::SYS_lremovexattr, remove)
             }
+            libc::SYS_getxattr | libc::SYS_lgetxattr => Self::Attribute {
+                target: Target::Path(Base::Cwd, process.path(a)?),
+                no_follow: notification.call == libc::SYS_lgetxattr,
+                name: Some(attribute(process, b)?),
+                room: (c, room(d)),
+            },
+            libc::SYS_listxattr | libc::SYS_llistxattr => Self::Attribute {
+                target: Target::Path(Base::Cwd, process.path(a)?),
+                no_follow: notification.call == libc::SYS_llistxattr,
+                name: None,
+                room: (b, room(c)),
+            },
             libc::SYS_ioctl if FLAG_REQUESTS.contains(&(b as u32)) => {
                 // What the kernel reads, whatever size the number states: an int, or struct fsxattr.
                 let length = if b as u32 == 0x401c_5820 { 28 } else { 4 };
@@ -163,6 +206,11 @@ impl Operation {
             _ => return old(notification, process),
         })
     }
+}
+
+// The kernel takes no more than the longest value, which is the longest list too.
+fn room(size: u64) -> usize {
+    usize::try_from(size).map_or(VALUE_BYTES, |size| size.min(VALUE_BYTES))
 }
 
 // The calls without a directory, from before there were others.

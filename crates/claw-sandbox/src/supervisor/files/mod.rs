@@ -259,14 +259,7 @@ impl Task<'_> {
             }
             Operation::Rename { from, to, flags } => self.rename(operation, [from, to], *flags),
             Operation::Link { from, to, follow } => {
-                let source = if *follow {
-                    match self.resolver.follow(from)? {
-                        Final::Missing(_) => return Err(Errno::ENOENT.into()),
-                        Final::Existing(object) => object,
-                    }
-                } else {
-                    self.resolver.place(from)?.existing()?.ok_or(Errno::ENOENT)?
-                };
+                let source = self.object(from, !follow)?;
                 let place = self.resolver.place(to)?;
                 if place.existing()?.is_some() {
                     return Err(Errno::EEXIST.into());
@@ -280,7 +273,34 @@ impl Task<'_> {
             Operation::Change { target, no_follow, change } => {
                 self.change(operation, target, *no_follow, change)
             }
+            Operation::Attribute { target, no_follow, name, room } => {
+                let object = self.object(target, *no_follow)?;
+                self.judge_object(&object, Touch::Read)?;
+                self.attribute(object, name.clone(), *room)
+            }
         }
+    }
+
+    // What is there.
+    fn object(&self, target: &Target, no_follow: bool) -> Result<Object> {
+        if no_follow {
+            return Ok(self.resolver.place(target)?.existing()?.ok_or(Errno::ENOENT)?);
+        }
+        match self.resolver.follow(target)? {
+            Final::Missing(_) => Err(Errno::ENOENT.into()),
+            Final::Existing(object) => Ok(object),
+        }
+    }
+
+    fn attribute(&self, object: Object, name: Option<CString>, (place, room): (u64, usize)) -> Result<Done> {
+        let hands = self.supervisor.hands.as_ref().ok_or(Errno::EACCES)?;
+        let read = hands.run(move || perform::attribute(&object, name.as_deref(), room));
+        let (length, value) = read.ok_or(Errno::EACCES)??;
+        self.waits()?;
+        if !value.is_empty() {
+            self.process.write(place, &value)?;
+        }
+        Ok(Done::Value(i64::try_from(length).unwrap_or_default()))
     }
 
     fn change(
@@ -290,14 +310,7 @@ impl Task<'_> {
         no_follow: bool,
         change: &Change,
     ) -> Result<Done> {
-        let object = if no_follow {
-            self.resolver.place(target)?.existing()?.ok_or(Errno::ENOENT)?
-        } else {
-            match self.resolver.follow(target)? {
-                Final::Missing(_) => return Err(Errno::ENOENT.into()),
-                Final::Existing(object) => object,
-            }
-        };
+        let object = self.object(target, no_follow)?;
         let touch = if matches!(change, Change::Truncate(_)) { Touch::Change } else { Touch::Metadata };
         self.judge_object(&object, touch)?;
         if let Some(path) = &object.path {

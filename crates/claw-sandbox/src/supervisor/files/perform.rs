@@ -1,6 +1,7 @@
 //! The calls themselves, made by the hands on what was judged.
 #![forbid(unsafe_code)]
 
+use std::ffi::CStr;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 
 use nix::errno::Errno;
@@ -92,6 +93,14 @@ pub(super) fn change(object: &Object, change: Change) -> Answer {
         }
     }
     Ok(0)
+}
+
+/// An extended attribute, or the list of them: its length, and itself when there is room.
+pub(super) fn attribute(object: &Object, name: Option<&CStr>, room: usize) -> nix::Result<(usize, Vec<u8>)> {
+    let mut value = vec![0; room];
+    let length = file_calls::attribute(own_name(object).as_c_str(), name, &mut value)?;
+    value.truncate(length);
+    Ok((length, value))
 }
 
 /// Makes a file where none was. One that has appeared meanwhile was not judged: that is `ESTALE`, unless the caller wants

@@ -61,6 +61,13 @@ const METADATA: &[c_long] = &[
     libc::SYS_lremovexattr,
     libc::SYS_fremovexattr,
 ];
+/// By path: a file that is hidden cannot be opened to be read.
+const ATTRIBUTES: &[c_long] =
+    &[libc::SYS_getxattr, libc::SYS_lgetxattr, libc::SYS_listxattr, libc::SYS_llistxattr];
+
+/// Linux 6.13, and their arguments lie in memory; where something is hidden they do not exist inside either.
+const ABSENT_ATTRIBUTES: &[c_long] = &[464, 465];
+
 /// Linux 6.6, the same number everywhere.
 pub(super) const SYS_FCHMODAT2: c_long = 452;
 
@@ -79,7 +86,7 @@ const OLD_METADATA: &[c_long] = &[];
 /// Whether it is one of the calls that [`calls`] may name.
 pub(crate) fn is_file_call(call: c_long) -> bool {
     let opens = call == libc::SYS_openat || call == libc::SYS_ioctl;
-    let lists = [CONTENT, OLD_CONTENT, METADATA, OLD_METADATA, ABSENT];
+    let lists = [CONTENT, OLD_CONTENT, METADATA, OLD_METADATA, ABSENT, ATTRIBUTES, ABSENT_ATTRIBUTES];
     opens || lists.into_iter().flatten().any(|known| *known == call)
 }
 
@@ -111,6 +118,9 @@ pub(crate) fn calls(confinement: &Confinement, kernel: &KernelFeatures) -> Vec<N
         if !is_gated(confinement, kernel) {
             calls.push(always(&libc::SYS_bind));
         }
+    }
+    if nested && confinement.nested_hidden {
+        calls.extend(ATTRIBUTES.iter().chain(ABSENT_ATTRIBUTES).map(always));
     }
     if demands(Guarantee::Metadata) {
         calls.extend(METADATA.iter().chain(OLD_METADATA).map(always));
