@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 
 use std::fs;
+use std::path::PathBuf;
 
+use crate::cgroup;
 use crate::limits::meter::counts_writes;
 use crate::sys::probe;
 
@@ -35,6 +37,8 @@ pub struct KernelFeatures {
     pub ptrace_scope: u32,
     /// Whether the kernel counts what each process writes to disk.
     pub write_accounting: bool,
+    /// The control group (version 2) beneath which runs may have their own, with bounds of memory and tasks.
+    pub cgroups: Option<PathBuf>,
     /// Kernel release, such as `6.12.3`.
     pub release: String,
     /// Machine name, such as `x86_64`.
@@ -58,6 +62,7 @@ impl KernelFeatures {
             user_namespaces: user_namespaces(),
             ptrace_scope: number("/proc/sys/kernel/yama/ptrace_scope").unwrap_or(0),
             write_accounting: counts_writes(),
+            cgroups: cgroup::delegated(),
             release: release(),
             architecture: std::env::consts::ARCH,
             root: nix::unistd::geteuid().is_root(),
@@ -78,6 +83,7 @@ impl KernelFeatures {
             user_namespaces: true,
             ptrace_scope: 0,
             write_accounting: true,
+            cgroups: None,
             release: String::from("0.0.0"),
             architecture: std::env::consts::ARCH,
             root: false,

@@ -198,11 +198,8 @@ impl Launcher {
 
     /// Starts a run. A failure gives the specification back.
     pub(crate) fn spawn(self: &Arc<Self>, mut spec: ChildSpec) -> Result<Running, Box<Failed>> {
-        if spec.supervision.needs_meter() {
-            match self.meter() {
-                Ok(meter) => spec.supervision.meter = Some(meter),
-                Err(error) => return Err(Box::new(Failed { error: thread_error(&error), spec })),
-            }
+        if let Err(error) = spec.equip(|| self.meter()) {
+            return Err(Box::new(Failed { error, spec }));
         }
         let thread = match self.pool.take().map_or_else(|| self.new_thread(), Ok) {
             Ok(thread) => thread,

@@ -25,6 +25,7 @@
 
 pub mod approval;
 pub mod audit;
+mod cgroup;
 mod child;
 mod command;
 pub mod doctor;

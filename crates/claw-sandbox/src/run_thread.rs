@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::cgroup::Group;
 use crate::launcher::{Guard, Pool};
 use crate::limits::look::Looks;
 use crate::observe::{Failed, Phase, Request, RunState};
@@ -73,13 +74,14 @@ pub(crate) fn serve(
             }
         };
         let supervision = spec.supervision.clone();
+        let group = spec.group.take();
         let input = spec.terminal.take().map(Terminal::into_input);
         // Closes our copies of the run's ends of its streams.
         drop(spec);
         let id = child.id;
         state.enter(Phase::Started(id));
         let bell = Arc::clone(&thread.bell);
-        let looks = Looks::new(id, started, &supervision);
+        let looks = Looks::new(id, started, &supervision, group);
         let run = Run {
             child,
             pumps,
@@ -168,6 +170,7 @@ fn start(
         ],
         owns_terminal: spec.terminal.is_some(),
         limits: &spec.rlimits,
+        group: spec.group.as_ref().map(Group::entrance),
     };
     Ok((child::start(&image, stack)?, pumps))
 }
@@ -241,6 +244,7 @@ impl Run<'_> {
             self.ending = made.or_else(|| self.looks.last(self.sweeper, &self.supervision));
         }
         let sweep = self.sweep();
+        self.looks.end(&self.supervision);
         let (status, usage) = self.reap();
         let closed = close(self.desk);
         // What keeps the run's terminal open on our side, or its end would never be read.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
+use crate::cgroup::{Bounds, Group};
 use crate::limits::meter::Meter;
 use crate::supervisor::Watch;
 use crate::sys::child::{Failure, Step};
@@ -54,6 +55,10 @@ pub(crate) struct ChildSpec {
     pub(crate) terminal: Option<Terminal>,
     pub(crate) rlimits: Vec<ResourceLimit>,
     pub(crate) supervision: Supervision,
+    /// What a control group of its own bounds.
+    pub(crate) bounds: Option<Bounds>,
+    /// That group. The launcher makes it.
+    pub(crate) group: Option<Group>,
     pub(crate) watch: Option<Watch>,
 }
 
@@ -104,6 +109,21 @@ impl Supervision {
     /// Whether somebody has to read what the run's processes use.
     pub(crate) const fn needs_meter(&self) -> bool {
         self.memory.is_some() || self.disk.is_some()
+    }
+}
+
+impl ChildSpec {
+    /// Makes what only a thread that is not restricted can make, and what has not been made yet.
+    pub(crate) fn equip(&mut self, meter: impl FnOnce() -> io::Result<Meter>) -> Result<(), SpawnError> {
+        if self.supervision.needs_meter() || self.bounds.is_some() {
+            let meter = meter().map_err(|error| resources("make a thread", &error))?;
+            self.supervision.meter = Some(meter);
+        }
+        if let (Some(bounds), None) = (&self.bounds, &self.group) {
+            let group = Group::make(bounds).map_err(|error| resources("make a control group", &error))?;
+            self.group = Some(group);
+        }
+        Ok(())
     }
 }
 
@@ -203,6 +223,7 @@ impl From<Failure> for SpawnError {
             (Step::Execute, _) => Self::NotExecutable(errno),
             (Step::Clone, _) => Self::Resources { doing: "make a process", errno },
             (Step::Isolate, _) => Self::Resources { doing: "isolate the process", errno },
+            (Step::Group, _) => Self::Resources { doing: "enter the control group", errno },
             (Step::Directory, _) => Self::Resources { doing: "enter the working directory", errno },
             (Step::Streams, _) => Self::Resources { doing: "set up the standard streams", errno },
             (Step::Limits, _) => Self::Resources { doing: "set the resource limits", errno },

@@ -6,6 +6,7 @@ use claw_policy::{Confinement, Limits};
 
 use super::has_broker;
 use crate::KernelFeatures;
+use crate::cgroup::Bounds;
 
 /// A limit that a policy states, and what keeps it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -21,6 +22,8 @@ pub struct KeptLimit {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum LimitMechanism {
+    /// The kernel, for the whole run, which has a control group of its own (version 2).
+    Cgroup,
     /// The kernel, for each process or for each file by itself: `setrlimit(2)`.
     Rlimit,
     /// We do, for the whole run: we look, or make the calls ourselves, and end it.
@@ -32,6 +35,7 @@ impl LimitMechanism {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Cgroup => "cgroup",
             Self::Rlimit => "rlimit",
             Self::Supervisor => "supervisor",
         }
@@ -47,17 +51,20 @@ impl fmt::Display for KeptLimit {
 
 /// The limits that a confinement states, in the order of the documentation.
 pub(super) fn kept(confinement: &Confinement, kernel: &KernelFeatures) -> Vec<KeptLimit> {
-    use LimitMechanism::{Rlimit, Supervisor};
+    use LimitMechanism::{Cgroup, Rlimit, Supervisor};
     let Limits { time, output, cpu, memory, processes, open_files, file_size, disk, new_files } =
         &confinement.limits;
     // The kernel does not bound root's processes (copy_process in kernel/fork.c).
     let bounded: &[_] = if kernel.root { &[Supervisor] } else { &[Supervisor, Rlimit] };
+    let has_group = Bounds::of(confinement, kernel).is_some();
+    let bounded = if has_group { &[Cgroup, Supervisor] } else { bounded };
+    let remembered: &[_] = if has_group { &[Cgroup, Rlimit] } else { &[Supervisor, Rlimit] };
     let looked_at = |is_seen: bool| -> &[LimitMechanism] { if is_seen { &[Supervisor] } else { &[] } };
     let rows = [
         ("time", time.is_some(), &[Supervisor][..]),
         ("output", output.is_some(), &[Supervisor]),
         ("cpu", cpu.is_some(), &[Supervisor, Rlimit]),
-        ("memory", memory.is_some(), &[Supervisor, Rlimit]),
+        ("memory", memory.is_some(), remembered),
         ("processes", processes.is_some(), bounded),
         ("openFiles", open_files.is_some(), &[Rlimit]),
         ("fileSize", file_size.is_some(), &[Rlimit]),

@@ -151,6 +151,9 @@ fn each_limit_is_named_with_what_keeps_it() {
     let processes = Limits { processes: Some(1), ..Limits::default() };
     assert_eq!(told(&processes, &root).1, "processes: supervisor");
     assert_eq!(told(&Limits::default(), &kernel), (None, String::new()));
+    let delegated = KernelFeatures { cgroups: Some("/sys/fs/cgroup/user".into()), ..root };
+    let bounds = Limits { memory: Some(1), ..processes };
+    assert_eq!(told(&bounds, &delegated).1, "memory: cgroup and rlimit; processes: cgroup and supervisor");
     let blind = KernelFeatures { write_accounting: false, openat2: false, ..kernel };
     let (Some(State::Missing { reason, .. }), _) = told(&all, &blind) else { panic!("not missing") };
     assert!(reason.contains("`disk`, `newFiles`"), "{reason}");

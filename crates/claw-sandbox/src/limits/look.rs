@@ -7,6 +7,7 @@ use nix::unistd::Pid;
 
 use super::meter::{InMemory, Written};
 use super::tally::Tally;
+use crate::cgroup::Group;
 use crate::outcome::Ending;
 use crate::spawn::Supervision;
 use crate::sweep::Sweeper;
@@ -29,20 +30,29 @@ pub(crate) struct Looks {
     next: Option<Instant>,
     cpu: Tally,
     disk: Disk,
+    // Where the kernel keeps some of them.
+    group: Option<Group>,
 }
 
 impl Looks {
-    pub(crate) fn new(leader: Pid, started: Instant, supervision: &Supervision) -> Self {
+    pub(crate) fn new(
+        leader: Pid,
+        started: Instant,
+        supervision: &Supervision,
+        group: Option<Group>,
+    ) -> Self {
         let Supervision { processes, cpu, memory, disk, .. } = supervision;
-        let is_fast =
-            memory.is_some() || disk.is_some() || processes.is_some_and(|limit| limit < MANY_PROCESSES);
+        let is_fast = group.is_some()
+            || memory.is_some()
+            || disk.is_some()
+            || processes.is_some_and(|limit| limit < MANY_PROCESSES);
         let interval = match (is_fast, processes.is_some() || cpu.is_some()) {
             (true, _) => Some(SHORT),
             (false, true) => Some(LONG),
             (false, false) => None,
         };
         let next = interval.and_then(|interval| started.checked_add(interval));
-        Self { leader, started, interval, next, cpu: Tally::default(), disk: Disk::default() }
+        Self { leader, started, interval, next, cpu: Tally::default(), disk: Disk::default(), group }
     }
 
     /// When the next one is due.
@@ -64,6 +74,9 @@ impl Looks {
 
     fn exceeded(&mut self, sweeper: &Sweeper<'_>, supervision: &Supervision) -> Option<Ending> {
         let Supervision { processes, cpu, memory, .. } = supervision;
+        if let Some(ending) = self.group.as_ref().and_then(Group::exceeded) {
+            return Some(ending);
+        }
         let everyone = sweeper.everyone(self.leader, self.started);
         if processes.is_some_and(|limit| sweeper.tasks(&everyone) > limit) {
             return Some(Ending::ProcessLimit);
@@ -79,8 +92,18 @@ impl Looks {
 
     /// The last look, when the main process has ended and has not been reaped: what it and its children have written.
     pub(crate) fn last(&mut self, sweeper: &Sweeper<'_>, supervision: &Supervision) -> Option<Ending> {
+        if let Some(ending) = self.group.as_ref().and_then(Group::exceeded) {
+            return Some(ending);
+        }
         supervision.disk?;
         self.disk_exceeded(&sweeper.everyone(self.leader, self.started), sweeper, supervision)
+    }
+
+    /// Removes what the run alone had. Nothing of it is alive.
+    pub(crate) fn end(&mut self, supervision: &Supervision) {
+        if let (Some(group), Some(meter)) = (self.group.take(), &supervision.meter) {
+            meter.let_go(group);
+        }
     }
 
     // A little later than the kernel, which tells a single process with SIGXCPU; see `LONG` above.

@@ -15,6 +15,7 @@ use nix::sys::signal::SigSet;
 use nix::sys::stat::stat;
 use nix::unistd::Pid;
 
+use crate::cgroup::Group;
 use crate::opened::id_of;
 
 type Work = Box<dyn FnOnce() + Send>;
@@ -87,6 +88,11 @@ impl Meter {
     pub(crate) fn written(&self, processes: &[Pid]) -> Option<Vec<Written>> {
         let processes = processes.to_vec();
         self.ask(move || processes.into_iter().map(written).collect())
+    }
+
+    /// Removes a control group and returns when it is gone.
+    pub(crate) fn let_go(&self, group: Group) {
+        let _ = self.ask(move || drop(group));
     }
 
     fn ask<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {

@@ -17,6 +17,7 @@ use std::time::Duration;
 use claw_policy::{Access, Confinement, ExecGrant, Reason, Role};
 use nix::errno::Errno;
 
+use crate::cgroup::Bounds;
 use crate::domain::{
     DomainError, PreparedDomain, give_up_privileges, has_signal_scope, scope_signals_current_thread,
 };
@@ -51,6 +52,7 @@ impl LaunchPlan {
         let enforcement = assess(confinement, kernel);
         enforcement.meets(&confinement.floor).map_err(PrepareError::Floor)?;
         let (streams, terminal) = Streams::open(io).map_err(PrepareError::Streams)?;
+        let bounds = Bounds::of(confinement, kernel);
         let spec = ChildSpec {
             program: prepare::check_program(
                 grant.program().map_err(|reason| PrepareError::Program(reason.clone()))?,
@@ -61,7 +63,9 @@ impl LaunchPlan {
             streams,
             terminal,
             rlimits: resource_limits(&confinement.limits).map_err(PrepareError::Limits)?,
-            supervision: supervision(confinement),
+            supervision: supervision(confinement, bounds.as_ref()),
+            bounds,
+            group: None,
             watch: None,
         };
         Ok(Self { spec, confinement: Arc::clone(confinement), kernel: kernel.clone(), enforcement })
@@ -175,14 +179,15 @@ fn writable(confinement: &Confinement) -> Arc<[PathBuf]> {
     writable.map(|root| root.path.clone()).collect()
 }
 
-fn supervision(confinement: &Confinement) -> Supervision {
+fn supervision(confinement: &Confinement, bounds: Option<&Bounds>) -> Supervision {
     let limits = &confinement.limits;
     Supervision {
         time: limits.time,
         output: limits.output,
         processes: limits.processes,
         cpu: limits.cpu,
-        memory: limits.memory,
+        // Otherwise the kernel does.
+        memory: limits.memory.filter(|_| !bounds.is_some_and(Bounds::bounds_memory)),
         disk: limits.disk,
         file_size: limits.file_size.is_some(),
         detach: confinement.detach,

@@ -150,6 +150,8 @@ fn spec(cwd: &Path, argv: &[&str], [stdout, stderr]: [OwnedFd; 2], table: &Arc<T
         terminal: None,
         rlimits: Vec::new(),
         supervision: Supervision::default(),
+        bounds: None,
+        group: None,
         watch: Some(Watch {
             oversight: Arc::clone(table) as Arc<dyn Oversight>,
             role: first_role(&table.judge, &["/bin/true"]),

@@ -8,6 +8,7 @@
 //!  1. `setsid`: its own session and process group
 //!  2. `prctl(PR_SET_PDEATHSIG, SIGKILL)`, `getppid`: it ends with the thread that started it
 //!     `personality`: the randomised addresses that our own caller may have switched off
+//!     `write` of `0` to its control group, if it has one of its own
 //!  3. `rt_sigaction` for all signals: default dispositions, so no handler of ours runs in it
 //!  4. `fchdir` to the opened working directory
 //!  5. `dup3` of the three streams onto 0, 1 and 2; `ioctl(0, TIOCSCTTY)` when they are a terminal of its own
@@ -45,6 +46,8 @@ pub(crate) struct Image<'a> {
     pub(crate) owns_terminal: bool,
     /// Its limits.
     pub(crate) limits: &'a [ResourceLimit],
+    /// Where it enters a control group.
+    pub(crate) group: Option<BorrowedFd<'a>>,
 }
 
 /// A child that runs its program.
@@ -63,6 +66,8 @@ pub(crate) enum Step {
     Clone,
     /// Steps 1 to 3 and 8.
     Isolate,
+    /// Between steps 2 and 3.
+    Group,
     /// Step 4.
     Directory,
     /// Steps 5 and 6.
@@ -107,6 +112,8 @@ struct Shared {
     owns_terminal: bool,
     limits: *const ResourceLimit,
     limit_count: usize,
+    // -1 for none.
+    group: RawFd,
     parent: Pid,
     failure: Option<(Step, c_int)>,
 }
@@ -126,6 +133,7 @@ pub(crate) fn start(image: &Image<'_>, stack: &mut Stack) -> Result<Child, Failu
         owns_terminal: image.owns_terminal,
         limits: image.limits.as_ptr(),
         limit_count: image.limits.len(),
+        group: image.group.map_or(-1, |group| group.as_raw_fd()),
         parent: Pid::this(),
         failure: None,
     };
@@ -169,6 +177,7 @@ type Refused = (Step, c_int);
 
 fn become_program(shared: &Shared) -> Result<std::convert::Infallible, Refused> {
     isolate(shared).map_err(|errno| (Step::Isolate, errno))?;
+    enter_group(shared).map_err(|errno| (Step::Group, errno))?;
     call(libc::SYS_fchdir, [word(shared.directory), 0, 0, 0]).map_err(|errno| (Step::Directory, errno))?;
     set_streams(shared).map_err(|errno| (Step::Streams, errno))?;
     set_limits(shared).map_err(|errno| (Step::Limits, errno))?;
@@ -203,6 +212,13 @@ fn reset_dispositions() -> Result<(), c_int> {
         if signal != libc::SIGKILL && signal != libc::SIGSTOP {
             call(libc::SYS_rt_sigaction, [word(signal), action, 0, SIGNAL_SET_BYTES])?;
         }
+    }
+    Ok(())
+}
+
+fn enter_group(shared: &Shared) -> Result<(), c_int> {
+    if shared.group >= 0 {
+        call(libc::SYS_write, [word(shared.group), address(c"0".as_ptr()), 1, 0])?;
     }
     Ok(())
 }

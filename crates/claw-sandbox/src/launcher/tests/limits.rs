@@ -153,3 +153,64 @@ fn a_signal_of_a_limit_names_it() {
     size.supervision.file_size = true;
     assert_eq!(run(size).ending, Ending::FileSizeLimit);
 }
+
+#[test]
+fn a_run_enters_a_control_group_of_its_own_which_goes_with_it() {
+    // Entering needs no controller, so any place for groups of version 2 will do.
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let mount = mounts.lines().find(|line| line.contains(" - cgroup2 "));
+    let place = mount.and_then(|line| line.split(' ').nth(4)).map(|mount| {
+        let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+        let own = own.lines().find_map(|line| line.strip_prefix("0::/").map(str::to_owned));
+        Path::new(mount).join(own.unwrap_or_default())
+    });
+    let Some(Ok(parent)) = place.map(|place| PlaceForGroups::make(&place)) else {
+        let _ = Write::write_fmt(
+            &mut io::stderr(),
+            format_args!("skipped: no control group of version 2 may be made here\n"),
+        );
+        return;
+    };
+    let entries =
+        || std::fs::read_dir(&parent.0).unwrap().flatten().filter(|entry| entry.path().is_dir()).count();
+    let mut spec = sh("cat /proc/self/cgroup; setsid sleep 1000 &");
+    spec.bounds = Some(crate::cgroup::Bounds::unbounded(&parent.0));
+    let (mut read, write) = pipe();
+    spec.streams.stdout = write;
+    let run = launcher().spawn(spec).unwrap();
+    let mut text = String::new();
+    let outcome = run.wait();
+    read.read_to_string(&mut text).unwrap();
+    let parent_name = parent.0.file_name().unwrap().to_str().unwrap();
+    assert!(
+        text.lines()
+            .any(|line| line.starts_with("0::") && line.contains(&format!("{parent_name}/claw-sandbox-"))),
+        "{text}"
+    );
+    assert_eq!((code(&outcome), outcome.ending, entries()), (Some(0), Ending::Exited, 0));
+    // A run that cannot be started leaves none either.
+    let mut spec = spec_of_nothing();
+    spec.bounds = Some(crate::cgroup::Bounds::unbounded(&parent.0));
+    assert!(launcher().spawn(spec).is_err());
+    assert_eq!(entries(), 0);
+}
+
+fn spec_of_nothing() -> ChildSpec {
+    spec(&["/nonexistent/program"])
+}
+
+/// Removed as such a directory has to be: its files cannot be.
+struct PlaceForGroups(std::path::PathBuf);
+
+impl PlaceForGroups {
+    fn make(parent: &Path) -> io::Result<Self> {
+        let place = parent.join(format!("claw-test-{}", std::process::id()));
+        std::fs::create_dir(&place).map(|()| Self(place))
+    }
+}
+
+impl Drop for PlaceForGroups {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}

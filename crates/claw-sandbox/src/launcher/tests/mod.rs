@@ -80,6 +80,8 @@ fn spec(argv: &[&str]) -> ChildSpec {
         terminal: None,
         rlimits: resource_limits(&Limits::default()).unwrap(),
         supervision: Supervision::default(),
+        bounds: None,
+        group: None,
         watch: None,
     }
 }

@@ -55,6 +55,7 @@ fn start_program(program: &CStr) -> Result<Child, Failure> {
         streams: [null.as_fd(), null.as_fd(), null.as_fd()],
         owns_terminal: false,
         limits: &[ResourceLimit::new(Resource::Core, 0, 0)],
+        group: Some(null.as_fd()),
     };
     start(&image, &mut Stack::new())
 }
@@ -88,6 +89,7 @@ fn a_bad_directory_is_told_from_a_bad_program() {
             streams: [null.as_fd(), null.as_fd(), null.as_fd()],
             owns_terminal: false,
             limits: &[],
+            group: None,
         };
         start(&image, &mut Stack::new()).unwrap_err()
     });
