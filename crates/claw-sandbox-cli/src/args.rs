@@ -128,6 +128,9 @@ pub(crate) struct LearnArgs {
     pub(crate) policy: PolicyArgs,
     #[command(flatten)]
     pub(crate) command: CommandArgs,
+    /// Print the change as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// A request to be judged.
@@ -207,8 +210,8 @@ pub(crate) struct GrepArgs {
     /// Before this time
     #[arg(long, value_name = "TIME")]
     pub(crate) until: Option<String>,
-    /// The events are JSON anyway
-    #[arg(long, hide = true)]
+    /// Accepted for symmetry: the events are JSON anyway
+    #[arg(long)]
     pub(crate) json: bool,
 }
 
@@ -283,6 +286,9 @@ pub(crate) struct DoctorArgs {
 pub(crate) struct CompletionsArgs {
     /// The shell that reads it
     pub(crate) shell: clap_complete::Shell,
+    /// Print the script as a JSON string in an object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Write the manual pages
@@ -291,6 +297,9 @@ pub(crate) struct ManArgs {
     /// The directory for one page per command; without it the main page goes to standard output
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) directory: Option<PathBuf>,
+    /// Say what was done, or print the page, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Reads the process's own arguments; `None` when there are none.

@@ -157,7 +157,10 @@ impl From<Vec<Diagnostic>> for Error {
 
 impl From<PolicyFileError> for Error {
     fn from(error: PolicyFileError) -> Self {
-        Self(Box::new(Inner::File(error)))
+        match error {
+            PolicyFileError::NotText(diagnostic) => vec![*diagnostic].into(),
+            error => Self(Box::new(Inner::File(error))),
+        }
     }
 }
 

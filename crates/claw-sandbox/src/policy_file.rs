@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use claw_policy::{Format, Source};
+use claw_policy::{Diagnostic, Format, Source};
 
 use crate::plain_io_error;
 
@@ -51,13 +51,8 @@ pub enum PolicyFileError {
     #[error("the policy is larger than 1 MiB: {}; name a policy file", .0.display())]
     TooLarge(PathBuf),
     /// It is not text.
-    #[error("the policy is not UTF-8 text: {}: byte {at}; name a policy file", path.display())]
-    NotText {
-        /// The file.
-        path: PathBuf,
-        /// The offset of the first bad byte.
-        at: usize,
-    },
+    #[error("{0}")]
+    NotText(Box<Diagnostic>),
 }
 
 /// Reads a policy file. What is checked is the opened file, not the path.
@@ -84,10 +79,5 @@ pub fn read(path: &Path) -> Result<Source, PolicyFileError> {
     }
     let name = path.to_string_lossy().into_owned();
     let format = Format::of_name(&name);
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Source::new(name, text, format)),
-        Err(error) => {
-            Err(PolicyFileError::NotText { path: path.to_owned(), at: error.utf8_error().valid_up_to() })
-        }
-    }
+    Source::from_bytes(name, &bytes, format).map_err(PolicyFileError::NotText)
 }

@@ -1,8 +1,10 @@
 //! `learn`: runs a command and says how the policy would have to change for what was refused.
 
-use claw_sandbox::{ErrorKind, Sandbox, Stdio};
 use std::io;
 use std::os::fd::AsFd as _;
+
+use claw_sandbox::{ErrorKind, Sandbox, Stdio};
+use serde_json::json;
 
 use crate::args::LearnArgs;
 use crate::exit::Exit;
@@ -27,6 +29,10 @@ pub(crate) fn run(args: &LearnArgs) -> Outcome {
         Err(error) => return Err(error.into()),
     }
     let lesson = sandbox.lesson();
+    if args.json {
+        output::print_json(&json!({ "diff": lesson.to_string(), "notLearnt": lesson.left() }))?;
+        return Ok(Exit::Success);
+    }
     for line in lesson.left() {
         output::say(format_args!("not learnt: {}", output::visible(line.as_bytes())));
     }

@@ -5,6 +5,7 @@ use std::io;
 
 use clap::CommandFactory as _;
 use clap_mangen::Man;
+use serde_json::json;
 
 use crate::args::{Cli, ManArgs};
 use crate::exit::Exit;
@@ -14,7 +15,15 @@ use crate::output;
 /// Writes the pages.
 pub(crate) fn run(args: &ManArgs) -> Outcome {
     match &args.directory {
-        None => output::print(String::from_utf8_lossy(&page(Cli::command())?))?,
+        None => {
+            let page = page(Cli::command())?;
+            let page = String::from_utf8_lossy(&page);
+            if args.json {
+                output::print_json(&json!({ "page": page }))?;
+            } else {
+                output::print(page)?;
+            }
+        }
         Some(directory) => {
             let write = || -> io::Result<()> {
                 fs::create_dir_all(directory)?;
@@ -28,6 +37,9 @@ pub(crate) fn run(args: &ManArgs) -> Outcome {
                     "name a directory that can be written",
                 )
             })?;
+            if args.json {
+                output::print_json(&json!({ "path": directory.to_string_lossy(), "written": true }))?;
+            }
         }
     }
     Ok(Exit::Success)

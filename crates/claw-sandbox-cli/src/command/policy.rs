@@ -5,7 +5,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use claw_policy::{Diagnostic, Expansion, Format, Layer, LayerKind, Policy, Source, built_in, compile, lint};
-use claw_sandbox::{Judge, LoadOptions, load_policy, policy_file};
+use claw_sandbox::policy_file::{self, PolicyFileError};
+use claw_sandbox::{Judge, LoadOptions, load_policy};
 
 use crate::args::PolicyArgs;
 use crate::failure::Failure;
@@ -40,7 +41,11 @@ pub(crate) fn inline(text: &str) -> Source {
 
 /// Everything that is wrong or suspicious in a file.
 pub(crate) fn findings(path: &Path) -> Result<Vec<Diagnostic>, Failure> {
-    let source = policy_file::read(path).map_err(Failure::new)?;
+    let source = match policy_file::read(path) {
+        Ok(source) => source,
+        Err(PolicyFileError::NotText(diagnostic)) => return Ok(vec![*diagnostic]),
+        Err(error) => return Err(Failure::new(error)),
+    };
     let names = Names { home: claw_sandbox::home(), cwd: super::directory(None)?, ..Names::default() };
     Ok(match compiled(Some(source), &names) {
         Ok(policy) => lint(&policy),

@@ -49,6 +49,17 @@ fn a_malformed_policy_is_shown_with_its_line_and_a_caret() {
 }
 
 #[test]
+fn a_policy_that_is_no_text_is_shown_with_its_line_and_a_caret() {
+    let place = Place::new();
+    place.write("bytes.yaml", b"exec: {}\nworkspace: /\xff\n");
+    let ran = place.run(["run", "--policy", "../bytes.yaml"].into_iter().chain(TOUCH)).exits(125);
+    ran.says("../bytes.yaml:2:13").says("not UTF-8").says("^");
+    starts_nothing(&place);
+    let ran = place.run(["lint", "--json", "../bytes.yaml"]).exits(125);
+    assert_eq!(ran.json()[0]["code"], "policy.encoding");
+}
+
+#[test]
 fn a_policy_that_others_can_write_is_refused() {
     let place = Place::new();
     for mode in [0o620, 0o602, 0o666] {

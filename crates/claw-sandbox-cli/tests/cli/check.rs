@@ -112,3 +112,30 @@ fn check_starts_nothing() {
     place.run(["check", "--shell", "touch made; git init ."]).exits(0);
     assert_eq!(std::fs::read_dir(place.work()).unwrap().count(), 0);
 }
+
+#[test]
+fn every_command_answers_in_json_when_asked() {
+    let place = place();
+    let written = place.path("starter.yaml");
+    let pages = place.path("pages");
+    place.run(["run", "--audit", "../audit.log", "--", "git", "--version"]).exits(0);
+    for line in [
+        "check --json -- git status",
+        "explain --json -- git status",
+        "lint --json ../policy.yaml",
+        "schema --json",
+        &format!("init --json {}", written.display()),
+        "audit verify --json ../audit.log",
+        "audit summary --json ../audit.log",
+        "completions --json bash",
+        "man --json",
+        &format!("man --json {}", pages.display()),
+        "learn --json -- git --version",
+    ] {
+        let ran = place.run(line.split(' ')).exits(0);
+        assert!(serde_json::from_str::<serde_json::Value>(&ran.stdout).is_ok(), "{line}: {}", ran.stdout);
+    }
+    for event in place.run(["audit", "grep", "--json", "git", "../audit.log"]).exits(0).stdout.lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(event).is_ok(), "{event}");
+    }
+}

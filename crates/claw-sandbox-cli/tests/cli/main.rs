@@ -5,6 +5,7 @@ mod ask;
 mod audit;
 mod bad_input;
 mod check;
+mod everyday;
 mod harness;
 mod jsonl;
 mod learn;
