@@ -97,9 +97,11 @@ impl Guard {
         self.lock().as_ref().is_some_and(Guardian::is_at_post)
     }
 
-    // There is nothing left to guard.
-    fn dismiss(&self) {
-        drop(self.lock().take());
+    // There is nothing left to guard. Dropping what this returns waits until the guardian has gone.
+    fn dismiss(&self) -> Option<Guardian> {
+        let guardian = self.lock().take();
+        guardian.iter().for_each(Guardian::dismiss);
+        guardian
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Guardian>> {
@@ -185,7 +187,7 @@ impl Launcher {
 
     /// Leaves nothing behind outside of this process's memory and threads. No run may start afterwards.
     pub(crate) fn finish(&self) {
-        self.guard.dismiss();
+        let _gone_at_the_end = self.guard.dismiss();
         if let Some(temporary) = &self.temporary {
             temporary.remove();
         }

@@ -23,6 +23,7 @@
 //! `docs/kernel-features.md`.
 #![deny(unsafe_code)]
 
+mod ahead;
 pub mod approval;
 pub mod audit;
 mod cgroup;
@@ -63,6 +64,7 @@ mod temporary;
 mod terminal;
 
 // The public interface is:
+pub use ahead::Ahead;
 pub use child::Child;
 pub use claw_policy::{
     self, Access, Code, Confinement, Decision, Denial, Diagnostic, Explanation, FileAction, FileRequest,

@@ -16,7 +16,7 @@ use crate::command::Command;
 use crate::lessons::Lessons;
 use crate::record::{Recorder, Sink};
 use crate::request::ExecInput;
-use crate::{Enforcement, Error, Judge, KernelFeatures, LauncherCache, assess, pipeline};
+use crate::{Ahead, Enforcement, Error, Judge, KernelFeatures, LauncherCache, assess, pipeline};
 
 /// Runs commands under one policy. Cheap to clone; may be used from many threads at once.
 ///
@@ -42,6 +42,7 @@ pub(crate) struct Parts {
 pub struct SandboxBuilder {
     judge: Judge,
     kernel: Option<KernelFeatures>,
+    ahead: Option<Ahead>,
     log: Option<AuditLog>,
     approvals: Approvals,
     lessons: Lessons,
@@ -64,6 +65,7 @@ impl Sandbox {
         SandboxBuilder {
             judge: Judge::new(policy),
             kernel: None,
+            ahead: None,
             log: None,
             approvals: Approvals::default(),
             lessons: Lessons::default(),
@@ -186,6 +188,13 @@ impl SandboxBuilder {
         self
     }
 
+    /// Uses what was begun before the policy was known.
+    #[must_use]
+    pub fn ahead(mut self, ahead: Ahead) -> Self {
+        self.ahead = Some(ahead);
+        self
+    }
+
     /// The sandbox will run one command only. A command that starts no programs but its own is then confined to
     /// those, and the programs of the allowlist are not even looked up: a faster start and fewer rights.
     #[must_use]
@@ -245,13 +254,14 @@ impl SandboxBuilder {
         if let Some(store) = &self.approvals.store {
             check_exposed(policy, "the approvals lie", store.path())?;
         }
-        let kernel = self.kernel.unwrap_or_else(KernelFeatures::probe);
         let recorder = recorder(policy, self.log, self.lost_log)?;
+        let probed = || self.ahead.as_ref().and_then(Ahead::kernel);
+        let kernel = self.kernel.or_else(probed).unwrap_or_else(KernelFeatures::probe);
         let judge = Arc::new(self.judge);
         let parts = Parts {
             judge,
             kernel,
-            launchers: LauncherCache::new(),
+            launchers: LauncherCache::with(self.ahead),
             recorder,
             approvals: self.approvals,
             lessons: self.lessons,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use claw_sandbox::approval::{self, ApprovalStore};
 use claw_sandbox::audit::AuditLog;
 use claw_sandbox::{
-    Access, Child, Decision, Ending, Error, ErrorKind, Outcome as Ended, Policy, Sandbox, Stream,
+    Access, Ahead, Child, Decision, Ending, Error, ErrorKind, Outcome as Ended, Policy, Sandbox, Stream,
 };
 
 use super::question::Terminal;
@@ -56,6 +56,8 @@ fn run_in(sandbox: &Sandbox, signals: &Signals, args: &RunArgs) -> Outcome {
 
 /// The sandbox with its audit log: the stated file, the policy's, or the default one.
 fn sandbox(args: &RunArgs) -> Result<Sandbox, Failure> {
+    // On another processor, while the policy is read.
+    let ahead = Ahead::begin()?;
     let policy = super::policy::of_args(&args.policy)?;
     let log = match &args.audit {
         Some(path) => AuditLog::open_for(&policy, path).map(Some),
@@ -68,7 +70,7 @@ fn sandbox(args: &RunArgs) -> Result<Sandbox, Failure> {
         Ok(_) => None,
     };
     let asks = policy.asks();
-    let mut builder = Sandbox::builder(policy).one_shot();
+    let mut builder = Sandbox::builder(policy).one_shot().ahead(ahead);
     // A policy that never asks needs no terminal and no store.
     if asks {
         // Under `--tty` what is typed goes to the command, and a question could not be told from its output.

@@ -272,6 +272,13 @@ fn the_private_temporary_directory_goes_with_the_run() {
         let output = place.cli(args).env("TMPDIR", place.path("tmp")).output().unwrap();
         // The control: there was one, with something in it.
         Ran::new("mktemp".to_owned(), &output).exits(0).prints("/claw-sandbox-").prints("/tmp.");
+        // It is made while the policy is read, so it must also go when there is no run.
+        for args in
+            [["run", "--policy", "../policy.yaml", "curl"], ["run", "--policy", "../none.yaml", "true"]]
+        {
+            let output = place.cli(args).env("TMPDIR", place.path("tmp")).output().unwrap();
+            assert!(!output.status.success(), "{output:?}");
+        }
         let left: Vec<_> =
             std::fs::read_dir(place.path("tmp")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, [".keep"]);

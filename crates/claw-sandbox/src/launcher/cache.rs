@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use claw_policy::Confinement;
 
 use super::Launcher;
+use crate::ahead::Ahead;
 use crate::spawn::SpawnError;
 
 // A launcher is a thread, a few descriptors and a temporary directory. An agent uses one or two
@@ -19,6 +20,8 @@ const CAPACITY: usize = 16;
 pub struct LauncherCache {
     // Most recently used last.
     entries: Mutex<Vec<Entry>>,
+    // For the first launcher.
+    ahead: Mutex<Option<Ahead>>,
 }
 
 #[derive(Debug)]
@@ -39,6 +42,17 @@ impl LauncherCache {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty cache whose first launcher has begun already.
+    pub(crate) fn with(ahead: Option<Ahead>) -> Self {
+        Self { ahead: Mutex::new(ahead), ..Self::default() }
+    }
+
+    /// The beginning of the next launcher.
+    pub(crate) fn take_ahead(&self) -> Result<Ahead, SpawnError> {
+        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
+        ahead.map_or_else(Ahead::for_launcher, Ok)
     }
 
     /// The launcher of an equal confinement, or the one that `start` makes.
@@ -69,6 +83,7 @@ impl LauncherCache {
 
     /// Finishes every launcher. None of them may start a run afterwards.
     pub(crate) fn finish(&self) {
+        drop(self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take());
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.iter().for_each(|entry| entry.launcher.finish());
     }

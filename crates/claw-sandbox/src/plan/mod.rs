@@ -18,14 +18,12 @@ use claw_policy::{Access, Confinement, ExecGrant, Reason, Role};
 use nix::errno::Errno;
 
 use crate::cgroup::Bounds;
-use crate::domain::{
-    DomainError, PreparedDomain, give_up_privileges, has_signal_scope, scope_signals_current_thread,
-};
+use crate::domain::{DomainError, PreparedDomain, has_signal_scope, scope_signals_current_thread};
 use crate::enforcement::{has_exec_stop, has_supervisor};
 use crate::launcher::{Launcher, LauncherCache, Restrictions, Scope};
 use crate::limits::resource_limits;
 use crate::seccomp::notify::Notified;
-use crate::spawn::{ChildSpec, SpawnError, StdioPlan, Streams, Supervision, resources};
+use crate::spawn::{ChildSpec, SpawnError, StdioPlan, Streams, Supervision};
 use crate::supervisor::{self, Oversight, SocketPlaces, Watch};
 use crate::temporary::TemporaryDirectory;
 use crate::{Enforcement, KernelFeatures, Missing, Running, assess};
@@ -112,11 +110,12 @@ impl LaunchPlan {
         if let Some(terminal) = &spec.terminal {
             // No other run may use this terminal, so no other run may share the launcher's domain.
             let terminal = Some(terminal.peer());
-            let launcher = start_launcher(&confinement, &kernel, &calls, terminal).map(Arc::new)?;
+            let launcher =
+                start_launcher(launchers, &confinement, &kernel, &calls, terminal).map(Arc::new)?;
             prepare::set_temporary(&mut spec, &confinement, &launcher);
             return launcher.spawn(spec).map_err(|failed| failed.error);
         }
-        let start = || start_launcher(&confinement, &kernel, &calls, None);
+        let start = || start_launcher(launchers, &confinement, &kernel, &calls, None);
         let found = launchers.get(&confinement, start)?;
         prepare::set_temporary(&mut spec, &confinement, &found.launcher);
         open_sockets(&mut spec, &confinement, &found.launcher);
@@ -147,15 +146,14 @@ fn open_sockets(spec: &mut ChildSpec, confinement: &Arc<Confinement>, launcher: 
 
 // Makes the private temporary directory and a thread that has restricted itself.
 fn start_launcher(
+    launchers: &LauncherCache,
     confinement: &Confinement,
     kernel: &KernelFeatures,
     calls: &Arc<[Notified]>,
     terminal: Option<BorrowedFd<'_>>,
 ) -> Result<Launcher, SpawnError> {
     let restrict = |error: DomainError| SpawnError::Restrict(error.to_string());
-    let launcher = Launcher::begin(Box::new(|| give_up_privileges().map_err(|error| error.to_string())))?;
-    let temporary = TemporaryDirectory::create(&std::env::temp_dir())
-        .map_err(|error| resources("make a temporary directory", &error))?;
+    let (launcher, temporary) = launchers.take_ahead()?.into_parts()?;
     let domain = PreparedDomain::prepare(confinement, kernel, Some(temporary.path())).map_err(restrict)?;
     let domain = match terminal {
         Some(terminal) => domain.grant_terminal(terminal).map_err(restrict)?,

@@ -62,6 +62,12 @@ impl Guardian {
         Ok(Self { line, process, _stack: stack, _post: post })
     }
 
+    /// Tells it to go. Dropping it then waits until it has gone.
+    pub(crate) fn dismiss(&self) {
+        // Fails when it has ended already.
+        let _ = send(self.line.as_raw_fd(), &[0], MsgFlags::MSG_NOSIGNAL);
+    }
+
     /// Its process: outside of every run's own domain, and with our user ids.
     pub(crate) fn process(&self) -> BorrowedFd<'_> {
         self.process.as_fd()
@@ -92,8 +98,8 @@ impl std::fmt::Debug for Guardian {
 
 impl Drop for Guardian {
     fn drop(&mut self) {
-        // Fails when a guardian without proof has ended already.
-        let _ = send(self.line.as_raw_fd(), &[0], MsgFlags::MSG_NOSIGNAL);
+        // A second time at most: it reads one byte.
+        self.dismiss();
         // Only then its stack may go. Fails when somebody else has reaped it, so it has ended.
         let _ = super::pidfd::reap(self.process.as_fd());
     }
