@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
+use claw_secrets::TextKind;
 
 use crate::failure::Failure;
 
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     #[command(subcommand)]
     Audit(AuditCommand),
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -281,6 +284,33 @@ pub(crate) struct DoctorArgs {
     pub(crate) json: bool,
 }
 
+/// Find credentials
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretsCommand {
+    Scan(ScanArgs),
+}
+
+/// Say where files hold what looks like a credential, without showing it
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Exit status: 0 when nothing is found, 1 when something is, 125 when a file cannot be read.\n\
+                  With --jsonl: 0 once every line is answered."
+)]
+pub(crate) struct ScanArgs {
+    /// Files, and directories with all that is in them; without one standard input is read
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// How names and values are written: config-yaml, json5, env, file or log-line [default: by the file's name]
+    #[arg(short, long, value_name = "KIND", value_parser = text_kind)]
+    pub(crate) kind: Option<TextKind>,
+    /// Print the findings as a JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Read texts from standard input, one JSON object a line ({"id", "kind", "text"}), and answer each with one
+    #[arg(long, conflicts_with_all = ["paths", "kind", "json"])]
+    pub(crate) jsonl: bool,
+}
+
 /// Print a completion script
 #[derive(Args, Debug)]
 pub(crate) struct CompletionsArgs {
@@ -331,6 +361,10 @@ fn plain_run(arguments: &[OsString]) -> Option<RunArgs> {
 /// What to print when nothing is asked.
 pub(crate) fn short_help() -> String {
     Cli::command().render_help().to_string()
+}
+
+fn text_kind(name: &str) -> Result<TextKind, String> {
+    TextKind::from_name(name).ok_or_else(|| crate::wire::unknown_text_kind(name))
 }
 
 /// Reads `500ms`, `30s`, `5m` or `2h`.

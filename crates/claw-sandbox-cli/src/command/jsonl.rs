@@ -17,13 +17,18 @@ const LINE_LIMIT: usize = 8 << 20;
 
 /// Answers every line, in order, each before the next is read.
 pub(crate) fn run(args: &PolicyArgs) -> Outcome {
-    let mut input = io::stdin().lock();
     let mut judges = Judges::new(args);
+    answer_each(|line| answer(&mut judges, line))
+}
+
+/// Gives standard output an answer for each line of standard input that is not blank.
+pub(super) fn answer_each(mut answer: impl FnMut(&[u8]) -> Vec<u8>) -> Outcome {
+    let mut input = io::stdin().lock();
     loop {
         let answer = match lines::next(&mut input, LINE_LIMIT) {
             Ok(None) => return Ok(Exit::Success),
             Ok(Some(Line::Whole(line))) if line.trim_ascii().is_empty() => continue,
-            Ok(Some(Line::Whole(line))) => answer(&mut judges, &line),
+            Ok(Some(Line::Whole(line))) => answer(&line),
             Ok(Some(Line::TooLong)) => {
                 error(None, format!("the line is longer than {} MiB", LINE_LIMIT >> 20))
             }
@@ -50,12 +55,12 @@ fn answer(judges: &mut Judges<'_>, line: &[u8]) -> Vec<u8> {
     }
 }
 
-fn error(id: Id, error: String) -> Vec<u8> {
+pub(super) fn error(id: Id, error: String) -> Vec<u8> {
     to_line(&ErrorAnswer { id, error })
 }
 
 /// Writing these types as JSON cannot fail: no map in them has keys that are not strings.
-fn to_line(answer: &impl serde::Serialize) -> Vec<u8> {
+pub(super) fn to_line(answer: &impl serde::Serialize) -> Vec<u8> {
     let mut line = serde_json::to_vec(answer).unwrap_or_default();
     line.push(b'\n');
     line

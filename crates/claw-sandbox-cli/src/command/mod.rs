@@ -15,6 +15,7 @@ mod policy;
 mod question;
 mod run;
 mod schema;
+mod secrets;
 
 use std::env;
 use std::ffi::OsString;
@@ -22,7 +23,7 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::args::{self, Command};
+use crate::args::{self, Command, SecretsCommand};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output;
@@ -41,6 +42,7 @@ pub(crate) fn dispatch(command: Option<Command>) -> Outcome {
         Command::Doctor(args) => doctor::run(&args),
         Command::Audit(command) => audit::run(&command),
         Command::Lint(args) => lint::run(&args),
+        Command::Secrets(SecretsCommand::Scan(args)) => secrets::scan(&args),
         Command::Schema(_) => schema::run(),
         Command::Init(args) => init::run(&args),
         Command::Completions(args) => completions::run(&args),

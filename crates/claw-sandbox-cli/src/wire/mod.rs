@@ -4,7 +4,9 @@ mod answer;
 mod bytes;
 pub(crate) mod outcome;
 mod request;
+mod secret;
 
 pub(crate) use answer::{Answer, ErrorAnswer, ExplainedAnswer, name, reasons};
 pub(crate) use bytes::Bytes;
 pub(crate) use request::{Exec, Id, PolicyText, Question, WireFacts, WireRequest, unknown_action};
+pub(crate) use secret::{Findings, TextRequest, WireFinding, unknown_text_kind};

@@ -12,5 +12,6 @@ mod learn;
 mod network;
 mod policy_files;
 mod run;
+mod secrets;
 mod signals;
 mod tty;
