@@ -34,7 +34,9 @@ mod schema;
 mod source;
 
 pub use confinement::{Access, Confinement, Floor, Guarantee, NetworkRule, Protocol, Root};
-pub use decide::{Touch, TouchRequest, decide, decide_touch, descendant_queries, queries};
+pub use decide::{
+    Example, Excess, Touch, TouchRequest, decide, decide_touch, descendant_queries, queries, subset,
+};
 pub use decision::{
     Code, Decision, Denial, DescendantGrant, EnvironmentGrant, ExecGrant, FileGrant, Grant, Message,
     MissingFacts, NetworkGrant, Question, Reason, RuleRef,

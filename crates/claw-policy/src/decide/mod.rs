@@ -6,6 +6,7 @@ mod exec;
 mod file;
 mod ground;
 pub(crate) mod network;
+mod subset;
 #[cfg(test)]
 pub(crate) mod testing;
 mod world;
@@ -15,6 +16,7 @@ pub(crate) use environment::set_for_every_run as environment_of_every_run;
 pub(crate) use exec::{Index as ExecIndex, Known};
 pub use file::{Touch, TouchRequest, decide_touch};
 pub(crate) use ground::Ground;
+pub use subset::{Example, Excess, subset};
 use world::World;
 
 /// Decides `request` under `policy`, given what is known of the world.

@@ -129,6 +129,15 @@ pub(crate) fn is_name(rule: &str) -> bool {
     matches!(RuleHost::new(rule), RuleHost::Beneath(_) | RuleHost::One(Host::Name(_)))
 }
 
+/// Whether a rule's host can only be on the internet. Of a network of addresses nobody has looked at all of them.
+pub(super) fn is_public(rule: &str) -> bool {
+    match RuleHost::new(rule) {
+        RuleHost::One(host) => !host.is_private(),
+        RuleHost::Beneath(domain) => !Host::Name(domain).is_private(),
+        RuleHost::Loopback | RuleHost::Network(_) => false,
+    }
+}
+
 /// The host that both rules mean: the narrower one, or none when neither holds the other.
 pub(super) fn meet(left: &str, right: &str) -> Option<String> {
     if is_within(left, right) {

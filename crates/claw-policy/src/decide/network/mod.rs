@@ -128,3 +128,16 @@ fn meet(left: &NetworkRule, right: &NetworkRule) -> Option<NetworkRule> {
         host,
     })
 }
+
+/// Whether the outer rule allows all that the inner one does.
+pub(super) fn holds(outer: &NetworkRule, inner: &NetworkRule) -> bool {
+    let host = match (&outer.host, &inner.host) {
+        (None, None) => true,
+        (Some(_), None) => false,
+        (Some(outer), Some(inner)) => host::meet(inner, outer).as_ref() == Some(inner),
+        // Without a host a rule means the internet.
+        (None, Some(inner)) => host::is_public(inner),
+    };
+    host && outer.protocol.is_none_or(|protocol| inner.protocol == Some(protocol))
+        && outer.port.is_none_or(|port| inner.port == Some(port))
+}
