@@ -30,6 +30,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Audit(AuditCommand),
     #[command(subcommand)]
+    Policy(PolicyCommand),
+    #[command(subcommand)]
     Secrets(SecretsCommand),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -280,6 +282,35 @@ pub(crate) struct DoctorArgs {
     #[arg(long, hide = true, num_args = 2, value_names = ["NAME", "DIR"])]
     pub(crate) probe: Vec<OsString>,
     /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Compare policies
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    Subset(SubsetArgs),
+}
+
+/// Say whether everything that one policy allows is allowed by another: a sub-agent's within its parent's
+///
+/// A yes is a proof, for the files as they are now. A no names the rules that go further and, where one was found, a
+/// request that shows it.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Exit status: 0 when it lies within, 1 when not or not provably, 125 when a policy cannot be read."
+)]
+pub(crate) struct SubsetArgs {
+    /// The policy that should allow less
+    #[arg(value_name = "INNER", value_hint = ValueHint::FilePath)]
+    pub(crate) inner: PathBuf,
+    /// The policy that should allow more
+    #[arg(value_name = "OUTER", value_hint = ValueHint::FilePath)]
+    pub(crate) outer: PathBuf,
+    /// Where relative paths of both policies start [default: the current directory]
+    #[arg(short = 'C', long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) cwd: Option<PathBuf>,
+    /// Answer in JSON
     #[arg(long)]
     pub(crate) json: bool,
 }

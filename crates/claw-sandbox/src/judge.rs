@@ -120,8 +120,21 @@ impl Judge {
         facts
     }
 
+    /// The answer to a question about the policy's own facts.
+    pub(crate) fn look_up<T>(&self, ask: impl Fn(&Facts) -> Result<T, MissingFacts>) -> Option<T> {
+        self.settle_over(&self.base(), ask)
+    }
+
     fn settle<T>(&self, request: Request<'_>, ask: impl Fn(&Facts) -> Result<T, MissingFacts>) -> Option<T> {
-        let mut facts = Facts::over(&self.kept(request));
+        self.settle_over(&self.kept(request), ask)
+    }
+
+    fn settle_over<T>(
+        &self,
+        kept: &Arc<Facts>,
+        ask: impl Fn(&Facts) -> Result<T, MissingFacts>,
+    ) -> Option<T> {
+        let mut facts = Facts::over(kept);
         for _ in 0..ROUNDS {
             match ask(&facts) {
                 Ok(answer) => return Some(answer),

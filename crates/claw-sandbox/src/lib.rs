@@ -29,6 +29,7 @@ pub mod audit;
 mod cgroup;
 mod child;
 mod command;
+mod containment;
 pub mod doctor;
 mod domain;
 mod edge;
@@ -72,6 +73,7 @@ pub use claw_policy::{
 };
 pub use claw_shell;
 pub use command::{Command, Stdio};
+pub use containment::{Containment, Counterexample};
 pub use edge::own_home as home;
 pub use enforcement::{Enforcement, KeptLimit, LimitMechanism, Missing, State, assess};
 pub use error::{Error, ErrorKind, plain_io_error};

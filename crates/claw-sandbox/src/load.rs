@@ -17,6 +17,9 @@ pub struct LoadOptions {
     pub named: Option<PathBuf>,
     /// A workspace in place of the policy's.
     pub workspace: Option<PathBuf>,
+    /// Texts that only restrict, on top of all: a sub-agent's policy, which so lies within its parent's
+    /// ([`Judge::within`](crate::Judge::within) proves it).
+    pub narrowed_by: Vec<Source>,
 }
 
 /// The names that a file of a kind may have, in order.
@@ -50,6 +53,8 @@ pub fn load_policy(options: &LoadOptions) -> Result<Policy, Error> {
         let text = serde_json::json!({ "workspace": workspace }).to_string();
         layers.push(Layer { source: Source::new("--workspace", text, Format::Json), kind: LayerKind::Named });
     }
+    let narrowing = options.narrowed_by.iter().cloned();
+    layers.extend(narrowing.map(|source| Layer { source, kind: LayerKind::User }));
     Ok(compile(&layers, &expansion(&options.cwd))?)
 }
 

@@ -16,6 +16,7 @@ mod question;
 mod run;
 mod schema;
 mod secrets;
+mod subset;
 
 use std::env;
 use std::ffi::OsString;
@@ -23,7 +24,7 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::args::{self, Command, SecretsCommand};
+use crate::args::{self, Command, PolicyCommand, SecretsCommand};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output;
@@ -42,6 +43,7 @@ pub(crate) fn dispatch(command: Option<Command>) -> Outcome {
         Command::Doctor(args) => doctor::run(&args),
         Command::Audit(command) => audit::run(&command),
         Command::Lint(args) => lint::run(&args),
+        Command::Policy(PolicyCommand::Subset(args)) => subset::run(&args),
         Command::Secrets(SecretsCommand::Scan(args)) => secrets::scan(&args),
         Command::Schema(_) => schema::run(),
         Command::Init(args) => init::run(&args),

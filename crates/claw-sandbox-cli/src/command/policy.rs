@@ -58,7 +58,7 @@ pub(crate) fn of_args(args: &PolicyArgs) -> Result<Policy, Failure> {
     let workspace =
         args.workspace.as_deref().map(|workspace| super::directory(Some(workspace))).transpose()?;
     let cwd = super::directory(args.cwd.as_deref())?;
-    Ok(load_policy(&LoadOptions { cwd, named: args.policy.clone(), workspace })?)
+    Ok(load_policy(&LoadOptions { cwd, named: args.policy.clone(), workspace, narrowed_by: Vec::new() })?)
 }
 
 /// The judge for the policy of the arguments.

@@ -5,8 +5,10 @@ mod bytes;
 pub(crate) mod outcome;
 mod request;
 mod secret;
+mod subset;
 
 pub(crate) use answer::{Answer, ErrorAnswer, ExplainedAnswer, name, reasons};
 pub(crate) use bytes::Bytes;
 pub(crate) use request::{Exec, Id, PolicyText, Question, WireFacts, WireRequest, unknown_action};
 pub(crate) use secret::{Findings, TextRequest, WireFinding, unknown_text_kind};
+pub(crate) use subset::{SubsetAnswer, request as wire_request};

@@ -14,4 +14,5 @@ mod policy_files;
 mod run;
 mod secrets;
 mod signals;
+mod subset;
 mod tty;

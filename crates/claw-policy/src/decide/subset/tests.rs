@@ -254,6 +254,9 @@ fn example() -> impl Strategy<Value = Example> {
 }
 
 proptest! {
+    // A case compiles policies and decides a dozen times.
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 4, ..ProptestConfig::default() })]
+
     #[test]
     fn within_a_policy_nothing_is_allowed_that_it_denies(inner in text(), outer in text(), examples in prop::collection::vec(example(), 8)) {
         let (inner, outer) = (compiled(&inner), compiled(&outer));
