@@ -183,6 +183,7 @@ pub struct FileGrant {
     pub(crate) path: ResolvedPath,
     pub(crate) to: Option<ResolvedPath>,
     pub(crate) root: PathBuf,
+    pub(crate) to_root: Option<PathBuf>,
     pub(crate) reasons: Vec<Reason>,
 }
 
@@ -206,6 +207,11 @@ impl FileGrant {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+    /// The root that the second path falls in.
+    #[must_use]
+    pub fn to_root(&self) -> Option<&Path> {
+        self.to_root.as_deref()
     }
     /// The rules that allowed it.
     #[must_use]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use claw_policy::{Decision, Explanation, Facts, MissingFacts, Policy, Query, Request};
+use claw_policy::{Decision, Denial, Explanation, Facts, MissingFacts, Policy, Query, Request, TouchRequest};
 
 use crate::edge::{self, Edge, Stamp};
 
@@ -107,6 +107,11 @@ impl Judge {
         self.settle(request, |facts| claw_policy::explain(&self.policy, facts, request))
     }
 
+    /// Judges one object of an operation that was granted as a whole, by facts of at most a second ago.
+    pub(crate) fn touch(&self, request: &TouchRequest<'_>) -> Result<(), Denial> {
+        claw_policy::decide_touch(&self.policy, &self.recent(), request)
+    }
+
     /// Every fact that a decision on `request` needs, looked up now.
     #[must_use]
     pub fn facts(&self, request: Request<'_>) -> Facts {
@@ -175,7 +180,7 @@ impl Judge {
     }
 
     /// The kept facts, of at most a second ago.
-    pub(crate) fn recent(&self) -> Arc<Facts> {
+    fn recent(&self) -> Arc<Facts> {
         let base = self.lock();
         if let Some(base) = base.as_ref().filter(|base| base.checked.elapsed() < RECENT) {
             return Arc::clone(&base.facts);

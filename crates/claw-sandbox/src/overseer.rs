@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use claw_policy::{
-    Confinement, Decision, Denial, DescendantGrant, DescendantRequest, Grant, Question, Request,
-    TouchRequest, decide_touch,
+    Confinement, Decision, Denial, DescendantGrant, DescendantRequest, Grant, Question, Request, TouchRequest,
 };
 
 use crate::approval::{Approvals, Asked};
@@ -122,7 +121,7 @@ impl Oversight for Overseer {
     }
 
     fn touch(&self, request: &TouchRequest<'_>) -> Result<(), Denial> {
-        decide_touch(self.judge.policy(), &self.judge.recent(), request)
+        self.judge.touch(request)
     }
 
     fn records_files(&self) -> bool {

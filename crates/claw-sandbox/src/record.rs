@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use claw_policy::{Decision, Denial, DescendantGrant, ExecGrant, FileRequest, Logging};
 
 use crate::audit::{self, AuditError, AuditLog, Fields};
+use crate::files::{Change, FileError};
 use crate::request::ExecInput;
 use crate::supervisor::{ExecAttempt, FileAttempt, NetworkAttempt};
 use crate::{Enforcement, Error, Outcome};
@@ -91,9 +92,22 @@ impl Recorder {
     }
 
     /// Records a decision about a file.
-    pub(crate) fn file(&self, request: &FileRequest, decision: &Decision) -> Result<(), Error> {
-        let id = self.id()?;
-        self.append("file.decision", || audit::file_decision(&self.actor, &id, request, decision))
+    pub(crate) fn file(&self, request: &FileRequest, decision: &Decision) -> Result<Ticket, Error> {
+        let ticket = Ticket { id: self.id()? };
+        self.append("file.decision", || audit::file_decision(&self.actor, &ticket.id, request, decision))?;
+        Ok(ticket)
+    }
+
+    /// Records what came of an allowed operation on a file. It is done; that the event is missing is not forgotten.
+    pub(crate) fn file_outcome(
+        &self,
+        ticket: Ticket,
+        request: &FileRequest,
+        change: &Change,
+        error: Option<&FileError>,
+    ) {
+        let fields = || audit::file_outcome(&self.actor, &ticket.id, request, change, error);
+        self.note(self.append("file.outcome", fields));
     }
 
     /// Records a decision about a program that a process of a run is about to execute.

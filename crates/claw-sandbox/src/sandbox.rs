@@ -118,7 +118,7 @@ impl Sandbox {
     pub fn authorize_file(&self, request: &FileRequest) -> Result<Decision, Error> {
         let decision = self.decide_file(request);
         if self.policy().logging().audit_file_access {
-            self.parts.recorder.file(request, &decision)?;
+            let _ = self.parts.recorder.file(request, &decision)?;
         }
         Ok(decision)
     }

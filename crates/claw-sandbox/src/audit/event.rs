@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::redact::Redactor;
 use super::seal::{Fields, hexadecimal};
+use crate::files::{Change, FileError};
 use crate::request::{CommandLine, ExecInput};
 use crate::supervisor::{ExecAttempt, FileAttempt, NetworkAttempt, Purpose};
 use crate::{Enforcement, Outcome, State};
@@ -90,6 +91,27 @@ pub(crate) fn file_decision(actor: &str, id: &str, request: &FileRequest, decisi
     fields.push(("recursive", json!(request.recursive)));
     fields.push(("cwd", text(request.cwd.as_os_str().as_bytes())));
     fields
+}
+
+/// What came of an operation on a file.
+pub(crate) fn file_outcome(
+    actor: &str,
+    id: &str,
+    request: &FileRequest,
+    change: &Change,
+    error: Option<&FileError>,
+) -> Fields {
+    let ending = error.map_or("done", FileError::code);
+    let hash = |hash: &Option<[u8; 32]>| json!(hash.as_ref().map(|hash| hexadecimal(hash)));
+    vec![
+        ("id", json!(id)),
+        ("actor", json!(actor)),
+        ("message", json!(format!("file {}: {ending}", request.action.name()))),
+        ("ending", json!(ending)),
+        ("bytes", json!(change.bytes)),
+        ("before", hash(&change.before)),
+        ("after", hash(&change.after)),
+    ]
 }
 
 /// The decision about a program that a process of a run is about to execute. `run` is the id of the decision that

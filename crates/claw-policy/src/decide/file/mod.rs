@@ -113,8 +113,8 @@ impl Allowance<'_> {
                 let mut reasons = vec![by.reason()];
                 let second_reason = second.as_ref().map(|(_, by)| by.reason());
                 reasons.extend(second_reason.filter(|second| !reasons.contains(second)));
-                let to = second.map(|(path, _)| path.clone());
-                FileGrant { action, path: path.clone(), to, root: by.root.real.clone(), reasons }
+                let (to, to_root) = second.map(|(path, by)| (path.clone(), by.root.real.clone())).unzip();
+                FileGrant { action, path: path.clone(), to, root: by.root.real.clone(), to_root, reasons }
             }
             Self::Stream(path) => {
                 let message =
@@ -124,13 +124,21 @@ impl Allowance<'_> {
                     path: stream(&path),
                     to: None,
                     root: path,
+                    to_root: None,
                     reasons: vec![Reason::new(Code::FileAllowed, message)],
                 }
             }
             Self::Program { path, root, real, rule } => {
                 let message = format!("`{}` may be executed", real.display());
                 let reasons = vec![Reason::new(Code::ExecAllowed, message).by(rule)];
-                FileGrant { action, path: path.clone(), to: None, root: root.to_owned(), reasons }
+                FileGrant {
+                    action,
+                    path: path.clone(),
+                    to: None,
+                    root: root.to_owned(),
+                    to_root: None,
+                    reasons,
+                }
             }
         }
     }

@@ -1,0 +1,145 @@
+//! Reading: a whole file, a range of bytes, a range of lines, or a stream.
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
+use std::path::Path;
+
+use claw_policy::{FileAction, FileGrant};
+use nix::fcntl::OFlag;
+use nix::sys::stat::SFlag;
+
+use super::place::Object;
+use super::{Failed, FileError, FileErrorKind, Files};
+
+/// A range of lines.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Lines {
+    /// The lines with their ends, as they stand in the file.
+    pub text: Vec<u8>,
+    /// How many there are.
+    pub count: u64,
+    /// Whether more follow.
+    pub more: bool,
+}
+
+impl Files {
+    /// The whole content of a regular file.
+    ///
+    /// # Errors
+    ///
+    /// Among others [`FileErrorKind::TooLarge`] beyond the limit on bytes; [`Self::open`] has none.
+    pub fn read(&self, path: impl AsRef<Path>) -> Result<Vec<u8>, FileError> {
+        let path = path.as_ref();
+        self.perform(&self.request(FileAction::Read, path), path, |grant, change| {
+            let object = self.regular(grant)?;
+            let content = self.content(object, path)?;
+            change.read(&content);
+            Ok(content)
+        })
+    }
+
+    /// Some bytes of a regular file: fewer where it ends before the range does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::read`]; the limit is on the length of the range.
+    pub fn read_range(&self, path: impl AsRef<Path>, range: Range<u64>) -> Result<Vec<u8>, FileError> {
+        let path = path.as_ref();
+        let Some(length) = range.end.checked_sub(range.start) else {
+            return Err(FileError::new(FileErrorKind::Invalid, path, "the range ends before it begins"));
+        };
+        self.perform(&self.request(FileAction::Read, path), path, |grant, change| {
+            let mut file = File::from(self.regular(grant)?.file);
+            file.seek(SeekFrom::Start(range.start))?;
+            let content = self.bounded(file.take(length), path)?;
+            change.read(&content);
+            Ok(content)
+        })
+    }
+
+    /// Some lines of a regular file, of which `first` is the first; they count from 1. A line ends with `\n`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::read`]; the limit is on the bytes of the lines together.
+    pub fn read_lines(&self, path: impl AsRef<Path>, first: u64, count: u64) -> Result<Lines, FileError> {
+        let path = path.as_ref();
+        if first == 0 {
+            return Err(FileError::new(FileErrorKind::Invalid, path, "lines count from 1"));
+        }
+        self.perform(&self.request(FileAction::Read, path), path, |grant, change| {
+            let mut file = BufReader::new(File::from(self.regular(grant)?.file));
+            for _ in 1..first {
+                if file.skip_until(b'\n')? == 0 {
+                    break;
+                }
+            }
+            let mut lines = Lines { text: Vec::new(), count: 0, more: false };
+            while lines.count < count {
+                let left = self.limits.bytes.saturating_sub(lines.text.len() as u64);
+                let read = (&mut file).take(left + 1).read_until(b'\n', &mut lines.text)?;
+                if read as u64 > left {
+                    return Err(self.too_large(path).into());
+                }
+                if read == 0 {
+                    break;
+                }
+                lines.count += 1;
+            }
+            lines.more = !file.fill_buf()?.is_empty();
+            change.read(&lines.text);
+            Ok(lines)
+        })
+    }
+
+    /// A regular file, opened to be read as a stream. Only the opening is recorded.
+    ///
+    /// # Errors
+    ///
+    /// When it is denied, or cannot be opened.
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<File, FileError> {
+        let path = path.as_ref();
+        self.perform(&self.request(FileAction::Read, path), path, |grant, _| {
+            Ok(File::from(self.regular(grant)?.file))
+        })
+    }
+
+    /// Opens the granted file to be read. What is no regular file was refused by the decision, or came there since.
+    pub(super) fn regular(&self, grant: &FileGrant) -> Result<Object, Failed> {
+        // O_NONBLOCK: a FIFO that was put there must not hold us up.
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        let object = self.roots.object(grant.root(), grant.path(), flags)?;
+        let path = &grant.path().real;
+        match object.kind() {
+            SFlag::S_IFREG => Ok(object),
+            SFlag::S_IFDIR => {
+                Err(FileError::new(FileErrorKind::IsDirectory, path, "a directory is there; list it").into())
+            }
+            _ => Err(FileError::new(FileErrorKind::Special, path, "it is no regular file").into()),
+        }
+    }
+
+    pub(super) fn content(&self, object: Object, path: &Path) -> Result<Vec<u8>, Failed> {
+        if object.size() > self.limits.bytes {
+            return Err(self.too_large(path).into());
+        }
+        self.bounded(File::from(object.file), path)
+    }
+
+    /// All that is left of a stream, which may grow meanwhile.
+    fn bounded(&self, stream: impl std::io::Read, path: &Path) -> Result<Vec<u8>, Failed> {
+        let mut content = Vec::new();
+        stream.take(self.limits.bytes.saturating_add(1)).read_to_end(&mut content)?;
+        if content.len() as u64 > self.limits.bytes {
+            return Err(self.too_large(path).into());
+        }
+        Ok(content)
+    }
+
+    pub(super) fn too_large(&self, path: &Path) -> FileError {
+        let message = format!("more than the limit of {} bytes; ask for a range of it", self.limits.bytes);
+        FileError::new(FileErrorKind::TooLarge, path, message)
+    }
+}

@@ -1,0 +1,214 @@
+//! Writing: a content takes its place as a whole, or not at all.
+//!
+//! It is written into a file without a name in the same directory, synchronised, given the old file's mode and owner, and
+//! put in the old one's place by a rename. Whoever reads meanwhile sees the old content or the new one, also after a crash. Another hard link
+//! of the old file keeps the old content.
+#![forbid(unsafe_code)]
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use claw_policy::{FileAction, FileGrant};
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, renameat2};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, linkat, unlinkat};
+use sha2::{Digest as _, Sha256};
+
+use super::place::{Place, create_in, open_in};
+use super::{Failed, FileError, FileErrorKind, Files};
+use crate::opened::{id_of, kind_of, own_name};
+
+/// What happens to a file that is there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum WriteMode {
+    /// It is an error: the file must be new.
+    Create,
+    /// Its content is replaced as a whole; a file is made when none is there.
+    Replace,
+    /// The content is added to its end; a file is made when none is there. Not atomic for readers, but a failed
+    /// write leaves the old length.
+    Append,
+}
+
+impl Files {
+    /// Writes a regular file; the directory must be there. Mode and owner of a file that is replaced are kept.
+    ///
+    /// The content is on the disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// When it is denied, exists ([`WriteMode::Create`]), is larger than the limit, or cannot be written: then the old
+    /// content is whole.
+    pub fn write(&self, path: impl AsRef<Path>, content: &[u8], mode: WriteMode) -> Result<(), FileError> {
+        let path = path.as_ref();
+        if content.len() as u64 > self.limits.bytes {
+            return Err(self.too_large(path));
+        }
+        let action = if mode == WriteMode::Create { FileAction::Create } else { FileAction::Write };
+        self.perform(&self.request(action, path), path, |grant, change| {
+            let place = self.roots.place(grant.root(), &grant.path().real)?;
+            let old = self.old(&place, grant, mode)?;
+            let before = match &old {
+                Some(old) if change.is_wanted() => Some(hash(&place, old)?),
+                _ => None,
+            };
+            match (mode, old) {
+                (WriteMode::Append, Some(old)) => append(&place, &old, content)?,
+                (_, old) => replace(&place, old.as_ref(), content)?,
+            }
+            change.wrote(before, content);
+            Ok(())
+        })
+    }
+
+    /// The file that is there, which must be the one that was judged.
+    pub(super) fn old(
+        &self,
+        place: &Place,
+        grant: &FileGrant,
+        mode: WriteMode,
+    ) -> Result<Option<FileStat>, Failed> {
+        let Some(status) = place.status()? else { return Ok(None) };
+        if mode == WriteMode::Create {
+            return Err(Errno::EEXIST.into());
+        }
+        match kind_of(&status) {
+            SFlag::S_IFREG if grant.path().id == Some(id_of(&status)) => Ok(Some(status)),
+            SFlag::S_IFREG | SFlag::S_IFLNK => Err(Errno::ESTALE.into()),
+            SFlag::S_IFDIR => Err(Errno::EISDIR.into()),
+            _ => Err(FileError::new(FileErrorKind::Special, &place.path, "it is no regular file").into()),
+        }
+    }
+}
+
+/// Puts a content in the place of what is there.
+pub(super) fn replace(place: &Place, old: Option<&FileStat>, content: &[u8]) -> Result<(), Failed> {
+    let draft = Draft::new(place)?;
+    let mut file = File::from(draft.file.try_clone()?);
+    file.write_all(content)?;
+    if let Some(old) = old {
+        keep(&draft.file, old)?;
+    }
+    file.sync_all()?;
+    draft.publish(place, old.is_some())?;
+    // The name is on the disk as well.
+    File::from(place.readable_directory()?).sync_all()?;
+    Ok(())
+}
+
+fn append(place: &Place, old: &FileStat, content: &[u8]) -> Result<(), Failed> {
+    let mut file = File::from(opened(place, old, OFlag::O_RDWR)?);
+    let length = file.seek(SeekFrom::End(0))?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    if let Err(error) = written {
+        // A disk that is full still lets a file become shorter.
+        file.set_len(length)?;
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+/// Opens the file that was looked at.
+fn opened(place: &Place, old: &FileStat, flags: OFlag) -> Result<OwnedFd, Failed> {
+    let file = open_in(&place.directory, &place.name, flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY)?;
+    if id_of(&fstat(&file)?) != id_of(old) {
+        return Err(Errno::ESTALE.into());
+    }
+    Ok(file)
+}
+
+fn hash(place: &Place, old: &FileStat) -> Result<[u8; 32], Failed> {
+    let mut file = BufReader::new(File::from(opened(place, old, OFlag::O_RDONLY)?));
+    let mut hash = Sha256::new();
+    loop {
+        let part = file.fill_buf()?;
+        if part.is_empty() {
+            return Ok(hash.finalize().into());
+        }
+        hash.update(part);
+        let length = part.len();
+        file.consume(length);
+    }
+}
+
+/// Mode and owner of the old file for the new one.
+fn keep(file: &OwnedFd, old: &FileStat) -> Result<(), Failed> {
+    let new = fstat(file)?;
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid) {
+        // Before the mode: it clears set-id bits.
+        fchown(file, Some(Uid::from_raw(old.st_uid)), Some(Gid::from_raw(old.st_gid)))?;
+    }
+    fchmod(file, Mode::from_bits_truncate(old.st_mode))?;
+    Ok(())
+}
+
+/// A content that has not taken its place yet. It goes away when it does not come to that.
+struct Draft<'p> {
+    file: OwnedFd,
+    /// The directory and its name there; none on file systems that can do without.
+    named: Option<(&'p OwnedFd, OsString)>,
+}
+
+impl<'p> Draft<'p> {
+    fn new(place: &'p Place) -> Result<Self, Failed> {
+        // As open(2) makes files; the umask is the runtime's own.
+        let mode = Mode::from_bits_truncate(0o666);
+        let how =
+            nix::fcntl::OpenHow::new().flags(OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC).mode(mode);
+        match nix::fcntl::openat2(&place.directory, ".", how) {
+            Ok(file) => Ok(Self { file, named: None }),
+            Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::ENOENT) => {
+                let name = temporary_name()?;
+                let file = create_in(&place.directory, &name, OFlag::O_RDWR, mode)?;
+                Ok(Self { file, named: Some((&place.directory, name)) })
+            }
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn publish(mut self, place: &'p Place, replaces: bool) -> Result<(), Failed> {
+        if self.named.is_none() && !replaces {
+            // Straight to its name, which must be free.
+            return Ok(link(&self.file, &place.directory, &place.name)?);
+        }
+        let name = match &self.named {
+            Some((_, name)) => name.clone(),
+            None => {
+                let name = temporary_name()?;
+                link(&self.file, &place.directory, &name)?;
+                self.named = Some((&place.directory, name.clone()));
+                name
+            }
+        };
+        let flags = if replaces { RenameFlags::empty() } else { RenameFlags::RENAME_NOREPLACE };
+        renameat2(&place.directory, name.as_os_str(), &place.directory, place.name.as_os_str(), flags)?;
+        self.named = None;
+        Ok(())
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if let Some((directory, name)) = &self.named {
+            // It failed before; that this fails as well leaves a file with a telling name.
+            let _ = unlinkat(directory, name.as_os_str(), UnlinkatFlags::NoRemoveDir);
+        }
+    }
+}
+
+fn link(file: &OwnedFd, directory: impl AsFd, name: &OsStr) -> nix::Result<()> {
+    linkat(AT_FDCWD, own_name(file).as_str(), directory, name, AtFlags::AT_SYMLINK_FOLLOW)
+}
+
+fn temporary_name() -> Result<OsString, Failed> {
+    let mut name = ".claw-sandbox-".to_owned();
+    for byte in crate::sys::fd::random_bytes()? {
+        let _ = write!(name, "{byte:02x}");
+    }
+    Ok(name.into())
+}
