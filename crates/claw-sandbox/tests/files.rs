@@ -1,4 +1,5 @@
 //! The file proxy on a real file system.
+#![expect(clippy::unwrap_used, reason = "a test that fails may say so")]
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};

@@ -174,7 +174,7 @@ fn reached(own: &Ground, pattern: &PathPattern, action: FileAction) -> Option<Ve
 
 /// A name that the pattern matches, for the simple ones.
 fn without_magic(pattern: &str) -> String {
-    pattern.replace("**/", "").replace("/**", "").replace('*', "x").replace('?', "x")
+    pattern.replace("**/", "").replace("/**", "").replace(['*', '?'], "x")
 }
 
 fn file(action: FileAction, path: &Path) -> Example {
