@@ -81,7 +81,7 @@ pub(crate) struct RunArgs {
     /// Keep the audit log in this file, in place of the policy's
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) audit: Option<PathBuf>,
-    /// Report a refusal on standard error as one line of JSON
+    /// Report a refusal or an error on standard error as one line of JSON
     #[arg(long)]
     pub(crate) json: bool,
     /// Give the command a terminal of its own, for shells, editors and job control

@@ -14,6 +14,8 @@ use claw_sandbox::{
     Access, Ahead, Child, Decision, Ending, Error, ErrorKind, Outcome as Ended, Policy, Sandbox, Stream,
 };
 
+use serde_json::json;
+
 use super::question::Terminal;
 use crate::args::{CommandArgs, PolicyArgs, RunArgs};
 use crate::exit::Exit;
@@ -23,8 +25,18 @@ use crate::signals::Signals;
 use crate::terminal::{self, Raw};
 use crate::wire::{Answer, outcome};
 
-/// Runs the command to its end.
+/// Runs the command to its end. A program that asked for JSON gets errors as a line of it too.
 pub(crate) fn run(args: &RunArgs) -> Outcome {
+    match to_the_end(args) {
+        Err(failure @ (Failure::Policy(_) | Failure::Line { .. })) if args.json => {
+            output::complain(format_args!("{}\n", json!({ "error": failure.to_string() })));
+            Ok(failure.exit())
+        }
+        outcome => outcome,
+    }
+}
+
+fn to_the_end(args: &RunArgs) -> Outcome {
     let signals = Signals::hold(args.tty);
     let sandbox = sandbox(args)?;
     let outcome = run_in(&sandbox, &signals, args);

@@ -139,3 +139,30 @@ fn every_command_answers_in_json_when_asked() {
         assert!(serde_json::from_str::<serde_json::Value>(event).is_ok(), "{event}");
     }
 }
+
+#[test]
+fn a_run_reports_refusals_and_errors_as_one_line_of_json() {
+    let place = place();
+    place.write("broken.yaml", "exec: { allowlst: [] }\n");
+    place.write("absent.yaml", "exec: { allowlist: [no-such-program] }\n");
+    for (line, status, field) in [
+        ("run --json --policy ../policy.yaml -- rm x", 126, "code"),
+        ("run --json --policy ../broken.yaml -- git log", 125, "error"),
+        ("run --json --policy ../missing.yaml -- git log", 125, "error"),
+        ("run --json --policy ../absent.yaml -- no-such-program", 127, "error"),
+    ] {
+        let ran = place.run(line.split(' ')).exits(status);
+        assert_eq!(ran.stderr.lines().count(), 1, "{line}: {}", ran.stderr);
+        let said: serde_json::Value = serde_json::from_str(&ran.stderr).unwrap();
+        assert!(said[field].is_string(), "{line}: {said}");
+    }
+}
+
+#[test]
+fn the_change_that_is_proposed_for_a_path_names_the_path_that_is_compared() {
+    let place = place();
+    place.write("work/tool", "#!/bin/sh\n");
+    let ran = place.run(["check", "--json", "--policy", "../policy.yaml", "--", "././tool"]).exits(126);
+    let change = format!("add {{path: {}}} to exec.allowlist", place.work().join("tool").display());
+    assert_eq!(ran.json()["reasons"][0]["change"], change);
+}

@@ -175,7 +175,7 @@ impl Judge<'_> {
         let name = display(program.name());
         let is_listed = |entry: &Ruled<Entry>| matches!(&entry.value.program, ProgramMatcher::Name(known) if known == program.name());
         if let Some(entry) = layer.allowlist.iter().find(|entry| is_listed(entry)) {
-            let path = String::from_utf8_lossy(&program.invoked).into_owned();
+            let path = String::from_utf8_lossy(program.place()).into_owned();
             let message = format!("`{path}` is not the `{name}` of the trusted directories");
             return Verdict::Miss(
                 Reason::new(Code::ExecUntrusted, message)
@@ -187,7 +187,7 @@ impl Judge<'_> {
         // No entry decided, so the rule is the one that makes the list count.
         let list = &layer.security.rule;
         if !program.is_bare() {
-            let path = String::from_utf8_lossy(&program.invoked).into_owned();
+            let path = String::from_utf8_lossy(program.place()).into_owned();
             let message = format!("`{path}` is not in the allowlist");
             let change = format!("add {{path: {path}}} to exec.allowlist");
             return Verdict::Miss(

@@ -70,6 +70,11 @@ impl Program<'_, '_> {
         self.fact.ok().map(|fact| fact.found.as_os_str().as_encoded_bytes())
     }
 
+    /// The path that an entry would have to name: where the file was found, else as invoked.
+    pub(super) fn place(&self) -> &[u8] {
+        self.found().unwrap_or(&self.invoked)
+    }
+
     pub(super) fn real(&self) -> Option<&[u8]> {
         self.fact.ok().map(|fact| fact.real.as_os_str().as_encoded_bytes())
     }
