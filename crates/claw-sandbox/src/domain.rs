@@ -3,16 +3,20 @@
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;
+use std::sync::mpsc::channel;
 
 use claw_policy::Confinement;
 use nix::errno::Errno;
 use seccompiler::BpfProgram;
 
 use crate::KernelFeatures;
-use crate::landlock::{LandlockError, PreparedRuleset};
+use crate::landlock::{LandlockError, OpenedRule, PreparedRuleset};
 use crate::ruleset::RulesetPlan;
 use crate::seccomp::{CompileError, SeccompSpec};
 use crate::sys::caps;
+
+// To hand a rule over may wake the other thread up, which takes about as long as to open one.
+const RULES_AT_ONCE: usize = 8;
 
 /// The restrictions of a launcher thread, with every file opened and the program compiled.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub(crate) enum DomainError {
     Compile(#[from] CompileError),
     #[error("seccomp: {0}")]
     Install(#[from] seccompiler::Error),
+    #[error("the thread that prepares them has ended")]
+    Ended,
     #[error("no_new_privs cannot be set: {}", .0.desc())]
     NoNewPrivileges(#[source] Errno),
     #[error("the capabilities cannot be given up: {}", .0.desc())]
@@ -52,6 +58,36 @@ impl PreparedDomain {
         let filter =
             kernel.seccomp_filter.then(|| SeccompSpec::of(confinement, kernel).compile()).transpose()?;
         Ok(Self { ruleset, filter })
+    }
+
+    /// The same with half of the work on another thread, which `run` has do it: that one compiles the program and
+    /// gives the kernel the rules that this one opens.
+    pub(crate) fn prepare_with(
+        confinement: &Confinement,
+        kernel: &KernelFeatures,
+        temporary: Option<&Path>,
+        run: impl FnOnce(Box<dyn FnOnce() + Send>),
+    ) -> Result<Self, DomainError> {
+        let mut plan = RulesetPlan::new(confinement, kernel, temporary);
+        let rules = plan.as_mut().map(|plan| std::mem::take(&mut plan.rules)).unwrap_or_default();
+        let spec = kernel.seccomp_filter.then(|| SeccompSpec::of(confinement, kernel));
+        let (opened, opened_end) = channel::<Vec<OpenedRule>>();
+        let (prepared, is_prepared) = channel();
+        run(Box::new(move || {
+            let prepare = || -> Result<Self, DomainError> {
+                let filter = spec.map(SeccompSpec::compile).transpose()?;
+                let build = |plan| PreparedRuleset::with_rules(plan, opened_end.into_iter().flatten());
+                Ok(Self { ruleset: plan.as_ref().map(build).transpose()?, filter })
+            };
+            // Nobody wants it when a path could not be opened.
+            let _ = prepared.send(prepare());
+        }));
+        for rules in rules.chunks(RULES_AT_ONCE) {
+            // Who does not take them has failed, which is said below.
+            let _ = opened.send(crate::landlock::open(rules).map_err(LandlockError::from)?);
+        }
+        drop(opened);
+        is_prepared.recv().map_err(|_| DomainError::Ended)?
     }
 
     /// Grants the use of a run's own terminal as well.

@@ -6,7 +6,7 @@
 
 mod rules;
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use landlock::{
     AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr, RulesetCreated,
@@ -14,7 +14,10 @@ use landlock::{
 };
 
 use crate::ruleset::RulesetPlan;
-pub(crate) use rules::RuleError;
+pub(crate) use rules::{RuleError, open};
+
+/// An opened path and the rights beneath it.
+pub(crate) type OpenedRule = PathBeneath<OwnedFd>;
 
 /// A ruleset in the kernel, ready to restrict a thread.
 #[derive(Debug)]
@@ -39,6 +42,14 @@ impl PreparedRuleset {
     ///
     /// Fails when a required path does not exist or is not what it was when the policy was resolved.
     pub(crate) fn build(plan: &RulesetPlan) -> Result<Self, LandlockError> {
+        Self::with_rules(plan, open(&plan.rules)?)
+    }
+
+    /// Makes the ruleset of `plan` from rules that are opened already, or elsewhere meanwhile.
+    pub(crate) fn with_rules(
+        plan: &RulesetPlan,
+        rules: impl IntoIterator<Item = OpenedRule>,
+    ) -> Result<Self, LandlockError> {
         let mut ruleset =
             Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(plan.files)?;
         if !plan.network.is_empty() {
@@ -47,8 +58,7 @@ impl PreparedRuleset {
         if !plan.scopes.is_empty() {
             ruleset = ruleset.scope(plan.scopes)?;
         }
-        let opened = rules::open(&plan.rules)?;
-        let created = ruleset.create()?.add_rules(opened.into_iter().map(Ok::<_, RulesetError>))?;
+        let created = ruleset.create()?.add_rules(rules.into_iter().map(Ok::<_, RulesetError>))?;
         Ok(Self { created, handled: plan.files })
     }
 

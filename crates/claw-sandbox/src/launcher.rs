@@ -109,17 +109,29 @@ impl Guard {
     }
 }
 
+// What a launcher thread that has begun does next.
+enum Step {
+    Work(Box<dyn FnOnce() + Send>),
+    Restrict(Restrictions, Option<HandsStart>),
+}
+
 /// A launcher thread that has begun and waits for the rest of what it gives up.
 #[derive(Debug)]
 pub(crate) struct Beginning {
     pool: Arc<Pool>,
     orders: Sender<Order>,
-    restrictions: Sender<(Restrictions, Option<HandsStart>)>,
+    steps: Sender<Step>,
     is_ready: Receiver<Result<Option<Guardian>, String>>,
     thread: JoinHandle<()>,
 }
 
 impl Beginning {
+    /// Has the thread do something while it waits. It has no privileges any more.
+    pub(crate) fn meanwhile(&self, work: Box<dyn FnOnce() + Send>) {
+        // A thread that has ended drops the work, and whoever waits for it learns that.
+        let _ = self.steps.send(Step::Work(work));
+    }
+
     /// Restricts the thread and returns when it is done.
     ///
     /// `temporary` is removed when the launcher is dropped.
@@ -128,12 +140,12 @@ impl Beginning {
         restrictions: Restrictions,
         temporary: Option<TemporaryDirectory>,
     ) -> Result<Launcher, SpawnError> {
-        let Self { pool, orders, restrictions: sender, is_ready, thread } = self;
+        let Self { pool, orders, steps, is_ready, thread } = self;
         let calls = Arc::clone(&restrictions.calls);
         let hands = supervisor::needs_hands(&calls).then(Hands::new).transpose();
         let (hands, hands_start) = hands.map_err(|error| thread_error(&error))?.unzip();
         // A thread that has ended says why below.
-        let _ = sender.send((restrictions, hands_start));
+        let _ = steps.send(Step::Restrict(restrictions, hands_start));
         let mut launcher = Launcher {
             pool,
             orders: Mutex::new(Some(orders)),
@@ -167,13 +179,13 @@ impl Launcher {
         let pool = Arc::new(Pool::default());
         let (orders, orders_end) = channel();
         let (ready, is_ready) = channel();
-        let (restrictions, restrictions_end) = channel();
+        let (steps, steps_end) = channel();
         let their_pool = Arc::clone(&pool);
         let thread = Builder::new()
             .name("claw-launcher".into())
-            .spawn(move || launch(privileges, &restrictions_end, &orders_end, &their_pool, &ready))
+            .spawn(move || launch(privileges, &steps_end, &orders_end, &their_pool, &ready))
             .map_err(|error| thread_error(&error))?;
-        Ok(Beginning { pool, orders, restrictions, is_ready, thread })
+        Ok(Beginning { pool, orders, steps, is_ready, thread })
     }
 
     /// A launcher thread that gives up no privileges.
@@ -305,7 +317,7 @@ impl Pool {
 // The launcher thread's life.
 fn launch(
     privileges: Restrict,
-    restrictions: &Receiver<(Restrictions, Option<HandsStart>)>,
+    steps: &Receiver<Step>,
     orders: &Receiver<Order>,
     pool: &Arc<Pool>,
     ready: &Sender<Result<Option<Guardian>, String>>,
@@ -315,8 +327,14 @@ fn launch(
     // Without /proc the sweep is blind but still works.
     let table = ProcessTable::open().ok().map(Arc::new);
     let begun = blocked.and_then(|()| privileges());
-    // Nothing comes when the caller could not prepare it.
-    let Ok((restrictions, hands)) = restrictions.recv() else { return };
+    let (restrictions, hands) = loop {
+        match steps.recv() {
+            Ok(Step::Work(work)) => work(),
+            Ok(Step::Restrict(restrictions, hands)) => break (restrictions, hands),
+            // The caller could not prepare it.
+            Err(_) => return,
+        }
+    };
     let Restrictions { domain, filters, scope, calls: _, guarded } = restrictions;
     let restricted = begun.and_then(|()| domain()).and_then(|()| {
         let guardian = post_guardian(guarded)?;

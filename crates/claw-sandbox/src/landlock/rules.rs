@@ -25,7 +25,7 @@ pub(crate) struct RuleError {
 }
 
 /// Opens the path of each rule, and instead of a directory with exceptions its other children.
-pub(super) fn open(plans: &[RulePlan]) -> Result<Vec<PathBeneath<OwnedFd>>, RuleError> {
+pub(crate) fn open(plans: &[RulePlan]) -> Result<Vec<PathBeneath<OwnedFd>>, RuleError> {
     let mut rules = Vec::with_capacity(plans.len());
     for plan in plans {
         match grant(plan, &mut rules) {

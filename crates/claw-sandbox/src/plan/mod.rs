@@ -154,7 +154,9 @@ fn start_launcher(
 ) -> Result<Launcher, SpawnError> {
     let restrict = |error: DomainError| SpawnError::Restrict(error.to_string());
     let (launcher, temporary) = launchers.take_ahead()?.into_parts()?;
-    let domain = PreparedDomain::prepare(confinement, kernel, Some(temporary.path())).map_err(restrict)?;
+    let meanwhile = |work| launcher.meanwhile(work);
+    let domain = PreparedDomain::prepare_with(confinement, kernel, Some(temporary.path()), meanwhile);
+    let domain = domain.map_err(restrict)?;
     let domain = match terminal {
         Some(terminal) => domain.grant_terminal(terminal).map_err(restrict)?,
         None => domain,

@@ -21,6 +21,7 @@
 //! the sleeping thread's, so writing it is harmless. The caller has blocked all signals.
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_void};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
@@ -88,17 +89,18 @@ pub(crate) struct Failure {
 /// The memory that children run on until their exec. One child at a time.
 ///
 /// 32 KiB: the deepest chain is a few small frames; the kernel does not use it, and no handler
-/// runs on it because all signals are blocked.
-pub(crate) struct Stack(Box<[u128; 2048]>);
+/// runs on it because all signals are blocked. It is not written before: most of it is never touched, so the kernel
+/// gives one page for it and not eight.
+pub(crate) struct Stack(Box<MaybeUninit<[u128; 2048]>>);
 
 impl Stack {
     pub(crate) fn new() -> Self {
-        Self(Box::new([0; 2048]))
+        Self(Box::new_uninit())
     }
 
     /// One past the highest address, 16-byte aligned: stacks grow down.
     pub(super) fn top(&mut self) -> *mut c_void {
-        self.0.as_mut_ptr_range().end.cast()
+        self.0.as_mut_ptr().wrapping_add(1).cast()
     }
 }
 
