@@ -406,6 +406,32 @@ fn a_submodule_of_a_given_repository_is_fetched() {
     assert!(fs::read_to_string(file).is_ok_and(|text| text == "x\n"), "{stderr}");
 }
 
+#[test]
+fn a_log_that_waits_holds_up_no_other_run() {
+    let (scene, other) = (Scene::new(), Scene::new());
+    let log = scene.path.join("log");
+    let text = format!(
+        "workspace: {}\nexec: {{security: full}}\nlogging: {{logFile: {}, auditFileAccess: true}}\n",
+        scene.workspace().display(),
+        log.display(),
+    );
+    let sandbox = Sandbox::new(policy_from_yaml(&text, scene.workspace()).unwrap()).unwrap();
+    let script = scene.script("while [ ! -e go ]; do sleep 0.01; done; until echo new > written; do :; done");
+    let mut command = sandbox.command("/bin/bash");
+    let mut waiting = command.arg(script).current_dir(scene.workspace()).spawn().unwrap();
+    let held = fs::File::open(&log).unwrap();
+    held.lock().unwrap();
+    fs::write(scene.workspace().join("go"), "").unwrap();
+    // Renames wait for whatever is being judged, and the log's patience is 5 s.
+    let renames = "for i in {1..20}; do mv file moved; mv moved file; done";
+    let (stdout, stderr) = inside(&other, &format!("timeout 100 bash -c '{renames}' && ls file"));
+    assert_eq!(stdout, "file\n", "{stderr}");
+    assert!(!scene.workspace().join("written").exists(), "it waits for the log");
+    held.unlock().unwrap();
+    waiting.wait().unwrap();
+    assert!(scene.workspace().join("written").exists());
+}
+
 /// Fills a FIFO with more opens than may wait, swaps it with a file all the time, and goes on working.
 const WAITERS: &str = "
 import signal, time
