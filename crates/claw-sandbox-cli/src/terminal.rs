@@ -10,8 +10,16 @@ use nix::unistd::{getpgrp, tcgetpgrp};
 
 use crate::failure::Failure;
 
-/// The settings to go back to, while standard input is a terminal in raw mode.
-static FORMER: Mutex<Option<Termios>> = Mutex::new(None);
+/// What we have done to standard input.
+static MODE: Mutex<Mode> = Mutex::new(Mode { former: None, suspended: false });
+
+/// The mode of standard input, where it is a terminal.
+struct Mode {
+    /// The settings to go back to, from the beginning of raw mode to its end.
+    former: Option<Termios>,
+    /// Raw mode is left for as long as a question lasts.
+    suspended: bool,
+}
 
 /// The size of the window that we run in, or the default one.
 pub(crate) fn size() -> TtySize {
@@ -32,10 +40,13 @@ impl Raw {
             let failed = |errno: Errno| {
                 Failure::new(format_args!("the terminal cannot be used: {}; run without --tty", errno.desc()))
             };
-            let mut former = lock();
+            let mut mode = lock();
             let settings = tcgetattr(io::stdin()).map_err(failed)?;
-            make_raw(settings.clone()).map_err(failed)?;
-            *former = Some(settings);
+            // A question that is open already is answered in the former mode.
+            if !mode.suspended {
+                make_raw(settings.clone()).map_err(failed)?;
+            }
+            mode.former = Some(settings);
         }
         Ok(raw)
     }
@@ -49,15 +60,41 @@ impl Drop for Raw {
 
 /// Goes back to raw mode after we were stopped and a shell used the terminal. Without effect when it is over.
 pub(crate) fn renew() {
-    if let Some(settings) = &*lock() {
+    let mode = lock();
+    if let Some(settings) = mode.former.as_ref().filter(|_| !mode.suspended) {
         // What cannot be set now was not set by us either.
         let _ = make_raw(settings.clone());
     }
 }
 
+/// The former mode for a while, in which a person sees what he types. Dropping it goes back to raw mode, if that is not
+/// over. Without effect on a terminal that is not in raw mode.
+#[derive(Debug)]
+pub(crate) struct Cooked(());
+
+impl Cooked {
+    /// Begins.
+    pub(crate) fn enter() -> Self {
+        let mut mode = lock();
+        mode.suspended = true;
+        if let Some(settings) = &mode.former {
+            // A question that shows badly is still one.
+            let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, settings);
+        }
+        Self(())
+    }
+}
+
+impl Drop for Cooked {
+    fn drop(&mut self) {
+        lock().suspended = false;
+        renew();
+    }
+}
+
 /// Brings the former mode back, if there is one.
 pub(crate) fn restore() {
-    let Some(settings) = lock().take() else { return };
+    let Some(settings) = lock().former.take() else { return };
     // In the background the terminal is another's, and a change would stop us. A terminal that is not our
     // controlling one knows no background.
     if tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground != getpgrp()) {
@@ -71,6 +108,6 @@ fn make_raw(mut settings: Termios) -> nix::Result<()> {
     tcsetattr(io::stdin(), SetArg::TCSANOW, &settings)
 }
 
-fn lock() -> MutexGuard<'static, Option<Termios>> {
-    FORMER.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock() -> MutexGuard<'static, Mode> {
+    MODE.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,6 +14,7 @@ use crate::record::Recorder;
 use crate::supervisor::{
     ExecAttempt, FileAttempt, Judgement, NetworkAttempt, NetworkVerdict, Oversight, Verdict,
 };
+use crate::terminal::RunTerminal;
 use crate::{Error, Judge, supervisor};
 
 /// Judges by the policy that allowed the run.
@@ -53,9 +54,11 @@ impl Overseer {
         approvals: &Approvals,
         question: Question,
         attempt: &ExecAttempt,
+        terminal: Option<&RunTerminal>,
     ) -> Result<DescendantGrant, Denial> {
         let ExecAttempt { role, program, argv, cwd, .. } = attempt;
-        let asked = Asked { program: Some(program), line: None, argv, cwd, caller: Some(role.to_string()) };
+        let asked =
+            Asked { program: Some(program), line: None, argv, cwd, caller: Some(role.to_string()), terminal };
         if let Err(reasons) = approvals.settle(&question, &asked) {
             return Err(Denial { reasons, commands: question.commands });
         }
@@ -93,11 +96,11 @@ impl Oversight for Overseer {
             Some(Decision::Ask(question)) if self.approvals.approver.is_some() => {
                 let (approvals, ledger) = (self.approvals.clone(), self.ledger.clone());
                 let attempt = Arc::clone(attempt);
-                return Judgement::Ask(Box::new(move || {
-                    ledger.exec(&attempt, Self::settled(&approvals, question, &attempt))
+                return Judgement::Ask(Box::new(move |terminal| {
+                    ledger.exec(&attempt, Self::settled(&approvals, question, &attempt, terminal))
                 }));
             }
-            Some(Decision::Ask(question)) => Self::settled(&self.approvals, question, attempt),
+            Some(Decision::Ask(question)) => Self::settled(&self.approvals, question, attempt, None),
             // A grant of another kind does not answer this request.
             Some(Decision::Allow(_)) | None => Err(crate::sandbox::unsettled()),
         };

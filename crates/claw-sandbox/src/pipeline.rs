@@ -82,7 +82,8 @@ impl Decided {
             CommandLine::Argv(argv) => (None, argv.as_slice()),
             CommandLine::Line { text, .. } => (Some(text.as_slice()), [].as_slice()),
         };
-        let asked = Asked { program: question.program(), line, argv, cwd: &input.cwd, caller: None };
+        let asked =
+            Asked { program: question.program(), line, argv, cwd: &input.cwd, caller: None, terminal: None };
         if let Err(reasons) = parts.approvals.settle(&question, &asked) {
             return Err(Denial { reasons, commands: question.commands });
         }

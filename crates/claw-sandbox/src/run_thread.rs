@@ -28,7 +28,7 @@ use crate::sweep::Sweeper;
 use crate::sys::child::{self, Child, Image, Stack};
 use crate::sys::fd::Bell;
 use crate::sys::pidfd;
-use crate::terminal::{Input, Terminal};
+use crate::terminal::{Input, RunTerminal, Terminal};
 
 // How often a run that should be dead is killed again: only what the session fallback finds can
 // have escaped the first time.
@@ -64,6 +64,10 @@ pub(crate) fn serve(
     let mut stack = Stack::new();
     while let Ok(Job { mut spec, state, guard, thread }) = jobs.recv() {
         let started = Instant::now();
+        let relay = spec.terminal.as_ref().map(Terminal::relay);
+        if let Some(relay) = &relay {
+            relay.attach(&thread.bell);
+        }
         let (child, pumps) = match start(&spec, &mut stack, desk, &thread.bell) {
             Ok(started) => started,
             Err(error) => {
@@ -86,6 +90,7 @@ pub(crate) fn serve(
             child,
             pumps,
             input,
+            relay,
             supervision,
             started,
             ending: None,
@@ -181,6 +186,7 @@ struct Run<'a> {
     pumps: Vec<Pump>,
     // What types into the run's terminal until the main process ends.
     input: Option<Input>,
+    relay: Option<RunTerminal>,
     supervision: Supervision,
     started: Instant,
     // What we ended the run for.
@@ -249,6 +255,10 @@ impl Run<'_> {
         let closed = close(self.desk);
         // What keeps the run's terminal open on our side, or its end would never be read.
         self.input = None;
+        // What is left of its output is shown, whoever is asked something.
+        if let Some(relay) = self.relay.take() {
+            relay.end();
+        }
         self.drain(deadline);
         let denials = closed.map(Closed::denials).unwrap_or_default();
         let forwarded = |stream| self.pumps.iter().find(|pump| pump.stream() == stream).map(Pump::forwarded);
@@ -311,23 +321,28 @@ impl Run<'_> {
     }
 
     fn next_look(&self, deadline: Option<Instant>) -> Option<Instant> {
-        let input = self.input.as_ref().and_then(Input::next_look);
+        let input = self.input.as_ref().filter(|_| !self.is_held()).and_then(Input::next_look);
         let looks = self.looks.next().filter(|_| self.ending.is_none());
         [deadline, looks, input].into_iter().flatten().min()
     }
 
+    fn is_held(&self) -> bool {
+        self.relay.as_ref().is_some_and(RunTerminal::is_held)
+    }
+
     // Waits for anything to happen and moves output.
     fn wait(&mut self, watch_main: bool, deadline: Option<Instant>) -> Seen {
+        let is_held = self.is_held();
         let main = watch_main.then_some((self.child.fd.as_fd(), PollFlags::POLLIN));
         let bell = Some((self.bell.as_fd(), PollFlags::POLLIN));
-        let typed = self.input.as_ref().map_or([None, None], Input::interest);
-        let streams = self.pumps.iter().flat_map(Pump::interest);
+        let typed = self.input.as_ref().filter(|_| !is_held).map_or([None, None], Input::interest);
+        let streams = self.pumps.iter().flat_map(|pump| if is_held { [None, None] } else { pump.interest() });
         let events = poll_all([main, bell].into_iter().chain(typed).chain(streams), deadline);
         let mut events = events.into_iter();
         let mut next = || events.next().unwrap_or(PollFlags::empty());
         let mut seen = Seen { main_ended: !next().is_empty(), bell: !next().is_empty(), streams: false };
         let (source, terminal) = (next(), next());
-        if let Some(input) = &mut self.input {
+        if let Some(input) = self.input.as_mut().filter(|_| !is_held) {
             input.advance(source, terminal);
         }
         let mut exceeded = None;

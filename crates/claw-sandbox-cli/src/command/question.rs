@@ -7,9 +7,12 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use claw_sandbox::approval::{Approval, ApprovalRequest, Approver};
+use claw_sandbox::approval::{Approval, ApprovalRequest, Approver, RunTerminal};
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{FlushArg, tcflush};
+
+use crate::terminal::Cooked;
 
 /// How long a person is waited for. Silence is a no.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -35,7 +38,16 @@ impl Terminal {
 impl Approver for Terminal {
     fn ask(&self, request: &ApprovalRequest<'_>) -> Approval {
         let terminal = self.terminal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        put_to(&terminal, request).unwrap_or(Approval::Denied)
+        // The run must neither draw over the question nor get its answer.
+        let hold = match request.terminal.map(RunTerminal::hold) {
+            Some(None) => return Approval::Denied,
+            hold => hold.flatten(),
+        };
+        let cooked = Cooked::enter();
+        let answer = put_to(&terminal, request).unwrap_or(Approval::Denied);
+        drop(cooked);
+        drop(hold);
+        answer
     }
 }
 
@@ -124,11 +136,17 @@ fn read_line(mut terminal: &File, deadline: Instant) -> io::Result<Option<String
         let left = deadline.saturating_duration_since(Instant::now());
         let timeout = PollTimeout::try_from(left.as_millis()).unwrap_or(PollTimeout::MAX);
         let mut fds = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
-        if poll(&mut fds, timeout)? == 0 {
-            return Ok(None);
-        }
         let mut bytes = [0; ANSWER_BYTES];
-        let length = terminal.read(&mut bytes)?;
+        let length = match poll(&mut fds, timeout) {
+            Ok(0) => return Ok(None),
+            // A signal is no answer.
+            Err(Errno::EINTR) => continue,
+            Err(errno) => return Err(errno.into()),
+            Ok(_) => match terminal.read(&mut bytes) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            },
+        };
         line.extend(bytes.iter().take(length));
         if length == 0 {
             return Ok(None);
@@ -156,6 +174,7 @@ mod tests {
             cwd: Path::new("/w"),
             caller: None,
             reasons: &[],
+            terminal: None,
         });
         assert!(text.contains(r"curl '\u{1b}[2J a\n' '\u{202e}b' '\xff' '' xxx"), "{text:.200}");
         assert!(text.contains(&"x".repeat(100_000)) && text.contains("program: /usr/bin/cu\\nrl\n"));

@@ -85,10 +85,7 @@ fn sandbox(args: &RunArgs) -> Result<Sandbox, Failure> {
     let mut builder = Sandbox::builder(policy).one_shot().ahead(ahead);
     // A policy that never asks needs no terminal and no store.
     if asks {
-        // Under `--tty` what is typed goes to the command, and a question could not be told from its output.
-        if !args.tty
-            && let Some(terminal) = Terminal::open()
-        {
+        if let Some(terminal) = Terminal::open() {
             builder = builder.approver(Arc::new(terminal));
         }
         if let Some(path) = approval::default_path() {

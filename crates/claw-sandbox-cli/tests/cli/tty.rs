@@ -145,6 +145,42 @@ fn the_modes_are_restored_however_it_ends() {
     assert!(eventually(|| !is_running("98760.")));
 }
 
+// Writes without end while it is asked about a program, and reads afterwards.
+const CHATTERBOX: &str = "while :; do echo noise; done &\n/usr/bin/id -u > uid\nstatus=$?\nkill $!; wait $! 2>/dev/null\n\
+                          echo ready; read -r line; echo \"$status got <$line>\"\n";
+
+#[test]
+fn a_question_is_put_on_our_terminal_and_the_command_neither_sees_nor_disturbs_it() {
+    for user in User::all() {
+        let place = place(user);
+        place.write("policy.yaml", "exec:\n  ask: on-miss\n  allowlist: [bash]\n");
+        place.write("work/chatterbox", CHATTERBOX);
+        for (answer, status) in [("o", 0), ("d", 126)] {
+            let steps = json!([
+                ["expect", "noise\r\nnoise\r\n"],
+                ["expect", "claw-sandbox: may this run?\r\n"],
+                ["expect", "[d]eny: "],
+                ["send", "what\r"],
+                ["expect", "[d]eny: "],
+                ["send", format!("{answer}\r")],
+                ["expect", "ready\r\n"],
+                ["send", "typed\r"],
+                ["expect", format!("{status} got <typed>\r\n")]
+            ]);
+            let ran = on_terminal(&place, &steps, &["--tty", "--", "bash", "chatterbox"]);
+            ends(&ran, 0);
+            let shown = ran["shown"].as_str().unwrap();
+            let asked = shown.split("may this run?").nth(1).and_then(|rest| rest.rsplit_once("[d]eny: "));
+            let (asked, _) = asked.unwrap();
+            assert!(asked.contains("/usr/bin/id") && asked.contains("what\r\n"), "{asked}");
+            assert!(!asked.contains("noise"), "{asked}");
+        }
+        // A run that ends while it is asked about leaves the terminal as it was.
+        let steps = json!([["expect", "[d]eny: "], ["kill", "SIGTERM"]]);
+        ends(&on_terminal(&place, &steps, &["--tty", "--", "bash", "chatterbox"]), 128 + 15);
+    }
+}
+
 #[test]
 fn limits_hold_on_a_terminal() {
     let place = place(User::Current);

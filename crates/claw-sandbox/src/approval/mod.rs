@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use claw_policy::{Code, ProgramFact, Question, Reason};
 
+pub use crate::terminal::{RunTerminal, TerminalHold};
 pub use store::{ApprovalError, ApprovalStore};
 
 /// What somebody is asked to allow.
@@ -32,6 +33,9 @@ pub struct ApprovalRequest<'a> {
     pub caller: Option<&'a str>,
     /// Why it is asked about.
     pub reasons: &'a [Reason],
+    /// The terminal of the run that the caller belongs to, when the run has one of its own: to be held while the question
+    /// is put to the person at our terminal.
+    pub terminal: Option<&'a RunTerminal>,
 }
 
 /// What somebody says.
@@ -66,6 +70,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) argv: &'a [Vec<u8>],
     pub(crate) cwd: &'a Path,
     pub(crate) caller: Option<String>,
+    pub(crate) terminal: Option<&'a RunTerminal>,
 }
 
 impl Approvals {
@@ -85,6 +90,7 @@ impl Approvals {
             cwd: asked.cwd,
             caller: asked.caller.as_deref(),
             reasons: &question.reasons,
+            terminal: asked.terminal,
         };
         match approver.ask(&request) {
             Approval::Once => Ok(()),

@@ -91,6 +91,7 @@ impl LaunchPlan {
                 sockets: SocketPlaces::default(),
                 temporary: None,
                 writable: writable(&self.confinement),
+                terminal: None,
                 new_files: self.confinement.limits.new_files,
             });
         }
@@ -113,6 +114,10 @@ impl LaunchPlan {
             let launcher =
                 start_launcher(launchers, &confinement, &kernel, &calls, terminal).map(Arc::new)?;
             prepare::set_temporary(&mut spec, &confinement, &launcher);
+            open_sockets(&mut spec, &confinement, &launcher);
+            if let (Some(watch), Some(terminal)) = (spec.watch.as_mut(), &spec.terminal) {
+                watch.terminal = Some(terminal.relay());
+            }
             return launcher.spawn(spec).map_err(|failed| failed.error);
         }
         let start = || start_launcher(launchers, &confinement, &kernel, &calls, None);

@@ -12,6 +12,7 @@ use super::process::Process;
 use super::stop::{self, Arrival};
 use super::{Case, Supervisor, Watch};
 use crate::sys::notify::{Answer, Notification};
+use crate::terminal::RunTerminal;
 
 const LOST: &str = "killed: what a process executed was not what had been allowed: program or arguments had changed in between";
 const UNKNOWN: &str = "denied: a process executes a program, and it is not known which command it belongs to";
@@ -25,6 +26,13 @@ pub(super) struct Pending {
     // What the kernel will have made of it.
     executable: FileId,
     committed: Vec<u8>,
+}
+
+impl Pending {
+    /// The terminal of the caller's run.
+    pub(super) const fn terminal(&self) -> Option<&RunTerminal> {
+        self.watch.terminal.as_ref()
+    }
 }
 
 impl Supervisor<'_> {

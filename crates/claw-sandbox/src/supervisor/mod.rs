@@ -35,6 +35,7 @@ use crate::enforcement::is_supervised;
 use crate::seccomp::notify::{Notified, When, compile};
 use crate::sys::fd::Bell;
 use crate::sys::notify::{Listener, Notification};
+use crate::terminal::RunTerminal;
 use files::{Created, Links, Made, Waiters};
 use network::Workers;
 use process::{Mark, ProcessFiles};
@@ -91,6 +92,8 @@ pub(crate) struct Watch {
     pub(crate) writable: Arc<[PathBuf]>,
     /// How many files it may make.
     pub(crate) new_files: Option<u64>,
+    /// Its own terminal, for who asks something on ours.
+    pub(crate) terminal: Option<RunTerminal>,
 }
 
 /// Where a run thread leaves its runs for its supervisor, and finds what was denied.

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use claw_policy::{Denial, FileAction, ProgramFact, Protocol, Role, TouchRequest};
 use nix::unistd::Pid;
 
+use crate::terminal::RunTerminal;
+
 /// A program that a process of a run is about to execute.
 #[derive(Clone, Debug)]
 pub(crate) struct ExecAttempt {
@@ -43,8 +45,8 @@ pub(crate) enum Judgement {
     Ask(Inquiry),
 }
 
-/// Asks, and records what was said.
-pub(crate) type Inquiry = Box<dyn FnOnce() -> Verdict + Send>;
+/// Asks, and records what was said. The run's own terminal is for who asks on the same one.
+pub(crate) type Inquiry = Box<dyn FnOnce(Option<&RunTerminal>) -> Verdict + Send>;
 
 /// An answer.
 #[derive(Clone, Debug)]

@@ -48,7 +48,7 @@ impl Questions {
         let (open, answer, bell) = (Arc::clone(&self.open), self.answer.clone(), Arc::clone(&self.bell));
         let ask = move || {
             // Whatever an approver does, the caller gets an answer.
-            let verdict = catch_unwind(AssertUnwindSafe(inquiry));
+            let verdict = catch_unwind(AssertUnwindSafe(|| inquiry(pending.terminal())));
             open.fetch_sub(1, Ordering::Relaxed);
             // A supervisor that has ended took the listener with it.
             let _ = answer.send((pending, verdict.unwrap_or_else(|_| Verdict::Deny(NO_ANSWER.into()))));

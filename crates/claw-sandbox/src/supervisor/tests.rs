@@ -57,7 +57,7 @@ impl Oversight for Table {
         match &self.person {
             Some(person) if argv.last().is_some_and(|word| word == b"asked") => {
                 let person = Arc::clone(person);
-                Judgement::Ask(Box::new(move || person(verdict)))
+                Judgement::Ask(Box::new(move |_| person(verdict)))
             }
             _ => Judgement::Decided(verdict),
         }
@@ -160,6 +160,7 @@ fn spec(cwd: &Path, argv: &[&str], [stdout, stderr]: [OwnedFd; 2], table: &Arc<T
             temporary: None,
             writable: Arc::default(),
             new_files: None,
+            terminal: None,
         }),
     }
 }

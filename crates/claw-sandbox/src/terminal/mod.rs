@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod input;
+mod relay;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,6 +17,7 @@ use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use crate::spawn::Streams;
 use crate::sys::pty;
 pub(crate) use input::Input;
+pub use relay::{RunTerminal, TerminalHold};
 
 /// The size of a terminal's window in characters.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -50,6 +52,7 @@ pub(crate) struct Terminal {
     peer: OwnedFd,
     input: OwnedFd,
     output: OwnedFd,
+    relay: RunTerminal,
 }
 
 impl Terminal {
@@ -64,7 +67,7 @@ impl Terminal {
             nix::Result::Ok(settings)
         })?;
         tcsetattr(&peer, SetArg::TCSANOW, &settings)?;
-        Ok(Self { master: Arc::new(master), peer, input, output })
+        Ok(Self { master: Arc::new(master), peer, input, output, relay: RunTerminal::default() })
     }
 
     /// The run's streams, all three on the terminal.
@@ -80,6 +83,11 @@ impl Terminal {
     /// Where the terminal shows, and a descriptor of what it shows.
     pub(crate) fn shown(&self) -> io::Result<(OwnedFd, OwnedFd)> {
         Ok((self.master.try_clone()?, self.output.try_clone()?))
+    }
+
+    /// A handle to hold what it shows and gets.
+    pub(crate) fn relay(&self) -> RunTerminal {
+        self.relay.clone()
     }
 
     /// A handle to change the window's size while the run lasts.
