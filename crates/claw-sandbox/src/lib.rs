@@ -78,7 +78,10 @@ pub use containment::{Containment, Counterexample};
 pub use edge::own_home as home;
 pub use enforcement::{Enforcement, KeptLimit, LimitMechanism, Missing, State, assess};
 pub use error::{Error, ErrorKind, plain_io_error};
-pub use files::{FileError, FileErrorKind, FileLimits, FileStatus, FileType, Files, Lines, WriteMode};
+pub use files::{
+    Edited, FileError, FileErrorKind, FileLimits, FileStatus, FileType, Files, Lines, Patched, Replacement,
+    WriteMode,
+};
 pub use judge::Judge;
 pub use kernel::{KernelFeatures, NEWEST_KNOWN_ABI};
 pub use launcher::LauncherCache;

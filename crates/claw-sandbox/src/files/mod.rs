@@ -10,8 +10,10 @@
 //! The idea of opening first and judging what was opened is that of capability systems; `openat2(2)` makes it cheap.
 #![forbid(unsafe_code)]
 
+mod edit;
 mod entry;
 mod error;
+mod patch;
 mod place;
 mod read;
 mod record;
@@ -24,8 +26,10 @@ use std::sync::Arc;
 use claw_policy::{Decision, Denial, FileAction, FileGrant, FileRequest, Grant, Origin};
 use nix::errno::Errno;
 
+pub use self::edit::{Edited, Replacement};
 pub use self::entry::{FileStatus, FileType};
 pub use self::error::{FileError, FileErrorKind};
+pub use self::patch::Patched;
 use self::place::Roots;
 pub use self::read::Lines;
 pub(crate) use self::record::Change;

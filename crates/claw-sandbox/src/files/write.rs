@@ -86,8 +86,35 @@ impl Files {
     }
 }
 
+/// Puts a content in the place of a file that was read, unless somebody else has written it since.
+pub(super) fn replace_unchanged(place: &Place, old: &FileStat, content: &[u8]) -> Result<(), Failed> {
+    replace_if(place, Some(old), content, || {
+        let now = place.status()?.ok_or(Errno::ESTALE)?;
+        let stamp = |status: &FileStat| {
+            (
+                id_of(status),
+                status.st_size,
+                status.st_mtime,
+                status.st_mtime_nsec,
+                status.st_ctime,
+                status.st_ctime_nsec,
+            )
+        };
+        if stamp(&now) == stamp(old) { Ok(()) } else { Err(Errno::ESTALE) }
+    })
+}
+
 /// Puts a content in the place of what is there.
 pub(super) fn replace(place: &Place, old: Option<&FileStat>, content: &[u8]) -> Result<(), Failed> {
+    replace_if(place, old, content, || Ok(()))
+}
+
+fn replace_if(
+    place: &Place,
+    old: Option<&FileStat>,
+    content: &[u8],
+    last_look: impl FnOnce() -> nix::Result<()>,
+) -> Result<(), Failed> {
     let draft = Draft::new(place)?;
     let mut file = File::from(draft.file.try_clone()?);
     file.write_all(content)?;
@@ -95,6 +122,7 @@ pub(super) fn replace(place: &Place, old: Option<&FileStat>, content: &[u8]) -> 
         keep(&draft.file, old)?;
     }
     file.sync_all()?;
+    last_look()?;
     draft.publish(place, old.is_some())?;
     // The name is on the disk as well.
     File::from(place.readable_directory()?).sync_all()?;

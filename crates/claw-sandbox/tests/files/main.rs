@@ -1,54 +1,18 @@
 //! The file proxy on a real file system.
 #![expect(clippy::unwrap_used, reason = "a test that fails may say so")]
 
+mod edit;
+mod scene;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use claw_sandbox::{FileErrorKind, FileLimits, FileType, Files, Sandbox, WriteMode, policy_from_yaml};
-use tempfile::TempDir;
+use claw_sandbox::{FileErrorKind, FileLimits, FileType, WriteMode};
 
-/// A workspace, and a directory outside of it.
-struct Scene {
-    directory: TempDir,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let directory = TempDir::with_prefix("claw-files-").unwrap();
-        for name in ["work", "outside"] {
-            fs::create_dir(directory.path().join(name)).unwrap();
-        }
-        fs::write(directory.path().join("outside/secret"), "SECRET").unwrap();
-        Self { directory }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().canonicalize().unwrap().join(name)
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, content).unwrap();
-        path
-    }
-
-    fn files(&self) -> Files {
-        self.files_with("")
-    }
-
-    fn files_with(&self, more: &str) -> Files {
-        let text = format!("workspace: {}\n{more}", self.path("work").display());
-        Sandbox::new(policy_from_yaml(&text, self.path("work")).unwrap()).unwrap().files()
-    }
-}
-
-fn kind<T: std::fmt::Debug>(result: Result<T, claw_sandbox::FileError>) -> FileErrorKind {
-    result.unwrap_err().kind()
-}
+use crate::scene::{Scene, kind};
 
 #[test]
 fn what_is_written_is_read_back_whole_in_parts_and_by_lines() {
