@@ -79,8 +79,8 @@ pub use edge::own_home as home;
 pub use enforcement::{Enforcement, KeptLimit, LimitMechanism, Missing, State, assess};
 pub use error::{Error, ErrorKind, plain_io_error};
 pub use files::{
-    Edited, FileError, FileErrorKind, FileLimits, FileStatus, FileType, Files, Lines, Patched, Replacement,
-    WriteMode,
+    Edited, Entry, FileError, FileErrorKind, FileLimits, FileStatus, FileType, Files, Lines, Match, Patched,
+    Replacement, Search, Searched, WriteMode,
 };
 pub use judge::Judge;
 pub use kernel::{KernelFeatures, NEWEST_KNOWN_ABI};

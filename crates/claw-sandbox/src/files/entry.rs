@@ -19,7 +19,7 @@ use super::{Failed, FileError, FileErrorKind, Files};
 use crate::opened::{id_of, kind_of, own_name};
 
 /// What kind of thing an entry is.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum FileType {
     /// A regular file.

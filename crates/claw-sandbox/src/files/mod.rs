@@ -17,6 +17,7 @@ mod patch;
 mod place;
 mod read;
 mod record;
+mod search;
 mod write;
 
 use std::os::unix::ffi::OsStrExt as _;
@@ -33,6 +34,7 @@ pub use self::patch::Patched;
 use self::place::Roots;
 pub use self::read::Lines;
 pub(crate) use self::record::Change;
+pub use self::search::{Entry, Match, Search, Searched};
 pub use self::write::WriteMode;
 use crate::Sandbox;
 

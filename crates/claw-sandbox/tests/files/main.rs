@@ -3,6 +3,7 @@
 
 mod edit;
 mod scene;
+mod search;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
