@@ -2,6 +2,7 @@
 
 use super::Parser;
 use super::cursor::{is_name, is_name_start};
+use super::list::{Ahead, CLOSING};
 use super::word::Mode;
 use crate::bounds::{Parsed, syntax};
 use crate::syntax::{Arm, Code, Lexeme, List, Node, Stage, Variable};
@@ -248,9 +249,18 @@ impl Parser<'_, '_> {
 
     fn coprocess_name(&mut self) -> Parsed<Option<Variable>> {
         let start = self.position;
+        if self.reserved().is_some_and(|ahead| ahead.text() == b"!") {
+            return Err(self.unexpected());
+        }
         let Some(word) = self.optional_word(Mode::Data)? else { return Ok(None) };
         let end = self.position;
         self.skip_blanks();
+        // The word could be a name, so bash looks for a reserved word behind it: `coproc echo done` is an error.
+        let is_name = !word.plain_text().is_some_and(|text| opens_compound(text) || text.contains(&b'='));
+        let misplaced = |ahead: Ahead| ahead.text() == b"!" || CLOSING.contains(&ahead.text());
+        if is_name && self.reserved().is_some_and(misplaced) {
+            return Err(self.unexpected());
+        }
         let compound_follows =
             self.current() == Some(b'(') || self.reserved().is_some_and(|ahead| opens_compound(ahead.text()));
         match word.plain_text() {

@@ -7,7 +7,8 @@ use crate::script::{Dialect, OpaqueKind};
 use crate::syntax::{Connector, Item, List, Node, Pipeline, Stage};
 
 /// Words that cannot begin a command; most of them end a list.
-const CLOSING: [&[u8]; 10] = [b"then", b"else", b"elif", b"fi", b"do", b"done", b"esac", b"}", b"in", b"]]"];
+pub(super) const CLOSING: [&[u8]; 10] =
+    [b"then", b"else", b"elif", b"fi", b"do", b"done", b"esac", b"}", b"in", b"]]"];
 
 /// A short word at the current position, for comparing with reserved words.
 pub(super) struct Ahead {
