@@ -7,6 +7,7 @@
 //! the outside can look. Every attack says `started` first: what fails before it has attacked nothing.
 #![expect(clippy::print_stdout, reason = "its output is the protocol with the suite")]
 
+mod race;
 mod special;
 mod sys;
 mod words;
@@ -26,6 +27,9 @@ fn main() -> ExitCode {
         ["victim", journal, secret, ..] => special::victim(journal, secret),
         ["read-memory", process, address, length, ..] => special::read_memory(process, address, length),
         ["int80-umask", mask, ..] => special::int80_umask(mask).and_then(|()| hold()),
+        ["exchange", one, other, ..] => race::exchange(one, other),
+        ["race-path", call, path, tries, ..] => race::on_a_path(call, path, tries),
+        ["race-memory", call, ours, theirs, tries, ..] => race::in_memory(call, ours, theirs, tries),
         ["allocate", mebibytes, ..] => special::allocate(mebibytes).and_then(|()| hold()),
         ["burn", ..] => special::burn(),
         other => Err(failure(format!("unknown attack {other:?}"))),
