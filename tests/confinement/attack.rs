@@ -14,6 +14,8 @@ pub(crate) struct Attack {
     pub(crate) setup: fn(&mut Scene),
     /// What goes before the attack, and before the sandbox around it.
     pub(crate) before: &'static [&'static str],
+    /// What `claw-sandbox run` is told beside the policy.
+    pub(crate) options: &'static [&'static str],
     /// What the caller of the attack has in its environment beside the usual.
     pub(crate) environment: &'static [(&'static str, &'static str)],
     /// What an attacker needs that not every user and host has. Where the attack fails without the sandbox, too, the
@@ -46,6 +48,7 @@ const fn new(program: Program) -> Attack {
         policy: PLAIN,
         setup: |_| {},
         before: &[],
+        options: &[],
         environment: &[],
         needs: None,
         ending: None,
@@ -100,6 +103,11 @@ impl Attack {
 
     pub(crate) const fn within(mut self, before: &'static [&'static str]) -> Self {
         self.before = before;
+        self
+    }
+
+    pub(crate) const fn run_with(mut self, options: &'static [&'static str]) -> Self {
+        self.options = options;
         self
     }
 

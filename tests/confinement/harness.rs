@@ -100,6 +100,7 @@ fn run(attack: &Attack, confined: Confined) -> Ran {
         let policy = scene.write("policy.yaml", policy);
         line.push(programs::sandbox().display().to_string());
         line.extend(["run".into(), "--policy".into(), policy.display().to_string()]);
+        line.extend(attack.options.iter().map(|&option| option.to_owned()));
         line.extend(["--outcome".into(), scene.path("outcome.json").display().to_string()]);
         match attack.program {
             Program::Line(_) => line.push("--shell".into()),

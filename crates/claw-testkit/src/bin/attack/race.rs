@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::sys;
 use crate::words::failure;
@@ -27,20 +28,37 @@ pub(crate) fn exchange(one: &str, other: &str) -> io::Result<()> {
     }
 }
 
-/// Makes a call on a path so many times, whatever it leads to at that moment, and says how often it was made.
+/// Makes a call on a path so many times, whatever it leads to at that moment, and says how often it was made. The path
+/// goes through a link that somebody exchanges.
 pub(crate) fn on_a_path(call: &str, path: &str, tries: &str) -> io::Result<()> {
     let call = Call::of(call)?;
+    let link = || Path::new(path).ancestors().find_map(|above| above.read_link().ok());
+    let first = link();
     let path = text(path)?;
-    let tries: u32 = tries.parse().map_err(io::Error::other)?;
-    let made = (0..tries).filter(|_| call.make(address(&path)).is_ok()).count();
+    let made = attempt(tries, || link() != first, || call.make(address(&path)))?;
     crate::say(&format!("made {made}"));
     Ok(())
+}
+
+/// Tries so many times, and on until the other side was seen in between: a call that takes a microsecond is over
+/// before somebody else runs. Returns how often it succeeded.
+fn attempt(tries: &str, is_theirs: impl Fn() -> bool, call: impl Fn() -> io::Result<()>) -> io::Result<u32> {
+    const SEEN: u32 = 20;
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let tries: u32 = tries.parse().map_err(io::Error::other)?;
+    let (mut tried, mut seen, mut made) = (0_u32, 0, 0);
+    let start = Instant::now();
+    while (tried < tries || seen < SEEN) && start.elapsed() < PATIENCE {
+        tried += 1;
+        seen += u32::from(is_theirs());
+        made += u32::from(call().is_ok());
+    }
+    Ok(made)
 }
 
 /// Makes a call with a path that another thread changes from `ours` to `theirs` and back. They have one length.
 pub(crate) fn in_memory(call: &str, ours: &str, theirs: &str, tries: &str) -> io::Result<()> {
     let call = Call::of(call)?;
-    let tries: u32 = tries.parse().map_err(io::Error::other)?;
     let (ours, theirs) = (ours.as_bytes(), theirs.as_bytes());
     if ours.len() != theirs.len() || ours.len() >= LENGTH {
         return Err(failure("the paths have different lengths, or are too long".into()));
@@ -66,10 +84,14 @@ pub(crate) fn in_memory(call: &str, ours: &str, theirs: &str, tries: &str) -> io
             }
         });
         let path = memory.as_ptr().expose_provenance().cast_signed() as c_long + FAMILY as c_long;
-        let made = (0..tries).filter(|_| call.make(path).is_ok()).count();
+        let is_theirs = || {
+            let now = memory.iter().skip(FAMILY).map(|place| place.load(Ordering::Relaxed));
+            now.zip(theirs).all(|(now, theirs)| now == *theirs)
+        };
+        let made = attempt(tries, is_theirs, || call.make(path));
         done.store(true, Ordering::Relaxed);
         made
-    });
+    })?;
     crate::say(&format!("made {made}"));
     Ok(())
 }
@@ -118,8 +140,9 @@ impl Call {
             }
             Self::Make => open(path, libc::O_WRONLY | libc::O_CREAT, 0o600).map(close),
             Self::Delete => {
-                sys::call(libc::SYS_unlinkat, [HERE, path, 0, 0, 0, 0])?;
-                open(path, libc::O_WRONLY | libc::O_CREAT, 0o600).map(close)
+                // What the last try deleted is there again, where it may be made.
+                let _ = open(path, libc::O_WRONLY | libc::O_CREAT, 0o600).map(close);
+                sys::call(libc::SYS_unlinkat, [HERE, path, 0, 0, 0, 0]).map(drop)
             }
             Self::Bind => bind(path),
         }

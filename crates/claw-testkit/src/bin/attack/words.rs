@@ -171,7 +171,7 @@ const CALLS: &[(&str, c_long)] = calls! {
     SYS_mount SYS_move_mount SYS_mq_open SYS_msgget SYS_name_to_handle_at SYS_open_by_handle_at SYS_open_tree
     SYS_openat SYS_openat2 SYS_perf_event_open SYS_personality SYS_pidfd_getfd SYS_pidfd_open
     SYS_pidfd_send_signal SYS_pivot_root SYS_pkey_alloc SYS_prctl SYS_prlimit64 SYS_process_vm_writev SYS_ptrace
-    SYS_read SYS_removexattr SYS_renameat2 SYS_rt_sigqueueinfo SYS_rt_tgsigqueueinfo SYS_sched_setaffinity
+    SYS_read SYS_removexattr SYS_renameat2 SYS_rt_sigqueueinfo SYS_rt_tgsigqueueinfo SYS_sched_setaffinity SYS_sched_setscheduler SYS_setgroups SYS_setresgid SYS_setresuid
     SYS_sched_setattr SYS_seccomp SYS_semget SYS_sendmmsg SYS_sendmsg SYS_sendto SYS_setdomainname
     SYS_sethostname SYS_setns SYS_setpriority SYS_setsockopt SYS_setxattr SYS_shmget SYS_socket SYS_socketpair
     SYS_symlinkat SYS_syslog SYS_tgkill SYS_tkill SYS_truncate SYS_umount2 SYS_unlinkat SYS_unshare
