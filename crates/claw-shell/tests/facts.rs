@@ -310,3 +310,13 @@ fn spans_point_at_the_text() {
 fn at_span(line: &str, span: claw_shell::Span) -> &str {
     &line[span.start..span.end]
 }
+
+#[test]
+fn a_reserved_word_behind_a_coprocess_name_is_refused() {
+    for line in ["coproc !", "coproc ! true", "coproc echo done", "coproc time !", "coproc echo !"] {
+        assert!(parse(line.as_bytes(), Dialect::Bash).is_err(), "{line}");
+    }
+    for line in ["coproc echo a !", "coproc A=1 do", "coproc X { ls; }", "coproc time ls", "coproc '!'"] {
+        assert!(parse(line.as_bytes(), Dialect::Bash).is_ok(), "{line}");
+    }
+}

@@ -181,3 +181,16 @@ fn a_line_that_runs_no_command_is_no_empty_line() {
         ],
     );
 }
+
+#[test]
+fn what_stands_against_a_line_is_said_once_for_each_place() {
+    let line = "evil; evil; cat .env .env";
+    let Decision::Deny(denial) = decided(&developer(), &script(line), Some(line)) else {
+        panic!("it is denied");
+    };
+    let said: Vec<_> = denial.reasons.iter().map(|reason| (reason.code.name(), reason.span)).collect();
+    let at = |start, end| Some(claw_shell::Span::new(start, end));
+    let hidden = "file.hidden";
+    let missed = "exec.not-allowlisted";
+    assert_eq!(said, [(hidden, at(16, 20)), (hidden, at(21, 25)), (missed, at(0, 4)), (missed, at(6, 10))]);
+}
