@@ -65,7 +65,12 @@ fn text(features: &KernelFeatures, enforcement: &Enforcement, findings: &[Findin
         };
         text += &format!("  {:15}  {mark:8}  {why}\n", guarantee.name());
     }
-    text += "\nAttempts inside a real sandbox\n";
+    text += match findings.iter().all(|finding| finding.supervised) {
+        true => "\nAttempts inside a real run, under full supervision\n",
+        false => {
+            "\nAttempts inside the kernel's own rules: this kernel cannot give everything that a run needs\n"
+        }
+    };
     for finding in findings {
         text += &line(finding);
     }
@@ -80,7 +85,7 @@ fn text(features: &KernelFeatures, enforcement: &Enforcement, findings: &[Findin
 
 fn line(finding: &Finding) -> String {
     let probe = finding.probe;
-    let note = match (&finding.inside, probe.known_gap) {
+    let note = match (&finding.inside, finding.known_gap()) {
         (Observation::NotBlocked(_), Some(gap)) => format!(" (known gap: {gap})"),
         (Observation::Blocked(_), _) if !finding.is_proven() => {
             format!(" (outside: {}, {})", word(&finding.outside), finding.outside.evidence())
@@ -111,7 +116,8 @@ fn report(features: &KernelFeatures, enforcement: &Enforcement, findings: &[Find
                 "blocked": matches!(finding.inside, Observation::Blocked(_)),
                 "proven": finding.is_proven(),
                 "failure": finding.is_failure(),
-                "knownGap": finding.probe.known_gap,
+                "knownGap": finding.known_gap(),
+                "supervised": finding.supervised,
                 "inside": observation(&finding.inside),
                 "outside": observation(&finding.outside),
             })

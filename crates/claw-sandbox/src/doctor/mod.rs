@@ -1,7 +1,8 @@
 //! Live escape attempts inside the real sandbox, and what came of them.
 //!
 //! [`diagnose`] runs each probe of [`PROBES`] twice, as a process of its own: outside as a control,
-//! which should succeed, and inside. The program that it starts must answer by calling
+//! which should succeed, and inside, as a command of a policy is run: under a supervisor, with the broker and the connect
+//! gate, or, where the kernel has not all of that, under its own rules alone. The program that it starts must answer by calling
 //! [`run_probe`] and printing the observation.
 #![forbid(unsafe_code)]
 
@@ -17,8 +18,8 @@ use std::process::{Command, Output, Stdio};
 
 use claw_policy::Guarantee;
 
-use crate::KernelFeatures;
 use crate::domain::{self, PreparedDomain};
+use crate::{KernelFeatures, Sandbox};
 pub use probes::{PROBES, run_probe};
 use scene::Scene;
 
@@ -34,9 +35,16 @@ pub struct Probe {
     pub attempt: &'static str,
     /// The guarantee that it puts to the test.
     pub guarantee: Guarantee,
-    /// Why it is known to succeed in this version; `None` when it must be blocked.
+    /// Why it is known to succeed where the kernel has no supervision; `None` when it must be blocked there too.
     pub known_gap: Option<&'static str>,
     run: fn(&Path) -> Observation,
+}
+
+impl Probe {
+    /// Whether it needs a policy that opens a part of the network.
+    fn is_about_the_gate(&self) -> bool {
+        self.name.starts_with("gate-")
+    }
 }
 
 /// What came of a probe, with the evidence.
@@ -84,13 +92,22 @@ pub struct Finding {
     pub inside: Observation,
     /// The control: the same attempt outside. Where it is blocked too, `inside` proves little.
     pub outside: Observation,
+    /// Whether `inside` was a run with everything that a policy brings, the supervisor too. If not, the kernel has not
+    /// all of it, and the probe met the kernel's own rules alone.
+    pub supervised: bool,
 }
 
 impl Finding {
     /// Whether the sandbox failed to block what it must block.
     #[must_use]
     pub const fn is_failure(&self) -> bool {
-        matches!(self.inside, Observation::NotBlocked(_)) && self.probe.known_gap.is_none()
+        matches!(self.inside, Observation::NotBlocked(_)) && self.known_gap().is_none()
+    }
+
+    /// Why the attempt is known to succeed on this kernel.
+    #[must_use]
+    pub const fn known_gap(&self) -> Option<&'static str> {
+        if self.supervised { None } else { self.probe.known_gap }
     }
 
     /// Whether the control shows that it is the sandbox that blocks.
@@ -138,9 +155,46 @@ pub fn diagnose(
         PROBES.iter().map(|probe| start(program, arguments, probe, &scene)).collect()
     };
     let outside = observe_all()?;
-    let inside = inside(&scene.confinement(program), kernel, observe_all)??;
+    let (supervised, inside) = match supervised(program, arguments, kernel, &scene)? {
+        Some(observations) => (true, observations),
+        // What the kernel's rules alone are worth here.
+        None => (false, inside(&scene.confinement(program), kernel, observe_all)??),
+    };
     let both = inside.into_iter().zip(outside);
-    Ok(PROBES.iter().zip(both).map(|(probe, (inside, outside))| Finding { probe, inside, outside }).collect())
+    Ok(PROBES
+        .iter()
+        .zip(both)
+        .map(|(probe, (inside, outside))| Finding { probe, inside, outside, supervised })
+        .collect())
+}
+
+// Runs every probe as a command is run, with all that a policy brings: supervisor, broker, connect gate. `None` where the
+// kernel has not all of it.
+fn supervised(
+    program: &Path,
+    arguments: &[&OsStr],
+    kernel: &KernelFeatures,
+    scene: &Scene,
+) -> Result<Option<Vec<Observation>>, DiagnoseError> {
+    let failed = |error: crate::Error| DiagnoseError::Sandbox(error.to_string());
+    let sandbox = |gated| {
+        let policy = crate::policy_from_yaml(&scene.policy(program, gated), scene.workspace())?;
+        Sandbox::builder(policy).kernel(kernel.clone()).build()
+    };
+    let (closed, gated) = (sandbox(false).map_err(failed)?, sandbox(true).map_err(failed)?);
+    let mut observations = Vec::new();
+    for probe in PROBES {
+        let sandbox = if probe.is_about_the_gate() { &gated } else { &closed };
+        let mut command = sandbox.command(program);
+        command.args(arguments).arg(probe.name).arg(scene.path());
+        command.current_dir(scene.workspace()).env_clear().stdin(crate::Stdio::null());
+        match command.output() {
+            Ok(output) => observations.push(judge(&output)),
+            Err(error) if error.kind() == crate::ErrorKind::Enforcement => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Ok(Some(observations))
 }
 
 // Runs `body` on a thread with the restrictions of a run thread.

@@ -3,6 +3,7 @@
 use std::ffi::{CString, OsString};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
@@ -10,12 +11,13 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use claw_policy::Guarantee::{Exec, Files, Metadata, Network, Privileges, Signals, Syscalls};
+use claw_policy::Guarantee::{Exec, Files, Metadata, Network, Privileges, ProtectedPaths, Signals, Syscalls};
 use nix::errno::Errno;
 use nix::unistd::{geteuid, getppid};
 
 use super::scene::{
-    HIDDEN_FILE, LOADERS, OUTSIDE_FILE, OUTSIDE_NEW, OUTSIDE_SOCKET, WORKSPACE, abstract_address,
+    CLOSED_PORT, HIDDEN_FILE, HOOKS, LOADERS, OUTSIDE_FILE, OUTSIDE_NEW, OUTSIDE_SOCKET, WORKSPACE,
+    abstract_address,
 };
 use super::{Observation, Probe, judge};
 use crate::sys::{attempt, caps};
@@ -24,9 +26,10 @@ use crate::sys::{attempt, caps};
 const RAN: &str = "ran";
 
 const LOADER_GAP: &str = "the kernel needs the right to execute the dynamic loader for every program, and the loader \
-     runs whatever it can read; only a look at each exec could tell";
-const METADATA_GAP: &str =
-    "Landlock does not cover metadata, and the probes run without the supervisor whose broker does";
+     runs whatever it can read; only a look at each exec can tell";
+const BROKER_GAP: &str =
+    "Landlock knows neither metadata nor exceptions in a tree; only the supervisor's broker does";
+const GATE_GAP: &str = "without the supervisor no socket can be opened to one address only";
 
 macro_rules! probes {
     ($($name:literal $guarantee:ident $gap:expr, $attempt:literal => $run:expr;)*) => {
@@ -45,7 +48,12 @@ probes! {
     "read-hidden" Files None, "read a hidden file of a readable directory" => |scene| io(fs::read(scene.join(HIDDEN_FILE)));
     "read-outside" Files None, "read a file outside" => |scene| io(fs::read(scene.join(OUTSIDE_FILE)));
     "parent-environment" Files None, "read the environment of the process outside" => |_| parent_environment();
-    "chmod-outside" Metadata Some(METADATA_GAP), "change the mode of a file outside" => |scene| chmod(scene);
+    "chmod-outside" Metadata Some(BROKER_GAP), "change the mode of a file outside" => |scene| chmod(scene);
+    "chmod-read-only" Metadata Some(BROKER_GAP), "change the mode of a read-only file" => |scene| io(fs::set_permissions(scene.join("shared/plain"), Permissions::from_mode(0o640)));
+    "write-hook" ProtectedPaths Some(BROKER_GAP), "write a hook for the next git command" => |scene| io(fs::write(scene.join(HOOKS).join("pre-commit"), "x"));
+    "rename-hook" ProtectedPaths Some(BROKER_GAP), "rename a file of the workspace to a hook" => |scene| rename_hook(scene);
+    "gate-connect" Network Some(GATE_GAP), "connect to a port that no rule opens, where another is open" => |scene| gate_connect(scene);
+    "gate-udp" Network Some(GATE_GAP), "make a UDP socket where a TCP port is open" => |_| raw(attempt::socket(libc::AF_INET, libc::SOCK_DGRAM, 0));
     "tcp-socket" Network None, "make a TCP socket" => |_| raw(attempt::socket(libc::AF_INET, libc::SOCK_STREAM, 0));
     "tcp6-socket" Network None, "make a TCP socket over IPv6" => |_| raw(attempt::socket(libc::AF_INET6, libc::SOCK_STREAM, 0));
     "udp-socket" Network None, "make a UDP socket" => |_| raw(attempt::socket(libc::AF_INET, libc::SOCK_DGRAM, 0));
@@ -123,12 +131,29 @@ fn create_temporary(scene: &Path) -> Observation {
     let Some(name) = scene.file_name() else { return unusable("the scene has no name") };
     let mut name = name.to_owned();
     name.push(".probe");
-    let path = std::env::temp_dir().join(name);
+    // Beside the scene: a run has a temporary directory of its own.
+    let path = scene.with_file_name(name);
     let created = OpenOptions::new().write(true).create_new(true).open(&path);
     if created.is_ok() {
         let _ = fs::remove_file(&path);
     }
     io(created)
+}
+
+fn rename_hook(scene: &Path) -> Observation {
+    let file = scene.join(WORKSPACE).join("harmless");
+    match fs::write(&file, "x") {
+        Ok(()) => io(fs::rename(&file, scene.join(HOOKS).join("pre-push"))),
+        Err(error) => unusable(&format!("no file can be made in the workspace: {error}")),
+    }
+}
+
+fn gate_connect(scene: &Path) -> Observation {
+    let port = fs::read_to_string(scene.join(CLOSED_PORT)).ok().and_then(|port| port.parse::<u16>().ok());
+    match port {
+        Some(port) => io(TcpStream::connect((Ipv4Addr::LOCALHOST, port))),
+        None => unusable("the scene has no port"),
+    }
 }
 
 fn truncate(scene: &Path) -> Observation {

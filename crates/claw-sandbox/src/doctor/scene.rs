@@ -1,11 +1,13 @@
 //! Files and sockets that the probes aim at, and the confinement that must keep them away.
 
 use std::io;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 
 use claw_policy::{Access, Confinement, Root};
+use serde_json::json;
 
 use crate::temporary::TemporaryDirectory;
 
@@ -14,6 +16,8 @@ pub(super) const OUTSIDE_FILE: &str = "outside/file";
 pub(super) const OUTSIDE_NEW: &str = "outside/new";
 pub(super) const OUTSIDE_SOCKET: &str = "outside/socket";
 pub(super) const HIDDEN_FILE: &str = "shared/hidden";
+pub(super) const HOOKS: &str = "workspace/.git/hooks";
+pub(super) const CLOSED_PORT: &str = "port";
 
 /// The dynamic loaders of the platforms that are known; those that exist may be executed.
 pub(super) const LOADERS: [&str; 4] = [
@@ -31,14 +35,16 @@ const SYSTEM: [&str; 5] = ["/usr", "/lib", "/lib64", "/etc", "/proc"];
 pub(super) struct Scene {
     directory: TemporaryDirectory,
     _listeners: [UnixListener; 2],
+    // Of two ports one is open to the probes about the connect gate.
+    ports: [TcpListener; 2],
 }
 
 impl Scene {
     pub(super) fn make() -> io::Result<Self> {
         let directory = TemporaryDirectory::create(&std::env::temp_dir())?;
         let base = directory.path();
-        for name in [WORKSPACE, "outside", "shared"] {
-            std::fs::create_dir(base.join(name))?;
+        for name in [WORKSPACE, "outside", "shared", HOOKS] {
+            std::fs::create_dir_all(base.join(name))?;
         }
         for name in [OUTSIDE_FILE, HIDDEN_FILE, "shared/plain"] {
             std::fs::write(base.join(name), "secret")?;
@@ -47,7 +53,10 @@ impl Scene {
             UnixListener::bind(base.join(OUTSIDE_SOCKET))?,
             UnixListener::bind_addr(&abstract_address(base)?)?,
         ];
-        Ok(Self { directory, _listeners: listeners })
+        let port = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+        let (open, closed) = (port()?, port()?);
+        std::fs::write(base.join(CLOSED_PORT), closed.local_addr()?.port().to_string())?;
+        Ok(Self { directory, _listeners: listeners, ports: [open, closed] })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -56,6 +65,24 @@ impl Scene {
 
     pub(super) fn workspace(&self) -> PathBuf {
         self.path().join(WORKSPACE)
+    }
+
+    /// The same as a policy. `gated` opens one port of this machine.
+    pub(super) fn policy(&self, program: &Path, gated: bool) -> String {
+        let program = program.canonicalize().unwrap_or_else(|_| program.to_owned());
+        let open =
+            self.ports.first().and_then(|port| port.local_addr().ok()).map_or(1, |address| address.port());
+        let allow = json!([{ "port": open, "protocol": "tcp", "host": "127.0.0.1" }]);
+        let policy = json!({
+            "workspace": self.workspace(),
+            "exec": { "allowlist": [{ "path": escaped(&program) }] },
+            "filesystem": {
+                "readOnly": [self.path().join("shared"), self.path().join(CLOSED_PORT)],
+                "hidden": [self.path().join(HIDDEN_FILE)],
+            },
+            "network": { "default": "deny", "allow": if gated { allow } else { json!([]) } },
+        });
+        policy.to_string()
     }
 
     /// The workspace is writable, the system readable, one shared directory readable but for one
@@ -73,6 +100,12 @@ impl Scene {
             ..Confinement::default()
         }
     }
+}
+
+// A glob that matches this path alone.
+fn escaped(path: &Path) -> String {
+    let escape = |letter| if r"*?[]{}\!".contains(letter) { vec!['\\', letter] } else { vec![letter] };
+    path.to_string_lossy().chars().flat_map(escape).collect()
 }
 
 fn root(path: PathBuf) -> Root {
