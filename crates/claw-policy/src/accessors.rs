@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::policy::PathPattern;
-use crate::{Access, Floor, FrontDoor, Limits, Logging, Policy, Source};
+use crate::{Access, Floor, FrontDoor, Limits, Logging, Policy, Secrets, Source};
 
 impl Policy {
     /// The texts it was made from, in order.
@@ -76,6 +76,12 @@ impl Policy {
     #[must_use]
     pub const fn logging(&self) -> &Logging {
         &self.logging
+    }
+
+    /// What happens to credentials in the files that the runtime itself reads and writes.
+    #[must_use]
+    pub const fn secrets(&self) -> Secrets {
+        self.secrets
     }
 
     /// The sections of the runtime's front door.

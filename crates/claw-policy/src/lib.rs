@@ -49,7 +49,7 @@ pub use layer::{Layer, LayerKind, compile};
 pub use learn::{Lesson, Refusal, Refused, learn};
 pub use limits::Limits;
 pub use lint::lint;
-pub use policy::{FrontDoor, LogLevel, Logging, Policy};
+pub use policy::{FrontDoor, LogLevel, Logging, Policy, Secrets};
 pub use profile::built_in;
 pub use request::{
     DescendantRequest, Environment, ExecRequest, FileAction, FileRequest, NetworkRequest, Origin, Request,

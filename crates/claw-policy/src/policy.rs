@@ -53,6 +53,7 @@ pub struct Policy {
     pub(crate) limits: Limits,
     pub(crate) floor: Floor,
     pub(crate) detach: bool,
+    pub(crate) secrets: Secrets,
     pub(crate) logging: Logging,
     pub(crate) front_door: FrontDoor,
     pub(crate) places: Places,
@@ -212,6 +213,18 @@ pub(crate) struct EnvironmentRules {
     /// Names (a trailing `*` is a prefix) that pass; each layer must pass a name.
     pub(crate) pass: Vec<Vec<Ruled<String>>>,
     pub(crate) set: Vec<Ruled<(String, String)>>,
+}
+
+/// `secrets`, from the loosest: what happens to credentials in the files that the runtime itself reads and writes.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Secrets {
+    /// Nothing: they are content like any other.
+    #[default]
+    Allow,
+    /// What is read has a mark in the place of each.
+    Redact,
+    /// What holds one is neither read nor written.
+    Deny,
 }
 
 /// `logging.level`, from the least.

@@ -72,6 +72,27 @@ impl TextKind {
         }
     }
 
+    /// The kind of a file with this name.
+    ///
+    /// ```
+    /// use claw_secrets::TextKind;
+    ///
+    /// assert_eq!(TextKind::of_file_name(b"settings.yaml"), TextKind::ConfigYaml);
+    /// assert_eq!(TextKind::of_file_name(b".env.local"), TextKind::Env);
+    /// assert_eq!(TextKind::of_file_name(b"main.rs"), TextKind::File);
+    /// ```
+    #[must_use]
+    pub fn of_file_name(name: &[u8]) -> Self {
+        let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end.as_bytes()));
+        match name {
+            _ if name.starts_with(b".env.") || ends(&[".env"]) => Self::Env,
+            _ if ends(&[".yaml", ".yml"]) => Self::ConfigYaml,
+            _ if ends(&[".json", ".json5", ".jsonc"]) => Self::Json5,
+            _ if ends(&[".log"]) => Self::LogLine,
+            _ => Self::File,
+        }
+    }
+
     /// The kind of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

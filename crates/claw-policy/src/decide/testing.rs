@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::policy::{
     Ask, Descendants, EnvironmentRules, ExecLayer, FileLayer, FrontDoor, Logging, PathPattern, Policy,
-    RootRule, Ruled, Security,
+    RootRule, Ruled, Secrets, Security,
 };
 use crate::{
     Access, Decision, FactError, Facts, FileId, FileKind, Floor, Limits, PathFact, ProgramFact, Query,
@@ -250,6 +250,7 @@ pub(crate) fn policy(workspace: &str, roots: &[(&str, Access)], hidden: &[&str])
         limits: Limits::default(),
         floor: Floor::default(),
         detach: false,
+        secrets: Secrets::default(),
         logging: Logging::default(),
         front_door: FrontDoor::default(),
         places: Default::default(),

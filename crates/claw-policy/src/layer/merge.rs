@@ -9,7 +9,7 @@ use super::state::Stated;
 use crate::expand::Expansion;
 use crate::policy::{
     Ask, Descendants, EnvironmentRules, ExecLayer, FileLayer, FrontDoor, Logging, NetworkLayer, Places,
-    Policy, Ruled, Security,
+    Policy, Ruled, Secrets, Security,
 };
 use crate::{Floor, Limits, RuleRef, profile};
 
@@ -67,6 +67,7 @@ fn ground(stated: &[Stated], expansion: &Expansion) -> Policy {
         limits: Limits::default(),
         floor: Floor::default(),
         detach: false,
+        secrets: Secrets::default(),
         logging: Logging::default(),
         front_door: FrontDoor::default(),
         places: Places::default(),

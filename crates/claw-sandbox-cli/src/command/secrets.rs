@@ -140,16 +140,6 @@ impl Place {
     }
 }
 
-/// How names and values are written in a file of this name.
 fn kind_of(path: &Path) -> TextKind {
-    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    if name == ".env" || name.starts_with(".env.") || name.ends_with(".env") {
-        return TextKind::Env;
-    }
-    match path.extension().and_then(OsStr::to_str) {
-        Some("yaml" | "yml") => TextKind::ConfigYaml,
-        Some("json" | "json5" | "jsonc") => TextKind::Json5,
-        Some("log") => TextKind::LogLine,
-        _ => TextKind::File,
-    }
+    TextKind::of_file_name(path.file_name().map_or(b"", OsStr::as_encoded_bytes))
 }

@@ -48,9 +48,13 @@ impl Files {
         let path = path.as_ref();
         self.rewrite(path, |content| {
             let (edited, replaced) = apply(path, content, replacements)?;
+            self.admitted(path, &edited)?;
             Ok((edited, replaced))
         })
-        .map(|(old, new, replaced)| Edited { diff: unified(path, &old, &new), replaced })
+        .and_then(|(old, new, replaced)| {
+            let diff = unified(path, &self.shown(path, old)?, &self.shown(path, new)?);
+            Ok(Edited { diff, replaced })
+        })
     }
 
     /// Reads a regular file and puts what is made of its content in its place, if nobody else changed it meanwhile.

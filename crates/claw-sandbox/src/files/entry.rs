@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use claw_policy::{FileAction, FileGrant, FileRequest, Touch, TouchRequest};
+use claw_policy::{FileAction, FileGrant, FileRequest, Secrets, Touch, TouchRequest};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, readlinkat, renameat2};
@@ -210,8 +210,11 @@ impl Files {
         replaces: bool,
     ) -> Result<(), FileError> {
         let mode = self.status(from.as_ref())?.mode;
-        let content = self.read(from)?;
-        self.write(to.as_ref(), &content, if replaces { WriteMode::Replace } else { WriteMode::Create })?;
+        let (from, content) = (from.as_ref(), self.raw(from.as_ref())?);
+        if self.sandbox.policy().secrets() == Secrets::Deny {
+            self.admitted(from, &content)?;
+        }
+        self.put(to.as_ref(), &content, if replaces { WriteMode::Replace } else { WriteMode::Create })?;
         self.set_mode(to, mode & 0o777)
     }
 

@@ -18,6 +18,7 @@ mod place;
 mod read;
 mod record;
 mod search;
+mod secrets;
 mod write;
 
 use std::os::unix::ffi::OsStrExt as _;

@@ -82,7 +82,7 @@ impl Files {
             return Err(FileError::new(FileErrorKind::Invalid, old, message));
         }
         let before = match &file.old {
-            Some(old) => Some(self.read(old)?),
+            Some(old) => Some(self.raw(old)?),
             None if self.status(&path).is_ok() => {
                 return Err(FileError::new(
                     FileErrorKind::Exists,
@@ -94,7 +94,10 @@ impl Files {
         };
         let after = fit(&path, before.as_deref().unwrap_or_default(), &file.hunks)?;
         let after = match file.new {
-            Some(_) => Some(after),
+            Some(_) => {
+                self.admitted(&path, &after)?;
+                Some(after)
+            }
             None if after.is_empty() => None,
             None => {
                 let message = "the patch removes it, and it holds more than the patch knows";

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::io::{BufRead, BufReader, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 
@@ -32,6 +32,11 @@ impl Files {
     /// Among others [`FileErrorKind::TooLarge`] beyond the limit on bytes; [`Self::open`] has none.
     pub fn read(&self, path: impl AsRef<Path>) -> Result<Vec<u8>, FileError> {
         let path = path.as_ref();
+        self.raw(path).and_then(|content| self.shown(path, content))
+    }
+
+    /// The content as it is, for what does not show it.
+    pub(super) fn raw(&self, path: &Path) -> Result<Vec<u8>, FileError> {
         self.perform(&self.request(FileAction::Read, path), path, |grant, change| {
             let object = self.regular(grant)?;
             let content = self.content(object, path)?;
@@ -40,7 +45,8 @@ impl Files {
         })
     }
 
-    /// Some bytes of a regular file: fewer where it ends before the range does.
+    /// Some bytes of a regular file: fewer where it ends before the range does. Under `secrets: redact` of what is
+    /// shown of it.
     ///
     /// # Errors
     ///
@@ -50,6 +56,13 @@ impl Files {
         let Some(length) = range.end.checked_sub(range.start) else {
             return Err(FileError::new(FileErrorKind::Invalid, path, "the range ends before it begins"));
         };
+        if self.looks_through() {
+            // A part of a credential does not look like one.
+            let content = self.read(path)?;
+            let start = usize::try_from(range.start).unwrap_or(usize::MAX).min(content.len());
+            let end = usize::try_from(range.end).unwrap_or(usize::MAX).min(content.len());
+            return Ok(content.get(start..end).unwrap_or_default().to_vec());
+        }
         self.perform(&self.request(FileAction::Read, path), path, |grant, change| {
             let mut file = File::from(self.regular(grant)?.file);
             file.seek(SeekFrom::Start(range.start))?;
@@ -69,38 +82,54 @@ impl Files {
         if first == 0 {
             return Err(FileError::new(FileErrorKind::Invalid, path, "lines count from 1"));
         }
+        if self.looks_through() {
+            let content = self.read(path)?;
+            return self
+                .lines_of(content.as_slice(), path, first, count)
+                .map_err(|failed| failed.into_error(path));
+        }
         self.perform(&self.request(FileAction::Read, path), path, |grant, change| {
-            let mut file = BufReader::new(File::from(self.regular(grant)?.file));
-            for _ in 1..first {
-                if file.skip_until(b'\n')? == 0 {
-                    break;
-                }
-            }
-            let mut lines = Lines { text: Vec::new(), count: 0, more: false };
-            while lines.count < count {
-                let left = self.limits.bytes.saturating_sub(lines.text.len() as u64);
-                let read = (&mut file).take(left + 1).read_until(b'\n', &mut lines.text)?;
-                if read as u64 > left {
-                    return Err(self.too_large(path).into());
-                }
-                if read == 0 {
-                    break;
-                }
-                lines.count += 1;
-            }
-            lines.more = !file.fill_buf()?.is_empty();
+            let file = BufReader::new(File::from(self.regular(grant)?.file));
+            let lines = self.lines_of(file, path, first, count)?;
             change.read(&lines.text);
             Ok(lines)
         })
+    }
+
+    fn lines_of(&self, mut file: impl BufRead, path: &Path, first: u64, count: u64) -> Result<Lines, Failed> {
+        for _ in 1..first {
+            if file.skip_until(b'\n')? == 0 {
+                break;
+            }
+        }
+        let mut lines = Lines { text: Vec::new(), count: 0, more: false };
+        while lines.count < count {
+            let left = self.limits.bytes.saturating_sub(lines.text.len() as u64);
+            let read = (&mut file).take(left + 1).read_until(b'\n', &mut lines.text)?;
+            if read as u64 > left {
+                return Err(self.too_large(path).into());
+            }
+            if read == 0 {
+                break;
+            }
+            lines.count += 1;
+        }
+        lines.more = !file.fill_buf()?.is_empty();
+        Ok(lines)
     }
 
     /// A regular file, opened to be read as a stream. Only the opening is recorded.
     ///
     /// # Errors
     ///
-    /// When it is denied, or cannot be opened.
+    /// When it is denied, or cannot be opened, or the policy wants contents to be looked through (`secrets`).
     pub fn open(&self, path: impl AsRef<Path>) -> Result<File, FileError> {
         let path = path.as_ref();
+        if self.looks_through() {
+            let message =
+                "a stream cannot be looked through for credentials, as the policy wants (`secrets`); read it";
+            return Err(FileError::new(FileErrorKind::Secret, path, message));
+        }
         self.perform(&self.request(FileAction::Read, path), path, |grant, _| {
             Ok(File::from(self.regular(grant)?.file))
         })

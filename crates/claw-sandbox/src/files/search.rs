@@ -213,7 +213,7 @@ impl Files {
         }
         let content = if object.status.st_nlink > 1 {
             // Its other names count as well.
-            self.read(top.join(path))?
+            self.raw(&top.join(path))?
         } else {
             self.judge(real, &object.status, Touch::Read)?;
             let mut content = Vec::new();
@@ -223,6 +223,7 @@ impl Files {
             )?;
             content
         };
+        let content = self.shown(path, content)?;
         let is_text = !content.get(..content.len().min(HEAD_BYTES)).unwrap_or_default().contains(&0);
         Ok(is_text.then_some(content))
     }

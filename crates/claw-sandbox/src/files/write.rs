@@ -46,6 +46,12 @@ impl Files {
     /// content is whole.
     pub fn write(&self, path: impl AsRef<Path>, content: &[u8], mode: WriteMode) -> Result<(), FileError> {
         let path = path.as_ref();
+        self.admitted(path, content)?;
+        self.put(path, content, mode)
+    }
+
+    /// Writes a content that was looked at.
+    pub(super) fn put(&self, path: &Path, content: &[u8], mode: WriteMode) -> Result<(), FileError> {
         if content.len() as u64 > self.limits.bytes {
             return Err(self.too_large(path));
         }

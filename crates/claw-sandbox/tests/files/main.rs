@@ -4,6 +4,7 @@
 mod edit;
 mod scene;
 mod search;
+mod secrets;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};

@@ -9,6 +9,11 @@ pub(super) fn excesses(inner: &Policy, outer: &Policy) -> Vec<Excess> {
     let mut excesses = connections(inner, outer);
     excesses.extend(variables(inner, outer));
     excesses.extend(limits(inner, outer));
+    if inner.secrets < outer.secrets {
+        let excess = Excess::new("the runtime may read or write credentials (`secrets`)".to_owned());
+        let rule = outer.places.keys.get("secrets");
+        excesses.push(rule.map_or(excess.clone(), |rule| excess.outer(rule)));
+    }
     let given_up = inner.floor.degrade.iter().filter(|guarantee| !outer.floor.degrade.contains(guarantee));
     excesses.extend(given_up.map(|guarantee| {
         Excess::new(format!("`{}` may be missing (`enforcement.degrade`)", guarantee.name()))

@@ -171,6 +171,8 @@ fn what_no_request_shows_is_an_excess_too() {
         ("{}", "exec: { trustedDirs: [/opt/bin] }"),
         ("{}", "enforcement: { degrade: [sweep] }"),
         ("{}", "detach: true"),
+        ("secrets: deny", "secrets: redact"),
+        ("secrets: redact", "{}"),
         ("{}", "environment: { set: { A: b } }"),
     ] {
         assert!(!excesses(&compiled(inner), &compiled(outer)).is_empty(), "{outer}\n---\n{inner}");

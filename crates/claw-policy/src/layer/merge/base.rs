@@ -45,6 +45,7 @@ impl Base {
             policy.places.parts.extend(parts);
         }
         replace(&mut policy.detach, document.detach);
+        replace(&mut policy.secrets, document.secrets);
         if let Some(layer) = policy.network.first_mut() {
             replace(&mut layer.default_allow, document.network_default_allow);
             replace(&mut layer.allow, document.network_allow);

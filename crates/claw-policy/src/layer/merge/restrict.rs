@@ -25,6 +25,7 @@ pub(super) fn restrict(policy: &mut Policy, document: Stated) {
         policy.descendants = Descendants::Strict;
     }
     policy.detach &= document.detach != Some(false);
+    policy.secrets = policy.secrets.max(document.secrets.unwrap_or_default());
     // More is logged, never less.
     policy.logging.level = policy.logging.level.max(document.log_level);
     policy.logging.audit_commands |= document.audit_commands == Some(true);

@@ -14,7 +14,7 @@ use self::reader::Reader;
 use super::LayerKind;
 use crate::document::Node;
 use crate::expand::Expansion;
-use crate::policy::{Ask, Descendants, Entry, Part, PathPattern, ProgramMatcher, Ruled, Security};
+use crate::policy::{Ask, Descendants, Entry, Part, PathPattern, ProgramMatcher, Ruled, Secrets, Security};
 use crate::{Diagnostic, Guarantee, Limits, LogLevel, NetworkRule, RuleRef, Source};
 
 /// One document's statements; `None` and empty are "not stated".
@@ -25,6 +25,7 @@ pub(super) struct Stated {
     pub(super) workspace: Option<Ruled<PathBuf>>,
     pub(super) workspace_exec: Option<bool>,
     pub(super) detach: Option<bool>,
+    pub(super) secrets: Option<Secrets>,
     pub(super) security: Option<Ruled<Security>>,
     pub(super) ask: Option<Ruled<Ask>>,
     pub(super) allowlist: Option<Vec<Ruled<Entry>>>,
@@ -92,6 +93,7 @@ impl Stated {
             workspace: None,
             workspace_exec: None,
             detach: None,
+            secrets: None,
             security: None,
             ask: None,
             allowlist: None,

@@ -11,7 +11,7 @@ use crate::document::keys::{Kind, front_door};
 use crate::document::{Node, Value};
 use crate::expand::{ExpandError, Expansion, check_references};
 use crate::layer::LayerKind;
-use crate::policy::Ruled;
+use crate::policy::{Ruled, Secrets};
 use crate::{Diagnostic, RuleRef, Severity, Source, SourceSpan};
 
 pub(super) struct Reader<'a> {
@@ -38,6 +38,11 @@ impl Reader<'_> {
         stated.places = self.places(root);
         stated.workspace_exec = flag(root, "workspaceExec");
         stated.detach = flag(root, "detach");
+        stated.secrets = member(root, "secrets").map(|node| match text(node) {
+            "redact" => Secrets::Redact,
+            "deny" => Secrets::Deny,
+            _ => Secrets::Allow,
+        });
         self.exec(&mut stated, member(root, "exec"));
         self.filesystem(&mut stated, member(root, "filesystem"));
         self.network(&mut stated, member(root, "network"));
