@@ -16,6 +16,10 @@ const BROKEN: &[(&str, &str)] = &[(
     "sem_open(3) makes its semaphores in /dev/shm, which is shared with processes outside and closed",
 )];
 
+/// Programs that the built-in profile does not run: a policy of the case's own allows them, and the small tools around.
+const BY_POLICY: &[&str] = &["rsync", "vim", "ssh-keygen", "less", "fallocate", "dd", "install", "mkfifo"];
+const AROUND: &str = "bash, cat, stat, readlink, grep, truncate";
+
 /// One case: the programs that it needs, a script, and a file of the workspace with what it must hold in the end.
 struct Case {
     needs: &'static [&'static str],
@@ -79,6 +83,27 @@ cases! {
     here_documents: ["cat"] "cat > log << E\ntext\nE" => "log" "text\n";
     modes_of_own_files: ["chmod"] "chmod 600 own && touch -d 2001-01-01 own && stat -c '%a %y' own | cut -c1-14 > log" => "log" "600 2001-01-01\n";
     gzip_round_trip: ["gzip"] "gzip -k own && gzip -dc own.gz > log" => "log" "original\n";
+    git_resets_and_cleans: ["git"] "cd r && echo two > own && touch junk && git reset -q --hard && git clean -qf && ls > ../log" => "log" "own\n";
+    git_tags_and_describes: ["git"] "cd r && git tag -a -m one v1 && git describe > ../log" => "log" "v1\n";
+    rsync_copies_a_tree: ["rsync"] "rsync -a tree/ copy/ && cat copy/deep/file > log && readlink copy/link >> log" => "log" "deep\ndeep/file\n";
+    vim_edits: ["vim"] "printf '%s\n' '%s/original/changed/' wq | vim -e own > screen 2>&1; cat own > log" => "log" "changed
+";
+    vim_writes_by_rename: ["vim"] "printf '%s\n' 'set writebackup backupcopy=no' '%s/original/changed/' wq | vim -e own > screen 2>&1; cat own > log" => "log" "changed
+";
+    ssh_keys_are_made_in_the_workspace: ["ssh-keygen"] "ssh-keygen -q -t ed25519 -N '' -f key && stat -c %a key > log && ssh-keygen -l -f key.pub | grep -c ED25519 >> log" => "log" "600\n1\n";
+    cargo_builds_with_a_build_script: ["cargo", "rustc"] "cd crate && cargo build -q --offline && test -x target/debug/tiny && cat target/debug/build/tiny-*/out/text > ../log" => "log" "made by the build script";
+    npm_runs_what_it_has_installed: ["npm", "node"] "cd app && npm install --offline --no-audit --no-fund ../dep > /dev/null && npm ls --parseable --depth 0 | wc -l > ../log" => "log" "2\n";
+    xz_round_trip: ["xz", "tar"] "tar -cJf a.txz tree && mkdir out && tar -xJf a.txz -C out && cat out/tree/deep/file > log" => "log" "deep\n";
+    less_shows: ["less"] "less own > log < /dev/null" => "log" "original\n";
+    dd_copies: ["dd"] "dd if=own of=copy bs=4 status=none && cat copy > log" => "log" "original\n";
+    install_sets_modes: ["install"] "install -D -m 700 own a/b/tool && stat -c %a a/b/tool > log" => "log" "700\n";
+    xargs_runs_in_parallel: ["xargs", "seq"] "seq 1 20 | xargs -P 4 -n 1 echo | sort -n | tail -n 1 > log" => "log" "20\n";
+    process_substitution: ["diff"] "diff <(cat own) <(cat own) && echo same > log" => "log" "same\n";
+    fifos_join_processes: ["mkfifo"] "mkfifo pipe && (cat own > pipe &) && cat pipe > log" => "log" "original\n";
+    python_starts_programs: ["python3"] "python3 -c 'import subprocess; print(subprocess.run([\"git\", \"--version\"], capture_output=True, text=True).stdout[:3])' > log" => "log" "git\n";
+    python_uses_threads: ["python3"] "python3 -c 'from concurrent.futures import ThreadPoolExecutor as T; print(sum(T(4).map(len, [\"ab\"] * 50)))' > log" => "log" "100\n";
+    node_makes_a_worker: ["node"] "node -e 'const {Worker} = require(\"worker_threads\"); new Worker(\"require(\\\"worker_threads\\\").parentPort.postMessage(5)\", {eval: true}).on(\"message\", m => require(\"fs\").writeFileSync(\"log\", m + \"\\n\"))'" => "log" "5\n";
+    truncate_and_fallocate: ["truncate", "fallocate"] "truncate -s 10 a && fallocate -l 20 b && stat -c %s a b > log" => "log" "10\n20\n";
     dates_and_names: ["date", "id"] "date +%Y > year && test -s year && id -u > uid && test -s uid && echo ok > log" => "log" "ok\n";
 }
 
@@ -105,7 +130,13 @@ fn check(name: &str, case: &Case) {
     }
     let scene = Scene::new();
     furnish(&scene);
-    let output = scene.program(programs::sandbox()).args(["run", "--shell", case.script]).output().unwrap();
+    let output = scene
+        .program(programs::sandbox())
+        .arg("run")
+        .args(policy(&scene, case))
+        .args(["--shell", case.script])
+        .output()
+        .unwrap();
     let left = std::fs::read_to_string(scene.path("ws").join(case.leaves.0)).unwrap_or_default();
     let works = left == case.leaves.1 && output.status.success();
     match BROKEN.iter().find(|(broken, _)| *broken == name) {
@@ -115,6 +146,16 @@ fn check(name: &str, case: &Case) {
         }
         None => assert!(works, "{name} does not work in the sandbox: {}", story(&output, &left)),
     }
+}
+
+/// The option that names the case's own policy, where it needs one.
+fn policy(scene: &Scene, case: &Case) -> Vec<String> {
+    if !case.needs.iter().any(|program| BY_POLICY.contains(program)) {
+        return Vec::new();
+    }
+    let allowed = format!("exec: {{allowlist: [{AROUND}, {}]}}", case.needs.join(", "));
+    let text = format!("workspace: {}\n{allowed}\n", scene.path("ws").display());
+    vec!["--policy".into(), scene.write("policy.yaml", text).display().to_string()]
 }
 
 /// What the scripts work on.
@@ -139,6 +180,18 @@ fn furnish(scene: &Scene) {
         "ws/pool.py",
         "import multiprocessing\ndef square(x):\n    return x * x\nif __name__ == '__main__':\n    \
          with multiprocessing.Pool(2) as pool:\n        print(pool.map(square, [1, 2, 3]))\n",
+    );
+    scene.write(
+        "ws/crate/Cargo.toml",
+        "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\n",
+    );
+    scene.write(
+        "ws/crate/build.rs",
+        "fn main() { std::fs::write(format!(\"{}/text\", std::env::var(\"OUT_DIR\").unwrap()), \"made by the build script\").unwrap(); }\n",
+    );
+    scene.write(
+        "ws/crate/src/main.rs",
+        "fn main() { println!(\"{}\", include_str!(concat!(env!(\"OUT_DIR\"), \"/text\"))); }\n",
     );
     std::fs::create_dir(scene.path("ws/r")).unwrap();
     scene.write("ws/r/own", "original\n");
