@@ -3,6 +3,8 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use crate::command::Command;
 use crate::lessons::Lessons;
 use crate::record::{Recorder, Sink};
 use crate::request::ExecInput;
+use crate::sys::fd::folds_case;
 use crate::{Ahead, Enforcement, Error, Judge, KernelFeatures, LauncherCache, assess, pipeline};
 
 /// Runs commands under one policy. Cheap to clone; may be used from many threads at once.
@@ -250,6 +253,7 @@ impl SandboxBuilder {
     pub fn build(self) -> Result<Sandbox, Error> {
         let policy = self.judge.policy();
         check_workspace(policy)?;
+        check_folding(policy)?;
         check_sources(policy)?;
         if let Some(store) = &self.approvals.store {
             check_exposed(policy, "the approvals lie", store.path())?;
@@ -305,6 +309,22 @@ fn check_workspace(policy: &Policy) -> Result<(), Error> {
             "the workspace cannot be looked at: {shown}; check its permissions"
         ))),
     }
+}
+
+/// Names are compared byte by byte, so a tree in which `.GIT` is `.git` has no protected paths.
+fn check_folding(policy: &Policy) -> Result<(), Error> {
+    let writable = policy.roots().filter(|(_, access)| *access == Access::Write);
+    for (root, _) in writable {
+        let directory = fs::File::options().read(true).custom_flags(libc::O_DIRECTORY).open(root);
+        if directory.is_ok_and(|directory| folds_case(directory.as_fd())) {
+            return Err(Error::workspace(format!(
+                "upper and lower case are the same in the writable tree {}, which no rule for a name can express; name \
+                 a directory without `chattr +F`",
+                root.display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// A policy that its own commands can change is none. A project's own file only restricts, so it may lie there.

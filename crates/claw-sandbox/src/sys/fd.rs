@@ -61,6 +61,20 @@ pub(crate) fn splice_from_pipe(
     Errno::result(moved).map(isize::unsigned_abs)
 }
 
+/// Whether a directory takes names that differ in case for the same (ext4 and f2fs, `chattr +F`). `false` where the file
+/// system has no such flags.
+pub(crate) fn folds_case(directory: BorrowedFd<'_>) -> bool {
+    let mut flags: libc::c_long = 0;
+    // SAFETY: the kernel writes at most one long, which lives for the whole call.
+    let result = unsafe { libc::ioctl(directory.as_raw_fd(), libc::FS_IOC_GETFLAGS, &raw mut flags) };
+    Errno::result(result).is_ok() && is_folded(flags)
+}
+
+// FS_CASEFOLD_FL of linux/fs.h. The kernel writes an `int`, whatever the request's name says.
+const fn is_folded(flags: libc::c_long) -> bool {
+    flags & 0x4000_0000 != 0
+}
+
 /// Random bytes from the kernel.
 pub(crate) fn random_bytes() -> io::Result<[u8; 16]> {
     let mut bytes = [0; 16];
@@ -69,4 +83,17 @@ pub(crate) fn random_bytes() -> io::Result<[u8; 16]> {
     // Requests up to 256 bytes are answered whole (getrandom(2)).
     Errno::result(length)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folding_directories_are_told_by_their_flag() {
+        // EXT4_EXTENTS_FL, and with it FS_CASEFOLD_FL.
+        assert!(!is_folded(0x0008_0000) && is_folded(0x4008_0000));
+        let directory = tempfile::tempdir().unwrap();
+        assert!(!folds_case(std::fs::File::open(directory.path()).unwrap().as_fd()));
+    }
 }
