@@ -1,8 +1,8 @@
-//! Agreement with the kernel: a random tree, a random policy and random operations. `decide` and a real
-//! sandboxed child must give the same answer. Where the child fails for a reason of the tree itself (no such
-//! file, not empty ...) the operation tells nothing.
+//! Agreement: a random tree, a random policy and random operations. `decide`, a real sandboxed child and the file
+//! proxy must give the same answer, each of the two in a copy of the tree of its own. Where the operation fails for a reason of the tree
+//! itself (no such file, not empty ...) it must fail for both.
 //!
-//! The kernel may be stricter only where [`STRICTER`] says so, and looser only where [`LOOSER`] does.
+//! Where they may differ stands in `docs/agreement.md`, and is read from there.
 //! `CLAW_AGREEMENT_CASES` sets the number of cases.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking and says what it skips")]
 
@@ -10,19 +10,21 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use claw_policy::{Code, Decision, FileAction, FileRequest, Origin};
-use claw_sandbox::{Sandbox, Stdio, policy_from_yaml};
+use claw_sandbox::{FileError, FileErrorKind, Files, Sandbox, Stdio, WriteMode, policy_from_yaml};
 use claw_testkit::world::{self, Case, Operation};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-/// The kernel denies, `decide` allows.
-const STRICTER: &[(&str, &str)] = &[
-    ("rename", "Landlock refuses to move a file to where it would gain rights"),
-    ("hardlink", "Landlock refuses to link a file to where it would gain rights"),
-];
-
-/// `decide` denies, the kernel allows.
-const LOOSER: &[(Code, &str)] =
-    &[(Code::FileHardLink, "Landlock judges a file by the path it is opened under, not by its other names")];
+/// The rows of the table: who says no, and where.
+fn documented() -> Vec<(&'static str, &'static str)> {
+    let table = include_str!("../../../docs/agreement.md").lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        let (who, _, place) = (cells.next()?, cells.next()?, cells.next()?);
+        Some((who, place.strip_prefix('`')?.strip_suffix('`')?))
+    });
+    let rows: Vec<_> = table.collect();
+    assert!(rows.len() >= 4, "the table of docs/agreement.md is not read: {rows:?}");
+    rows
+}
 
 #[test]
 fn decisions_agree_with_a_sandboxed_child() {
@@ -57,6 +59,11 @@ fn check(case: &Case) -> Result<u32, TestCaseError> {
     let program = program(&root);
     let policy = policy_from_yaml(&world::policy(&root, case, &program), &root).unwrap();
     let sandbox = Sandbox::new(policy).unwrap();
+    let second = tempfile::tempdir().unwrap();
+    let copy = second.path().canonicalize().unwrap();
+    world::build(&copy, case);
+    let policy = policy_from_yaml(&world::policy(&copy, case, &program), &copy).unwrap();
+    let files = Sandbox::new(policy).unwrap().files().in_directory(copy.join("ws"));
     let mut command = sandbox.command(&program);
     command.current_dir(root.join("ws")).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = match command.spawn() {
@@ -86,9 +93,16 @@ fn check(case: &Case) -> Result<u32, TestCaseError> {
         writeln!(input, "{}\t{}\t{to}", operation.action, path(&operation.path)).unwrap();
         let answer = output.next().unwrap().unwrap();
         if answer == "ok" && is_only_passed(&sandbox, &root, operation, &decision) {
-            continue;
+            let mut rows = documented().into_iter();
+            assert!(rows.any(|row| row == ("decision", "on-the-way")));
+            break;
         }
         compared += u32::from(compare(operation, &decision, &answer)?);
+        let proxy = by_proxy(&files, &copy, operation);
+        if !same_end(&answer, &proxy, operation, &decision)? {
+            // From here on the two trees are not the same.
+            break;
+        }
     }
     drop(input);
     assert!(child.wait().unwrap().success());
@@ -112,17 +126,71 @@ fn compare(operation: &Operation, decision: &Decision, answer: &str) -> Result<b
     match decision {
         Decision::Allow(_) if answer == "ok" => Ok(true),
         Decision::Allow(_) if refused.contains(&answer) => {
-            let documented = STRICTER.iter().any(|(action, _)| *action == operation.action);
+            let documented = documented().contains(&("kernel", operation.action));
             if documented { Ok(false) } else { fail(operation, decision, answer) }
         }
         Decision::Deny(denial) if answer == "ok" => {
-            let documented =
-                LOOSER.iter().any(|(code, _)| denial.reasons.iter().any(|reason| reason.code == *code));
+            let codes = denial.reasons.iter().map(|reason| reason.code.name());
+            let documented = codes.into_iter().any(|code| documented().contains(&("decision", code)));
             if documented { Ok(false) } else { fail(operation, decision, answer) }
         }
         Decision::Deny(_) => Ok(refused.contains(&answer)),
         _ => Ok(false),
     }
+}
+
+/// The operation by the file proxy, in its own copy of the tree.
+fn by_proxy(files: &Files, root: &Path, operation: &Operation) -> Result<(), FileError> {
+    let path = root.join(&operation.path);
+    let to = operation.to.as_ref().map(|to| root.join(to)).unwrap_or_default();
+    match operation.action {
+        "read" => files.read(path).map(drop),
+        // The child writes into the file that is there; replaced, its other names would lead elsewhere.
+        "write" => files.write(path, b"x", WriteMode::Append),
+        "create" => files.write(path, b"", WriteMode::Create),
+        "delete" => files.remove(path),
+        "list" => files.list(path).map(drop),
+        "mkdir" => files.make_directory(path),
+        "symlink" => files.link("target", path),
+        "chmod" => files.set_mode(path, 0o700),
+        "rename" => files.rename(path, to, true),
+        "hardlink" => files.hard_link(path, to),
+        other => panic!("no operation {other}"),
+    }
+}
+
+/// Whether the child and the proxy came to the same end; an error when they may not differ so.
+fn same_end(
+    child: &str,
+    proxy: &Result<(), FileError>,
+    operation: &Operation,
+    decision: &Decision,
+) -> Result<bool, TestCaseError> {
+    let is_refusal = |kind| {
+        matches!(kind, FileErrorKind::Denied | FileErrorKind::NoPermission | FileErrorKind::MountPoint)
+    };
+    let refused = proxy.as_ref().err().is_some_and(|error| is_refusal(error.kind()));
+    let child_refused = [libc_errno("EACCES"), libc_errno("EPERM"), libc_errno("EXDEV"), libc_errno("EROFS")]
+        .contains(&child);
+    let explained = match (child == "ok", proxy.is_ok()) {
+        (true, true) => return Ok(true),
+        // Both say no. Of two reasons one may be the tree's: then it does not matter which is said.
+        (false, false) => return Ok(true),
+        (true, false) if refused => match decision {
+            Decision::Deny(denial) => {
+                denial.reasons.iter().any(|reason| documented().contains(&("decision", reason.code.name())))
+            }
+            _ => false,
+        },
+        (false, true) => child_refused && documented().contains(&("kernel", operation.action)),
+        (true, false) => false,
+    };
+    if explained {
+        return Ok(false);
+    }
+    Err(TestCaseError::fail(format!(
+        "{operation:?}: the child said `{child}`, the proxy {proxy:?}, the decision was {decision:?}"
+    )))
 }
 
 fn fail(operation: &Operation, decision: &Decision, answer: &str) -> Result<bool, TestCaseError> {

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use claw_policy::{FileAction, FileGrant, FileRequest, Secrets, Touch, TouchRequest};
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, readlinkat, renameat2};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, readlinkat, renameat2};
 use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmodat, mkdirat};
-use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
+use nix::unistd::{UnlinkatFlags, linkat, symlinkat, unlinkat};
 
 use super::place::{Object, Place, open_in};
 use super::write::WriteMode;
@@ -231,6 +231,32 @@ impl Files {
         })
     }
 
+    /// Gives a regular file a second name.
+    ///
+    /// # Errors
+    ///
+    /// When either end is denied, or the second path is taken.
+    pub fn hard_link(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), FileError> {
+        let (from, to) = (from.as_ref(), to.as_ref());
+        let second = Some(to.as_os_str().as_bytes().to_vec());
+        let request = FileRequest { to: second, ..self.request(FileAction::Hardlink, from) };
+        self.perform(&request, from, |grant, _| {
+            let (source, target) = (self.looked_at(grant)?, self.second(grant)?);
+            let name = own_name(&source.file);
+            match linkat(
+                AT_FDCWD,
+                name.as_str(),
+                &target.directory,
+                target.name.as_os_str(),
+                AtFlags::AT_SYMLINK_FOLLOW,
+            ) {
+                Ok(()) => Ok(()),
+                Err(Errno::EEXIST) => Err(FileError::system(to, Errno::EEXIST).into()),
+                Err(errno) => Err(errno.into()),
+            }
+        })
+    }
+
     /// Sets the permissions, the lowest nine bits of a mode. Set-id and sticky bits are refused.
     ///
     /// # Errors
@@ -309,7 +335,7 @@ impl Files {
 
 /// What an entry is, a link itself.
 pub(super) fn entry_status(directory: impl AsFd, name: &OsStr) -> nix::Result<FileStat> {
-    nix::sys::stat::fstatat(directory, name, nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW)
+    nix::sys::stat::fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW)
 }
 
 fn unlink(directory: impl AsFd, name: &OsStr, status: &FileStat) -> Result<(), Failed> {
