@@ -53,6 +53,7 @@ pub mod policy_file;
 mod pump;
 mod reach;
 mod record;
+mod repository;
 mod request;
 mod ruleset;
 mod run_thread;

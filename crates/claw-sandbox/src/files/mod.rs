@@ -17,6 +17,7 @@ mod patch;
 mod place;
 mod read;
 mod record;
+mod repository;
 mod search;
 mod secrets;
 mod write;
@@ -130,7 +131,8 @@ impl Files {
         for _ in 0..TRIES {
             let (grant, ticket) = self.decide(request, path)?;
             let mut change = Change::new(self.sandbox.policy());
-            let done = act(&grant, &mut change);
+            let judged = self.judge_repository(&grant).map_err(Failed::from);
+            let done = judged.and_then(|()| act(&grant, &mut change));
             if matches!(done, Err(Failed::System(Errno::ESTALE | Errno::ELOOP))) {
                 continue;
             }

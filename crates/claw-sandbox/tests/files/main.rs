@@ -113,6 +113,25 @@ fn hidden_and_protected_names_are_out_of_reach_and_not_listed() {
 }
 
 #[test]
+fn repositories_of_any_name_are_protected_by_their_head() {
+    let scene = Scene::new();
+    scene.write("work/bare/HEAD", "ref: refs/heads/main");
+    scene.write("work/bare/hooks/x.sample", "x");
+    scene.write("work/next/config", "[core]");
+    let files = scene.files();
+    for path in ["bare/config", "bare/hooks/post-update", "bare/commondir", "next/HEAD"] {
+        let error = files.write(path, b"x", WriteMode::Create).unwrap_err();
+        assert!(error.denial().is_some() && !scene.path("work").join(path).exists(), "{path} {error}");
+    }
+    files.write("hook", b"x", WriteMode::Create).unwrap();
+    assert!(files.rename("hook", "bare/hooks/post-update", false).unwrap_err().denial().is_some());
+    assert!(files.remove_tree("bare/hooks").unwrap_err().denial().is_some());
+    files.write("bare/description", b"x", WriteMode::Create).unwrap();
+    files.write("other/config", b"x", WriteMode::Create).unwrap_err();
+    files.write("config", b"x", WriteMode::Create).unwrap();
+}
+
+#[test]
 fn entries_are_made_moved_looked_at_and_removed() {
     let scene = Scene::new();
     let files = scene.files();

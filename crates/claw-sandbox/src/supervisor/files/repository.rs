@@ -17,7 +17,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use claw_policy::{Code, Denial, FileId};
+use claw_policy::{Denial, FileId};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstat};
@@ -27,6 +27,7 @@ use super::place::{Object, Place};
 use super::settings::is_harmless_change;
 use super::{Done, Result, Task, own_name, shape};
 use crate::opened::{id_of, kind_of};
+use crate::repository::is_protection;
 
 /// Far more than a new repository's.
 const BYTES: u64 = 64 << 10;
@@ -146,11 +147,6 @@ fn is_harmless(path: &Path, content: &[u8]) -> bool {
         return path.parent().is_some_and(|directory| is_harmless_change(b"", content, directory));
     }
     shape::is_of_worktree(path) && content == COMMON_DIRECTORY
-}
-
-/// Whether it is denied because it is protected and for nothing else.
-pub(super) fn is_protection(denial: &Denial) -> bool {
-    !denial.reasons.is_empty() && denial.reasons.iter().all(|reason| reason.code == Code::FileProtected)
 }
 
 // `None` when more changes than data.

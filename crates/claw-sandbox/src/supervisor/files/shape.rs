@@ -6,17 +6,13 @@
 #![forbid(unsafe_code)]
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use claw_policy::{Denial, Touch, TouchRequest};
 
 use super::place::Place;
-use super::repository::is_protection;
 use super::{Refusal, Result, Task};
-
-/// What of a repository's may be protected; `info` for its attributes.
-const PARTS: [&str; 5] = ["config", "config.worktree", "commondir", "hooks", "info"];
+use crate::repository::{in_git, is_called_git, is_protection, is_repository, is_there, parts};
 
 /// How `git` ends the names of hooks that are not executed.
 const SAMPLE: &str = ".sample";
@@ -98,7 +94,7 @@ impl Task<'_> {
 
     // Why the part could not be changed if the directory were called `.git`.
     fn in_git(&self, directory: &Path, part: &Path) -> Option<Denial> {
-        let path = directory.join(".git").join(part);
+        let path = in_git(directory, part);
         let request = TouchRequest { path: &path, id: None, touch: Touch::Change };
         self.watch.oversight.touch(&request).err().filter(is_protection)
     }
@@ -124,22 +120,6 @@ pub(super) fn is_in_repository(path: &Path) -> bool {
     path.ancestors().skip(1).any(is_called_git) || path.parent().is_some_and(is_repository)
 }
 
-fn is_called_git(directory: &Path) -> bool {
-    directory.file_name().is_some_and(|name| name == ".git")
-}
-
-// What cannot be seen is taken for one.
-fn is_repository(directory: &Path) -> bool {
-    is_there(&directory.join("HEAD"))
-}
-
-fn is_there(path: &Path) -> bool {
-    match fs::symlink_metadata(path) {
-        Ok(_) => true,
-        Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
-    }
-}
-
 fn has_samples_only(hooks: &Path) -> bool {
     if !is_there(hooks) {
         return true;
@@ -151,34 +131,9 @@ fn has_samples_only(hooks: &Path) -> bool {
     is_directory && fs::read_dir(hooks).is_ok_and(|mut entries| entries.all(is_sample))
 }
 
-// Each directory above a path in which it would be a part that may be protected.
-fn parts(path: &Path) -> impl Iterator<Item = (&Path, &Path)> {
-    path.ancestors().filter_map(move |part| {
-        let name = part.file_name()?.to_str().filter(|name| PARTS.contains(name))?;
-        let directory = part.parent().filter(|directory| !is_called_git(directory))?;
-        let rest = path.strip_prefix(directory).ok()?;
-        // Beneath the others nothing lies.
-        (part == path || ["hooks", "info"].contains(&name)).then_some((directory, rest))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_parts_of_repositories_are_found_by_name_at_any_depth() {
-        let of = |path: &'static str| {
-            let parts = parts(Path::new(path)).map(|(directory, part)| (directory.to_str(), part.to_str()));
-            parts.map(|(directory, part)| (directory.unwrap(), part.unwrap())).collect::<Vec<_>>()
-        };
-        assert_eq!(of("/w/r/config"), [("/w/r", "config")]);
-        assert_eq!(of("/w/r/hooks/a/b"), [("/w/r", "hooks/a/b")]);
-        assert_eq!(of("/w/hooks/r/config"), [("/w/hooks/r", "config"), ("/w", "hooks/r/config")]);
-        assert_eq!(of("/w/config/x"), []);
-        assert_eq!(of("/w/.git/config"), []);
-        assert_eq!(of("/w/file"), []);
-    }
 
     #[test]
     fn a_worktree_belongs_to_a_repository() {

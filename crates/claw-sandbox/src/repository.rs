@@ -1,0 +1,70 @@
+//! What makes a directory a git repository, and what of it git would execute.
+//!
+//! Git takes a directory for a repository by what lies in it (setup.c, `is_git_directory`): always a `HEAD`. So what the policy
+//! protects in a `.git` is protected beside every `HEAD`, for commands and for the runtime's own file tools.
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use claw_policy::{Code, Denial};
+
+/// What of a repository's may be protected; `info` for its attributes.
+const PARTS: [&str; 5] = ["config", "config.worktree", "commondir", "hooks", "info"];
+
+/// The name that a part of a repository would have in one that is called `.git`.
+pub(crate) fn in_git(directory: &Path, part: &Path) -> PathBuf {
+    directory.join(".git").join(part)
+}
+
+/// Whether it is denied because it is protected and for nothing else.
+pub(crate) fn is_protection(denial: &Denial) -> bool {
+    !denial.reasons.is_empty() && denial.reasons.iter().all(|reason| reason.code == Code::FileProtected)
+}
+
+pub(crate) fn is_called_git(directory: &Path) -> bool {
+    directory.file_name().is_some_and(|name| name == ".git")
+}
+
+// What cannot be seen is taken for one.
+pub(crate) fn is_repository(directory: &Path) -> bool {
+    is_there(&directory.join("HEAD"))
+}
+
+pub(crate) fn is_there(path: &Path) -> bool {
+    match fs::symlink_metadata(path) {
+        Ok(_) => true,
+        Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+    }
+}
+
+/// Each directory above a path in which it would be a part that may be protected.
+pub(crate) fn parts(path: &Path) -> impl Iterator<Item = (&Path, &Path)> {
+    path.ancestors().filter_map(move |part| {
+        let name = part.file_name()?.to_str().filter(|name| PARTS.contains(name))?;
+        let directory = part.parent().filter(|directory| !is_called_git(directory))?;
+        let rest = path.strip_prefix(directory).ok()?;
+        // Beneath the others nothing lies.
+        (part == path || ["hooks", "info"].contains(&name)).then_some((directory, rest))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_repositories_are_found_by_name_at_any_depth() {
+        let of = |path: &'static str| {
+            let parts = parts(Path::new(path)).map(|(directory, part)| (directory.to_str(), part.to_str()));
+            parts.map(|(directory, part)| (directory.unwrap(), part.unwrap())).collect::<Vec<_>>()
+        };
+        assert_eq!(of("/w/r/config"), [("/w/r", "config")]);
+        assert_eq!(of("/w/r/hooks/a/b"), [("/w/r", "hooks/a/b")]);
+        assert_eq!(of("/w/hooks/r/config"), [("/w/hooks/r", "config"), ("/w", "hooks/r/config")]);
+        assert_eq!(of("/w/config/x"), []);
+        assert_eq!(of("/w/.git/config"), []);
+        assert_eq!(of("/w/file"), []);
+    }
+}
