@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use claw_policy::Confinement;
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 use nix::unistd::{AccessFlags, access};
 
 use crate::KernelFeatures;
@@ -137,31 +138,21 @@ fn count(events: &File, name: &str) -> u64 {
 
 /// The group beneath which runs may have theirs.
 pub(crate) fn delegated() -> Option<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let (mount, own) = own_group(&mounts, &own)?;
-    let found =
-        own.ancestors().take_while(|group| group.starts_with(&mount)).find(|group| hands_on(group))?;
+    // Where version 2 is elsewhere, version 1 is here and has both controllers.
+    let mount = Path::new("/sys/fs/cgroup");
+    if statfs(mount).ok()?.filesystem_type() != CGROUP2_SUPER_MAGIC {
+        return None;
+    }
+    let own = own_group(mount, &fs::read_to_string("/proc/self/cgroup").ok()?).filter(|own| own.is_dir())?;
+    let found = own.ancestors().take_while(|group| group.starts_with(mount)).find(|group| hands_on(group))?;
     Some(found.to_owned())
 }
 
-// Where version 2 is mounted, and our own group there.
-fn own_group(mounts: &str, own: &str) -> Option<(PathBuf, PathBuf)> {
-    // proc_pid_mountinfo(5): the root within the file system, the mount point, and behind ` - ` the type.
-    let mount = mounts.lines().find_map(|line| {
-        let (place, kind) = line.split_once(" - ")?;
-        let mut fields = place.split(' ').skip(3);
-        let (root, point) = (fields.next()?, fields.next()?);
-        kind.starts_with("cgroup2 ").then_some((root, point))
-    });
-    let (root, point) = mount?;
-    let own = own.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let beneath = Path::new(own).strip_prefix(root).ok()?;
-    // Our own group lies outside of what we see of them.
-    if beneath.components().any(|component| component.as_os_str() == "..") {
-        return None;
-    }
-    Some((PathBuf::from(point), Path::new(point).join(beneath)))
+// Our own group; `None` when it lies outside of what we see of them (cgroup_namespaces(7)).
+fn own_group(mount: &Path, own: &str) -> Option<PathBuf> {
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let is_seen = Path::new(own).components().all(|part| part.as_os_str() != "..");
+    is_seen.then(|| mount.join(own))
 }
 
 fn hands_on(group: &Path) -> bool {

@@ -108,7 +108,7 @@ impl Default for Supervision {
 impl Supervision {
     /// Whether somebody has to read what the run's processes use.
     pub(crate) const fn needs_meter(&self) -> bool {
-        self.memory.is_some() || self.disk.is_some()
+        self.cpu.is_some() || self.memory.is_some() || self.disk.is_some()
     }
 }
 

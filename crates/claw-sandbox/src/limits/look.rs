@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
-use super::meter::{InMemory, Written};
+use super::meter::InMemory;
 use super::tally::Tally;
 use crate::cgroup::Group;
 use crate::outcome::Ending;
@@ -28,8 +28,9 @@ pub(crate) struct Looks {
     started: Instant,
     interval: Option<Duration>,
     next: Option<Instant>,
-    cpu: Tally,
-    disk: Disk,
+    // In nanoseconds, and in bytes.
+    cpu: Sums,
+    disk: Sums,
     // Where the kernel keeps some of them.
     group: Option<Group>,
 }
@@ -52,7 +53,7 @@ impl Looks {
             (false, false) => None,
         };
         let next = interval.and_then(|interval| started.checked_add(interval));
-        Self { leader, started, interval, next, cpu: Tally::default(), disk: Disk::default(), group }
+        Self { leader, started, interval, next, cpu: Sums::default(), disk: Sums::default(), group }
     }
 
     /// When the next one is due.
@@ -81,7 +82,9 @@ impl Looks {
         if processes.is_some_and(|limit| sweeper.tasks(&everyone) > limit) {
             return Some(Ending::ProcessLimit);
         }
-        if cpu.is_some_and(|limit| self.cpu_time(&everyone) > limit.saturating_add(LONG)) {
+        if cpu
+            .is_some_and(|limit| self.cpu_time(&everyone, sweeper, supervision) > limit.saturating_add(LONG))
+        {
             return Some(Ending::CpuLimit);
         }
         if memory.is_some_and(|limit| self.memory(&everyone, limit, sweeper, supervision) > limit) {
@@ -106,13 +109,20 @@ impl Looks {
         }
     }
 
-    // A little later than the kernel, which tells a single process with SIGXCPU; see `LONG` above.
-    fn cpu_time(&mut self, everyone: &[Pid]) -> Duration {
-        for process in everyone {
-            let used = pidfd::cpu_time(*process).unwrap_or_default();
-            self.cpu.note(*process, u64::try_from(used.as_nanos()).unwrap_or(u64::MAX));
+    // The limit is a little later than the kernel's, which tells a single process with SIGXCPU.
+    fn cpu_time(&mut self, everyone: &[Pid], sweeper: &Sweeper<'_>, supervision: &Supervision) -> Duration {
+        let Some(read) = supervision.meter.as_ref().and_then(|meter| meter.cpu_times(everyone)) else {
+            // Nobody can say that it is little.
+            return Duration::MAX;
+        };
+        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let mut whole = 0_u64;
+        for (process, time) in read.into_iter().filter(|(process, _)| sweeper.is_of(self.leader, *process)) {
+            whole = whole.saturating_add(nanoseconds(time));
+            self.cpu.note(process, nanoseconds(pidfd::cpu_time(process).unwrap_or_default()));
         }
-        Duration::from_nanos(self.cpu.sum())
+        self.cpu.note_whole(whole);
+        Duration::from_nanos(self.cpu.most())
     }
 
     fn memory(&self, everyone: &[Pid], limit: u64, sweeper: &Sweeper<'_>, supervision: &Supervision) -> u64 {
@@ -134,32 +144,35 @@ impl Looks {
         let Some(read) = supervision.meter.as_ref().and_then(|meter| meter.written(everyone)) else {
             return Some(Ending::DiskLimit);
         };
-        let ours = read.into_iter().filter(|written| sweeper.is_of(self.leader, written.process));
-        self.disk.note(ours);
-        (self.disk.sum() > limit).then_some(Ending::DiskLimit)
-    }
-}
-
-/// What a run has written. Two sums, neither of which is ever too high.
-#[derive(Debug, Default)]
-struct Disk {
-    // What each thread was seen to write. It lacks what they wrote after the last look at them.
-    own: Tally,
-    // The most that all had written at one time, with the children that they waited for. It lacks orphans that ended.
-    most: u64,
-}
-
-impl Disk {
-    fn note(&mut self, written: impl Iterator<Item = Written>) {
         let mut whole = 0_u64;
-        for process in written {
+        for process in read.into_iter().filter(|written| sweeper.is_of(self.leader, written.process)) {
             whole = whole.saturating_add(process.whole);
-            process.own.into_iter().for_each(|(task, bytes)| self.own.note(task, bytes));
+            process.own.into_iter().for_each(|(task, bytes)| self.disk.note(task, bytes));
         }
-        self.most = self.most.max(whole);
+        self.disk.note_whole(whole);
+        (self.disk.most() > limit).then_some(Ending::DiskLimit)
+    }
+}
+
+/// What a run has used. Two sums, neither of which is ever too high.
+#[derive(Debug, Default)]
+struct Sums {
+    // What each task was seen to use. It lacks what they used after the last look at them.
+    own: Tally,
+    // The most that all had used at one time, with the children that they waited for. It lacks orphans that ended.
+    whole: u64,
+}
+
+impl Sums {
+    fn note(&mut self, task: Pid, used: u64) {
+        self.own.note(task, used);
     }
 
-    fn sum(&self) -> u64 {
-        self.own.sum().max(self.most)
+    fn note_whole(&mut self, used: u64) {
+        self.whole = self.whole.max(used);
+    }
+
+    fn most(&self) -> u64 {
+        self.own.sum().max(self.whole)
     }
 }

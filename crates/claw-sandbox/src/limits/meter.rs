@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Builder;
+use std::time::Duration;
 
 use claw_policy::FileId;
 use nix::sys::signal::SigSet;
@@ -90,6 +91,12 @@ impl Meter {
         self.ask(move || processes.into_iter().map(written).collect())
     }
 
+    /// The CPU time of each of the processes with the children that it waited for. `None` when the thread has ended.
+    pub(crate) fn cpu_times(&self, processes: &[Pid]) -> Option<Vec<(Pid, Duration)>> {
+        let processes = processes.to_vec();
+        self.ask(move || processes.into_iter().map(|process| (process, cpu_time(process))).collect())
+    }
+
     /// Removes a control group and returns when it is gone.
     pub(crate) fn let_go(&self, group: Group) {
         let _ = self.ask(move || drop(group));
@@ -110,7 +117,8 @@ fn serve(works: &Receiver<Work>) {
 
 /// Whether the kernel counts what processes write (`CONFIG_TASK_IO_ACCOUNTING`).
 pub(crate) fn counts_writes() -> bool {
-    fs::read_to_string("/proc/self/io").is_ok_and(|text| field(&text, "write_bytes:").is_some())
+    // It is there with that setting only (fs/proc/base.c).
+    fs::exists("/proc/self/io").unwrap_or(false)
 }
 
 type OwnAndShared = [u64; 2];
@@ -166,6 +174,25 @@ fn kibibytes(text: &str, names: &[&str]) -> Option<u64> {
 fn field(text: &str, name: &str) -> Option<u64> {
     let value = text.lines().find_map(|line| line.strip_prefix(name))?;
     value.split_ascii_whitespace().next()?.parse().ok()
+}
+
+fn cpu_time(process: Pid) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    Duration::from_secs_f64(ticks(&stat).unwrap_or(0) as f64 / ticks_per_second())
+}
+
+// The name before them may have blanks and parentheses. proc_pid_stat(5): the fields 14 to 17 are its own time and that
+// of its children, in user mode and in the kernel.
+fn ticks(stat: &str) -> Option<u64> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let times = fields.split_ascii_whitespace().skip(11).take(4);
+    times.map(|time| time.parse::<u64>().ok()).try_fold(0_u64, |sum, time| Some(sum.saturating_add(time?)))
+}
+
+fn ticks_per_second() -> f64 {
+    let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten();
+    // USER_HZ is 100 on every architecture that we have a system call table for.
+    ticks.filter(|ticks| *ticks > 0).map_or(100.0, |ticks| ticks as f64)
 }
 
 // `io` of a process is with what has gone, that of a task is its own (do_io_accounting in fs/proc/base.c).
@@ -235,6 +262,21 @@ mod tests {
         // A file system in memory writes to no disk.
         assert!(grown == 0 || grown >= 1 << 20, "{grown}");
         assert!(after.1 - before.1 >= grown);
+    }
+
+    #[test]
+    fn the_time_of_children_that_were_waited_for_counts() {
+        let stat = "7 (a) b) S 1 1 1 0 -1 0 0 0 0 0 10 20 300 4000 20 0 1 0 5";
+        assert_eq!(ticks(stat), Some(4330));
+        assert_eq!(ticks("7 (a) S 1 1"), Some(0));
+        assert_eq!(ticks(""), None);
+        let meter = Meter::start().unwrap();
+        let us = Pid::this();
+        let before = meter.cpu_times(&[us]).unwrap();
+        let burn = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
+        std::process::Command::new("sh").args(["-c", burn]).status().unwrap();
+        let after = meter.cpu_times(&[us]).unwrap();
+        assert!(after[0].1 > before[0].1, "{before:?} {after:?}");
     }
 
     #[test]
