@@ -334,6 +334,21 @@ impl Reason {
         Self { span: Some(span), ..self }
     }
 
+    /// What to do for another answer, and where: the change, and the file that it belongs into.
+    #[must_use]
+    pub fn next_step(&self) -> Option<String> {
+        const OWN: &str = "a policy of your own (`claw-sandbox init` writes one; `--policy FILE` names it)";
+        let change = self.change.as_ref()?;
+        let edits = ["add ", "remove ", "set ", "list "];
+        Some(match &self.rule {
+            Some(rule) if edits.iter().any(|edit| change.starts_with(edit)) => {
+                let file = if &*rule.source == "built-in" { OWN } else { &rule.source };
+                format!("{change} in {file}")
+            }
+            _ => change.clone(),
+        })
+    }
+
     /// The same, with the change to the policy that would flip it.
     pub(crate) fn with_change(self, change: impl Into<String>) -> Self {
         Self { change: Some(change.into()), ..self }

@@ -50,6 +50,6 @@ fn cause(reason: &Reason) -> String {
 }
 
 /// The smallest change of the first reason that knows one.
-fn change(decision: &Decision) -> Option<&str> {
-    wire::reasons(decision).iter().find_map(|reason| reason.change.as_deref())
+fn change(decision: &Decision) -> Option<String> {
+    wire::reasons(decision).iter().find_map(Reason::next_step)
 }

@@ -73,6 +73,12 @@ impl Error {
         }
     }
 
+    /// The same for people: a denial takes a line for what, one for the rule and one for the next step.
+    #[must_use]
+    pub fn report(&self) -> String {
+        self.denial().map_or_else(|| self.to_string(), |denial| crate::told::told(denial, None))
+    }
+
     /// What is wrong with the policy's text.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {

@@ -65,6 +65,7 @@ mod sweep;
 mod sys;
 mod temporary;
 mod terminal;
+mod told;
 
 // The public interface is:
 pub use ahead::Ahead;

@@ -15,7 +15,8 @@ use crate::supervisor::{
     ExecAttempt, FileAttempt, Judgement, NetworkAttempt, NetworkVerdict, Oversight, Verdict,
 };
 use crate::terminal::RunTerminal;
-use crate::{Error, Judge, supervisor};
+use crate::told::told;
+use crate::{Judge, supervisor};
 
 /// Judges by the policy that allowed the run.
 #[derive(Debug)]
@@ -80,7 +81,7 @@ impl Ledger {
             Err(denial) => {
                 self.lessons.command(Some(&attempt.program), &attempt.argv, &denial);
                 let asked = shown(&attempt.argv);
-                Verdict::Deny(format!("{}; `{asked}` was asked for by {}", Error::from(denial), attempt.role))
+                Verdict::Deny(told(&denial, Some(&format!("`{asked}`, by {}", attempt.role))))
             }
         }
     }
@@ -116,7 +117,7 @@ impl Oversight for Overseer {
         }
         self.ledger.lessons.address(attempt.protocol, attempt.address, &denial);
         self.ledger.recorder.network(&self.ledger.run, attempt, &denial);
-        NetworkVerdict::Deny(Error::from(denial).to_string())
+        NetworkVerdict::Deny(told(&denial, None))
     }
 
     fn lost_race(&self, attempt: &ExecAttempt) {
@@ -139,7 +140,7 @@ impl Oversight for Overseer {
         judged.map_err(|denial| {
             self.ledger.lessons.file(attempt.action, attempt.path, &denial);
             let (action, path) = (attempt.action.name(), supervisor::shown(attempt.path));
-            format!("{}; `{action} {path}` was asked for by process {}", Error::from(denial), attempt.caller)
+            told(&denial, Some(&format!("`{action} {path}`")))
         })
     }
 }

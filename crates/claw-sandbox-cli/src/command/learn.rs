@@ -23,9 +23,7 @@ pub(crate) fn run(args: &LearnArgs) -> Outcome {
     match command.status() {
         Ok(_) => {}
         // What the policy refuses is what is to be learnt.
-        Err(error) if error.kind() == ErrorKind::Denied => {
-            output::say(output::visible(error.to_string().as_bytes()))
-        }
+        Err(error) if error.kind() == ErrorKind::Denied => output::say(error.report()),
         Err(error) => return Err(error.into()),
     }
     let lesson = sandbox.lesson();

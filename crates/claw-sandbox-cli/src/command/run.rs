@@ -145,7 +145,7 @@ fn observe(child: &Child, tty: bool) -> Result<Ended, Failure> {
     raw.map(|_| ended)
 }
 
-/// Says, in one line or as one line of JSON, why nothing was started.
+/// Says, in a few lines or as one line of JSON, why nothing was started.
 fn refuse(args: &RunArgs, error: Error, exit: Exit) -> Outcome {
     match error.denial() {
         Some(denial) if args.json => {
@@ -155,7 +155,7 @@ fn refuse(args: &RunArgs, error: Error, exit: Exit) -> Outcome {
             Ok(exit)
         }
         Some(_) => {
-            output::say(output::visible(error.to_string().as_bytes()));
+            output::say(error.report());
             Ok(exit)
         }
         None => Err(match Failure::from(error) {

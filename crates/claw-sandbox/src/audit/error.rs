@@ -55,7 +55,7 @@ pub enum AuditError {
     #[error("another process keeps the audit log locked: {}; end that process", .0.display())]
     Locked(PathBuf),
     /// Commands could change it.
-    #[error("the audit log lies inside the writable tree {}: {}; commands could change it: name another place", root.display(), path.display())]
+    #[error("the audit log lies inside the writable tree {}: {}; commands could change it: start in the directory of a project, or keep the log elsewhere (`--audit FILE`, `logging.logFile`)", root.display(), path.display())]
     Exposed {
         /// The log.
         path: PathBuf,

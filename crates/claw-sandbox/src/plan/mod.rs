@@ -208,7 +208,7 @@ pub enum PrepareError {
     #[error("{}", one_line(.0))]
     Floor(Vec<Missing>),
     /// The working directory is not beneath any tree that the run may use.
-    #[error("the working directory `{}` is outside of the policy's trees", path.display())]
+    #[error("the working directory `{}` is outside of the policy's trees; start in its workspace, or in a directory of it with `-C DIR`", path.display())]
     DirectoryOutside {
         /// The directory.
         path: PathBuf,

@@ -20,12 +20,12 @@ pub struct Denials {
 pub struct DeniedCall {
     /// The process that asked.
     pub process: u32,
-    /// What it asked for, why it was denied and by which rule, as one line.
+    /// What it asked for, why it was denied, by which rule and what would allow it, each on a line of its own.
     pub message: String,
 }
 
 impl Denials {
-    /// The first ones, at most 64.
+    /// The first ones, at most 64, and of those that say the same only the first.
     #[must_use]
     pub fn first(&self) -> &[DeniedCall] {
         &self.first
@@ -44,11 +44,11 @@ impl Denials {
         self.unsaid
     }
 
-    /// Adds one. `true` when it is news: kept in words, and not the last one again, as when a shell looks for a program
-    /// along its PATH.
+    /// Adds one. `true` when it is news, and kept in words: not when the same was said before, as for a loop, or a shell
+    /// that looks for a program along its PATH.
     pub(crate) fn add(&mut self, process: u32, message: &str) -> bool {
         self.count += 1;
-        let again = self.first.last().is_some_and(|last| last.process == process && last.message == message);
+        let again = self.first.iter().any(|known| known.message == message);
         let is_kept = self.first.len() < KEPT && !again;
         if is_kept {
             self.first.push(DeniedCall { process, message: message.to_owned() });

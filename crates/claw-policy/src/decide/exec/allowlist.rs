@@ -3,7 +3,7 @@
 use claw_shell::{Command, Span};
 
 use super::arguments::{self, Match};
-use super::program::Program;
+use super::program::{Program, way_to_list};
 use super::words::{base_name, display};
 use super::{Judge, safe_bin};
 use crate::policy::{ArgumentRule, Entry, ExecLayer, ProgramMatcher, Ruled, Security};
@@ -195,7 +195,7 @@ impl Judge<'_> {
             );
         }
         let message = format!("`{name}` is not in the allowlist");
-        let change = format!("add \"{name}\" to exec.allowlist");
+        let change = way_to_list(&name);
         Verdict::Miss(Reason::new(Code::ExecNotAllowlisted, message).by(list).at(span).with_change(change))
     }
 }

@@ -47,6 +47,17 @@ const NEVER_BY_PATTERN: [&[u8]; 24] = [
     b"sg",
 ];
 
+/// Those whose only use is to gain rights, which nothing inside does (`no_new_privs`).
+const GAINS_RIGHTS: [&str; 5] = ["sudo", "doas", "su", "pkexec", "runuser"];
+
+/// What to do about a program that is in no list.
+pub(in crate::decide) fn way_to_list(name: &str) -> String {
+    if GAINS_RIGHTS.contains(&name) {
+        return format!("leave `{name}` away: nothing inside gains rights, whatever is listed");
+    }
+    format!("add \"{name}\" to exec.allowlist")
+}
+
 /// A program as a command names it.
 #[derive(Debug)]
 pub(super) struct Program<'a, 'w> {

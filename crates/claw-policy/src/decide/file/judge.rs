@@ -79,7 +79,7 @@ impl<'a, 'w> Judge<'a, 'w> {
         let message = format!("`{}` is hidden by `{}`", path.display(), rule.text);
         // The built-in profile cannot be edited; a policy takes a path back by listing it.
         let change = if &*rule.source == "built-in" {
-            format!("list `{}` in `filesystem.readOnly` of a policy that is named", path.display())
+            format!("list `{}` in `filesystem.readOnly`", path.display())
         } else {
             format!("remove `{}` from `filesystem.hidden`", rule.text)
         };
@@ -89,7 +89,12 @@ impl<'a, 'w> Judge<'a, 'w> {
     pub(super) fn not_protected(&self, path: &Path) -> Result<(), Reason> {
         let Some(rule) = self.ground.protected(path) else { return Ok(()) };
         let message = format!("`{}` is protected by `{}`", path.display(), rule.text);
-        let change = "list what is protected in `filesystem.protected` without it";
+        // A policy adds to what the built-in profile protects, or gives up all of it.
+        let change = if &*rule.source == "built-in" {
+            "change it outside of the sandbox; only `filesystem.protected: none`, which gives up every protection, lets a run do it".to_owned()
+        } else {
+            format!("remove `{}` from `filesystem.protected`", rule.text)
+        };
         Err(Reason::new(Code::FileProtected, message).by(rule).with_change(change))
     }
 

@@ -1,6 +1,6 @@
 //! What the lists of a layer say of a program with its arguments.
 
-use super::super::program::{is_multi_call, needs_a_name_of};
+use super::super::program::{is_multi_call, needs_a_name_of, way_to_list};
 use super::super::words::{base_name, display};
 use super::super::{arguments, glob, safe_bin};
 use super::Case;
@@ -129,7 +129,7 @@ impl Case<'_> {
         let message = format!("`{name}` is neither in the allowlist nor a part of {caller}");
         let program = self.request.program;
         let change = if self.known.is_trusted(program) {
-            format!("add \"{name}\" to exec.allowlist")
+            way_to_list(&name)
         } else {
             format!("add {{path: {}}} to exec.allowlist", program.real.display())
         };
