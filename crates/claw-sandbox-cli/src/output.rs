@@ -26,6 +26,11 @@ pub(crate) fn say(line: impl fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "claw-sandbox: {line}");
 }
 
+/// Says on standard error what was denied: in three lines to a person, in one to a program.
+pub(crate) fn say_denial(error: &claw_sandbox::Error) {
+    say(if io::stderr().is_terminal() { error.report_lines() } else { error.report() });
+}
+
 /// Writes `text` to standard error as it is.
 pub(crate) fn complain(text: impl fmt::Display) {
     let _ = write!(io::stderr().lock(), "{text}");

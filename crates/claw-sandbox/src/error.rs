@@ -7,7 +7,7 @@ use std::io;
 use claw_policy::{Code, Denial, Diagnostic, Reason};
 
 use crate::policy_file::PolicyFileError;
-use crate::{PrepareError, SpawnError};
+use crate::{PrepareError, SpawnError, told};
 
 /// Why something could not be done. A refusal by the policy is one of the kinds, with the denial as data.
 #[derive(Debug)]
@@ -73,10 +73,16 @@ impl Error {
         }
     }
 
-    /// The same for people: a denial takes a line for what, one for the rule and one for the next step.
+    /// The same with every next step, as one line.
     #[must_use]
     pub fn report(&self) -> String {
-        self.denial().map_or_else(|| self.to_string(), |denial| crate::told::told(denial, None))
+        told::one_line(&self.report_lines())
+    }
+
+    /// The same for people at a terminal: a line for what was denied, one for the rule and one for the next step.
+    #[must_use]
+    pub fn report_lines(&self) -> String {
+        self.denial().map_or_else(|| self.to_string(), |denial| told::told(denial, None))
     }
 
     /// What is wrong with the policy's text.

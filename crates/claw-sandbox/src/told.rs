@@ -32,6 +32,11 @@ pub(crate) fn told(denial: &Denial, asked: Option<&str>) -> String {
     text
 }
 
+/// The same as one line, for programs and logs.
+pub(crate) fn one_line(told: &str) -> String {
+    told.replace("\n  ", "; ")
+}
+
 fn add_way_out(text: &mut String, reason: &Reason) {
     if let Some(rule) = &reason.rule {
         let _ = write!(text, "\n  rule: {} `{}`", visible(&rule.to_string()), visible(&rule.text));
@@ -57,7 +62,7 @@ mod tests {
         let rule = RuleRef { source: source.into(), line: 3, column: 5, text: "allowlist".into() };
         Reason {
             code: Code::ExecNotAllowlisted,
-            message: message.into(),
+            message: message.to_owned().into(),
             rule: Some(rule),
             span: None,
             change: Some("add \"curl\" to exec.allowlist".into()),
@@ -72,6 +77,14 @@ mod tests {
             "denied: no `curl`\n  asked for: `curl x`, by `make`\n  rule: p.yaml:3:5 `allowlist`\n  \
              to allow it: add \"curl\" to exec.allowlist in p.yaml"
         );
+    }
+
+    #[test]
+    fn for_programs_it_is_one_line() {
+        let denial = Denial { reasons: vec![reason("no", "p.yaml"); 9], commands: Vec::new() };
+        let line = one_line(&told(&denial, None));
+        assert_eq!(line.lines().count(), 1);
+        assert!(line.starts_with("denied: no; rule: p.yaml:3:5 `allowlist`; to allow it: add "), "{line}");
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &LearnArgs) -> Outcome {
     match command.status() {
         Ok(_) => {}
         // What the policy refuses is what is to be learnt.
-        Err(error) if error.kind() == ErrorKind::Denied => output::say(error.report()),
+        Err(error) if error.kind() == ErrorKind::Denied => output::say_denial(&error),
         Err(error) => return Err(error.into()),
     }
     let lesson = sandbox.lesson();

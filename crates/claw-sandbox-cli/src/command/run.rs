@@ -155,7 +155,7 @@ fn refuse(args: &RunArgs, error: Error, exit: Exit) -> Outcome {
             Ok(exit)
         }
         Some(_) => {
-            output::say(error.report());
+            output::say_denial(&error);
             Ok(exit)
         }
         None => Err(match Failure::from(error) {

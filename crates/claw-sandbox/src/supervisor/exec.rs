@@ -13,6 +13,7 @@ use super::stop::{self, Arrival};
 use super::{Case, Supervisor, Watch};
 use crate::sys::notify::{Answer, Notification};
 use crate::terminal::RunTerminal;
+use crate::told::one_line;
 
 const LOST: &str = "killed: what a process executed was not what had been allowed: program or arguments had changed in between";
 const UNKNOWN: &str = "denied: a process executes a program, and it is not known which command it belongs to";
@@ -162,7 +163,7 @@ impl Supervisor<'_> {
         let mut desk = self.desk.lock();
         let Some(case) = desk.as_mut() else { return };
         let id = process.id().as_raw().unsigned_abs();
-        let is_news = case.denials.add(id, message);
+        let is_news = case.denials.add(id, &one_line(message));
         let reporter = Arc::clone(&case.reporter);
         drop(desk);
         if is_news {

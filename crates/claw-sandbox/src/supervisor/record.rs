@@ -20,7 +20,7 @@ pub struct Denials {
 pub struct DeniedCall {
     /// The process that asked.
     pub process: u32,
-    /// What it asked for, why it was denied, by which rule and what would allow it, each on a line of its own.
+    /// What it asked for, why it was denied, by which rule and what would allow it, as one line.
     pub message: String,
 }
 

@@ -7,12 +7,15 @@
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
+use std::io::IsTerminal as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::told::one_line;
 
 // How long a line is waited for. A reader that is slower has stopped reading.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -30,6 +33,8 @@ pub(super) struct Reporter(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
+    // People read there: what is said may take several lines.
+    is_terminal: bool,
     changed: Condvar,
 }
 
@@ -62,8 +67,9 @@ impl State {
 impl Reporter {
     /// A reporter to `stderr`, or one that can only count.
     pub(super) fn new(stderr: Option<OwnedFd>) -> Self {
+        let is_terminal = stderr.as_ref().is_some_and(OwnedFd::is_terminal);
         let state = Mutex::new(State { stderr, ..State::default() });
-        Self(Arc::new(Shared { state, changed: Condvar::new() }))
+        Self(Arc::new(Shared { state, is_terminal, changed: Condvar::new() }))
     }
 
     /// Has a line written.
@@ -74,7 +80,7 @@ impl Reporter {
             state.unsaid += 1;
             return;
         }
-        state.lines.push_back(line(message));
+        state.lines.push_back(if self.0.is_terminal { line(message) } else { line(&one_line(message)) });
         self.0.changed.notify_all();
         if !was_behind {
             drop(self.0.await_writer(state));
