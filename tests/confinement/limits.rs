@@ -72,6 +72,8 @@ attacks! { "limits";
     cpu_of_daemons => python(concat!("import time\nfor i in range(8):\n  if os.fork() == 0:\n    os.setsid()\n    if os.fork(): os._exit(0)\n    while time.process_time() < 0.8: pass\n",
         "    open('{ws}/%d' % i, 'w'); time.sleep(3); os._exit(0)\n",
         "while not all(os.path.exists('{ws}/%d' % i) for i in range(8)): time.sleep(0.1)\ntime.sleep(1); open('{ws}/done', 'w')")).under(CPU).shows(DONE).ends("cpu-limit");
+    cpu_of_short_processes => python(concat!("import time\nfor i in range(100):\n  if os.fork() == 0:\n    while time.process_time() < 0.05: pass\n    os._exit(0)\n",
+        "  os.wait()\nopen('{ws}/done', 'w')")).under(CPU).shows(DONE).ends("cpu-limit");
     cpu_ignoring_the_signal => python("import signal, time\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile time.process_time() < 4: pass\nopen('{ws}/done', 'w')")
         .under(CPU).shows(DONE).ends("cpu-limit");
     cpu_after_its_limit_is_raised => python(concat!("import resource, time\ntry: resource.setrlimit(resource.RLIMIT_CPU, (resource.RLIM_INFINITY,) * 2)\nexcept (ValueError, OSError): pass\n",

@@ -4,7 +4,7 @@
 //!
 //! Where they may differ stands in `docs/agreement.md`, and is read from there.
 //! `CLAW_AGREEMENT_CASES` sets the number of cases.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking and says what it skips")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking and says what it skips")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

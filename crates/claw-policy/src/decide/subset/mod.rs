@@ -68,15 +68,24 @@ impl Excess {
 /// # Example
 ///
 /// ```
-/// use claw_policy::{Expansion, Facts, Format, Layer, LayerKind, Source, compile, subset};
+/// use claw_policy::{Expansion, FactError, Facts, Format, Layer, LayerKind, Query, Source, compile, subset};
 ///
 /// let policy = |text| {
 ///     let source = Source::new("policy.yaml", text, Format::Yaml);
-///     compile(&[Layer { source, kind: LayerKind::Named }], &Expansion::default()).unwrap()
+///     let expansion = Expansion { cwd: "/work".into(), ..Expansion::default() };
+///     compile(&[Layer { source, kind: LayerKind::Named }], &expansion).unwrap()
 /// };
 /// let parent = policy("network: { allow: [{ port: 443, protocol: tcp }, { port: 53, protocol: udp }] }");
 /// let child = policy("network: { allow: [{ port: 443, protocol: tcp }] }");
-/// let facts = Facts::default();
+///
+/// // A world without files. `claw-sandbox` looks into the real one.
+/// let mut facts = Facts::default();
+/// while let Err(missing) = subset(&child, &parent, &facts) {
+///     for query in missing.queries {
+///         let Query::Path { path, follow } = query else { unreachable!("no programs are named") };
+///         facts.set_path(path, follow, Err(FactError::NotFound));
+///     }
+/// }
 /// assert!(subset(&child, &parent, &facts).unwrap().is_empty());
 /// assert_eq!(subset(&parent, &child, &facts).unwrap()[0].message, "port 53/udp may be reached");
 /// ```
