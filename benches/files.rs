@@ -52,7 +52,7 @@ fn main() {
     };
     let theirs = || {
         let walk = ignore::WalkBuilder::new(&tree).standard_filters(false).build();
-        assert!(walk.map(|entry| black_box(entry.unwrap())).count() > 100_000);
+        assert!(walk.inspect(|entry| drop(black_box(entry.as_ref().unwrap()))).count() > 100_000);
     };
     report("walk of 100,000 files, audited, against `ignore`", pairs(5, ours, theirs), 1.5);
 }
