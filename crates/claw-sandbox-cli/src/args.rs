@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Policy(PolicyCommand),
     #[command(subcommand)]
     Secrets(SecretsCommand),
+    #[command(subcommand)]
+    Checkpoint(CheckpointCommand),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -229,6 +231,84 @@ pub(crate) struct SummaryArgs {
     /// Answer in JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Keep the trees that commands may change, see what changed, and bring them back
+#[derive(Debug, Subcommand)]
+pub(crate) enum CheckpointCommand {
+    Create(CheckpointCreateArgs),
+    /// List the checkpoints, the oldest first
+    #[command(long_about = None)]
+    List(CheckpointArgs),
+    /// Show what changed since a checkpoint
+    #[command(long_about = None)]
+    Diff(CheckpointIdArgs),
+    /// Bring the trees back to a checkpoint
+    ///
+    /// What is there is kept as a checkpoint before, so an undo can be undone. Runs should have ended: what they change
+    /// meanwhile may stay.
+    #[command(after_help = UNDO_STATUS)]
+    Undo(CheckpointIdArgs),
+    /// Finish an undo that was interrupted, if there was one
+    #[command(long_about = None, after_help = UNDO_STATUS)]
+    Recover(CheckpointArgs),
+    Prune(CheckpointPruneArgs),
+}
+
+const UNDO_STATUS: &str = "\
+Exit status: 0 when all is as it was, 1 when something could not be brought back,
+125 when nothing could be done, or it stopped half way.";
+
+/// Keep the policy's writable trees as they are
+///
+/// What commands may not see is not read, what they cannot change is not kept. Old checkpoints are given up as `prune`
+/// does by default.
+#[derive(Args, Debug)]
+pub(crate) struct CheckpointCreateArgs {
+    /// What to call it
+    #[arg(short, long, value_name = "TEXT", default_value = "")]
+    pub(crate) label: String,
+    #[command(flatten)]
+    pub(crate) common: CheckpointArgs,
+}
+
+/// Which checkpoints.
+#[derive(Args, Debug)]
+pub(crate) struct CheckpointArgs {
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    /// Where the checkpoints are [default: ~/.local/state/claw-sandbox/checkpoints, one directory per workspace]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) store: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A checkpoint by its number.
+#[derive(Args, Debug)]
+pub(crate) struct CheckpointIdArgs {
+    /// The number of the checkpoint [default: the newest that was asked for]
+    #[arg(value_name = "ID")]
+    pub(crate) id: Option<u64>,
+    #[command(flatten)]
+    pub(crate) common: CheckpointArgs,
+}
+
+/// Give up the oldest checkpoints; the newest stays
+#[derive(Args, Debug)]
+pub(crate) struct CheckpointPruneArgs {
+    /// How many to keep
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    pub(crate) keep: usize,
+    /// How old they become (30s, 5m, 2h)
+    #[arg(long, value_name = "TIME", default_value = "720h", value_parser = duration)]
+    pub(crate) age: Duration,
+    /// How many bytes all contents may have together
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 30)]
+    pub(crate) bytes: u64,
+    #[command(flatten)]
+    pub(crate) common: CheckpointArgs,
 }
 
 /// Find mistakes and traps in policy files

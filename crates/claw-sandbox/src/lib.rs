@@ -27,6 +27,7 @@ mod ahead;
 pub mod approval;
 pub mod audit;
 mod cgroup;
+pub mod checkpoint;
 mod child;
 mod command;
 mod containment;

@@ -342,7 +342,7 @@ fn check_sources(policy: &Policy) -> Result<(), Error> {
 }
 
 /// What the sandbox's own safety depends on must not lie in a writable tree; it need not be there yet.
-fn check_exposed(policy: &Policy, what: &str, path: &Path) -> Result<(), Error> {
+pub(crate) fn check_exposed(policy: &Policy, what: &str, path: &Path) -> Result<(), Error> {
     let mut existing = path.ancestors().filter_map(real);
     let Some(place) = existing.next() else { return Ok(()) };
     let writable = policy.roots().filter(|(_, access)| *access == Access::Write);

@@ -2,6 +2,7 @@
 
 mod audit;
 mod check;
+mod checkpoint;
 mod completions;
 mod doctor;
 mod init;
@@ -47,6 +48,7 @@ pub(crate) fn dispatch(command: Option<Command>) -> Outcome {
         Command::Secrets(SecretsCommand::Scan(args)) => secrets::scan(&args),
         Command::Schema(_) => schema::run(),
         Command::Init(args) => init::run(&args),
+        Command::Checkpoint(command) => checkpoint::run(&command),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -159,7 +159,7 @@ fn replaced_at(content: &[u8], places: &[usize], length: usize, new: &[u8]) -> V
 }
 
 /// A unified diff with three lines around each change.
-pub(super) fn unified(path: &Path, old: &[u8], new: &[u8]) -> String {
+pub(crate) fn unified(path: &Path, old: &[u8], new: &[u8]) -> String {
     let name = path.to_string_lossy();
     let name = name.trim_start_matches('/');
     similar::TextDiff::from_lines(old, new)

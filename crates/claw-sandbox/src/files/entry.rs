@@ -350,14 +350,19 @@ fn unlink(directory: impl AsFd, name: &OsStr, status: &FileStat) -> Result<(), F
     }
 }
 
+/// What kind of thing was looked at.
+pub(crate) fn type_of(status: &FileStat) -> FileType {
+    match kind_of(status) {
+        SFlag::S_IFREG => FileType::File,
+        SFlag::S_IFDIR => FileType::Directory,
+        SFlag::S_IFLNK => FileType::Link,
+        _ => FileType::Special,
+    }
+}
+
 pub(super) fn status_of(status: &FileStat, target: Option<PathBuf>) -> FileStatus {
     FileStatus {
-        kind: match kind_of(status) {
-            SFlag::S_IFREG => FileType::File,
-            SFlag::S_IFDIR => FileType::Directory,
-            SFlag::S_IFLNK => FileType::Link,
-            _ => FileType::Special,
-        },
+        kind: type_of(status),
         size: u64::try_from(status.st_size).unwrap_or(0),
         mode: status.st_mode & 0o7777,
         modified: (status.st_mtime, status.st_mtime_nsec),

@@ -14,7 +14,7 @@ mod edit;
 mod entry;
 mod error;
 mod patch;
-mod place;
+pub(crate) mod place;
 mod read;
 mod record;
 mod repository;
@@ -29,7 +29,9 @@ use std::sync::Arc;
 use claw_policy::{Decision, Denial, FileAction, FileGrant, FileRequest, Grant, Origin};
 use nix::errno::Errno;
 
+pub(crate) use self::edit::unified;
 pub use self::edit::{Edited, Replacement};
+pub(crate) use self::entry::type_of;
 pub use self::entry::{FileStatus, FileType};
 pub use self::error::{FileError, FileErrorKind};
 pub use self::patch::Patched;

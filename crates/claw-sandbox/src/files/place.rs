@@ -22,22 +22,22 @@ const TRIES: usize = 4;
 
 /// The directories in which paths are granted, opened once.
 #[derive(Debug, Default)]
-pub(super) struct Roots(Mutex<HashMap<PathBuf, (FileId, Arc<OwnedFd>)>>);
+pub(crate) struct Roots(Mutex<HashMap<PathBuf, (FileId, Arc<OwnedFd>)>>);
 
 /// An entry of a directory.
 #[derive(Debug)]
-pub(super) struct Place {
-    pub(super) directory: OwnedFd,
-    pub(super) name: OsString,
+pub(crate) struct Place {
+    pub(crate) directory: OwnedFd,
+    pub(crate) name: OsString,
     /// Canonical.
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 /// An opened file or directory.
 #[derive(Debug)]
-pub(super) struct Object {
-    pub(super) file: OwnedFd,
-    pub(super) status: FileStat,
+pub(crate) struct Object {
+    pub(crate) file: OwnedFd,
+    pub(crate) status: FileStat,
 }
 
 impl Roots {
@@ -60,7 +60,7 @@ impl Roots {
     }
 
     /// Opens what lies at a canonical path at or beneath a root.
-    pub(super) fn open(&self, root: &Path, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
+    pub(crate) fn open(&self, root: &Path, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
         let beneath = path.strip_prefix(root).map_err(|_| Errno::ESTALE)?;
         if beneath.as_os_str().is_empty() {
             // The root itself, which may be a single file.
@@ -73,7 +73,7 @@ impl Roots {
     }
 
     /// The directory of a granted path, and the name in it.
-    pub(super) fn place(&self, root: &Path, path: &Path) -> nix::Result<Place> {
+    pub(crate) fn place(&self, root: &Path, path: &Path) -> nix::Result<Place> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::EISDIR) };
         // A root that is a single file, or is yet to be made, lies in a directory outside of it.
         let root = if parent.starts_with(root) { root } else { parent };
@@ -82,7 +82,7 @@ impl Roots {
     }
 
     /// Opens a granted object. `ESTALE` when another one is there than was judged.
-    pub(super) fn object(&self, root: &Path, granted: &ResolvedPath, flags: OFlag) -> nix::Result<Object> {
+    pub(crate) fn object(&self, root: &Path, granted: &ResolvedPath, flags: OFlag) -> nix::Result<Object> {
         let object = Object::new(self.open(root, &granted.real, flags)?)?;
         if granted.id != Some(object.id()) {
             return Err(Errno::ESTALE);
@@ -92,27 +92,27 @@ impl Roots {
 }
 
 impl Object {
-    pub(super) fn new(file: OwnedFd) -> nix::Result<Self> {
+    pub(crate) fn new(file: OwnedFd) -> nix::Result<Self> {
         let status = fstat(&file)?;
         Ok(Self { file, status })
     }
 
-    pub(super) const fn id(&self) -> FileId {
+    pub(crate) const fn id(&self) -> FileId {
         id_of(&self.status)
     }
 
-    pub(super) fn kind(&self) -> SFlag {
+    pub(crate) fn kind(&self) -> SFlag {
         kind_of(&self.status)
     }
 
-    pub(super) fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         u64::try_from(self.status.st_size).unwrap_or(0)
     }
 }
 
 impl Place {
     /// What is there now, a link itself.
-    pub(super) fn status(&self) -> nix::Result<Option<FileStat>> {
+    pub(crate) fn status(&self) -> nix::Result<Option<FileStat>> {
         match fstatat(&self.directory, self.name.as_os_str(), nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(status) => Ok(Some(status)),
             Err(Errno::ENOENT) => Ok(None),
@@ -121,13 +121,13 @@ impl Place {
     }
 
     /// The directory, opened to be listed or synchronised.
-    pub(super) fn readable_directory(&self) -> nix::Result<OwnedFd> {
+    pub(crate) fn readable_directory(&self) -> nix::Result<OwnedFd> {
         open_in(&self.directory, OsStr::new("."), OFlag::O_RDONLY | OFlag::O_DIRECTORY)
     }
 }
 
 /// Opens an entry of an opened directory, no link and no other file system.
-pub(super) fn open_in(directory: impl AsFd, name: &OsStr, flags: OFlag) -> nix::Result<OwnedFd> {
+pub(crate) fn open_in(directory: impl AsFd, name: &OsStr, flags: OFlag) -> nix::Result<OwnedFd> {
     let directory = directory.as_fd();
     retried(|| {
         openat2(directory, name, how(flags, ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_XDEV))
@@ -135,7 +135,7 @@ pub(super) fn open_in(directory: impl AsFd, name: &OsStr, flags: OFlag) -> nix::
 }
 
 /// Opens and makes an entry that must be new.
-pub(super) fn create_in(
+pub(crate) fn create_in(
     directory: impl AsFd,
     name: &OsStr,
     flags: OFlag,

@@ -17,7 +17,7 @@ const MARK: &[u8] = b"[redacted:";
 
 impl Files {
     /// What the policy lets somebody see of a content.
-    pub(super) fn shown(&self, path: &Path, content: Vec<u8>) -> Result<Vec<u8>, FileError> {
+    pub(crate) fn shown(&self, path: &Path, content: Vec<u8>) -> Result<Vec<u8>, FileError> {
         match self.sandbox.policy().secrets() {
             Secrets::Allow => Ok(content),
             Secrets::Redact => Ok(redacted(path, content)),

@@ -1,0 +1,576 @@
+//! Checkpoints on a real file system: random changes, and death at every step.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::step::die_at;
+use super::*;
+use crate::policy_from_yaml;
+
+/// A workspace, its store, and a directory outside of it.
+struct Scene {
+    directory: TempDir,
+}
+
+/// What is at a path: its mode and content.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Node {
+    File(u32, Vec<u8>),
+    Directory(u32),
+    Link(PathBuf),
+    Special,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let directory = TempDir::with_prefix("claw-checkpoint-").unwrap();
+        for name in ["work", "outside"] {
+            fs::create_dir(directory.path().join(name)).unwrap();
+        }
+        fs::write(directory.path().join("outside/secret"), "SECRET").unwrap();
+        Self { directory }
+    }
+
+    fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.directory.path().canonicalize().unwrap().join(name)
+    }
+
+    fn work(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.path("work").join(name)
+    }
+
+    fn write(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+        let path = self.work(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn checkpoints(&self) -> Checkpoints {
+        self.checkpoints_with("")
+    }
+
+    fn checkpoints_with(&self, more: &str) -> Checkpoints {
+        checkpoints(&self.path(""), more)
+    }
+}
+
+fn checkpoints(place: &Path, more: &str) -> Checkpoints {
+    let text = format!(
+        "workspace: {}\nexec: {{ allowlist: [sh, rm, mv, mkdir, ln, chmod, cp] }}\n{more}",
+        place.join("work").display()
+    );
+    let sandbox = Sandbox::new(policy_from_yaml(&text, place.join("work")).unwrap()).unwrap();
+    Checkpoints::open(place.join("store"), &sandbox).unwrap()
+}
+
+/// Everything in a directory, without what the policy protects.
+fn tree(root: &Path) -> BTreeMap<PathBuf, Node> {
+    let mut nodes = BTreeMap::new();
+    let mut waiting = vec![root.to_owned()];
+    while let Some(path) = waiting.pop() {
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        let mode = metadata.mode() & 0o7777;
+        let node = if metadata.is_symlink() {
+            Node::Link(fs::read_link(&path).unwrap())
+        } else if metadata.is_dir() {
+            waiting.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            Node::Directory(mode)
+        } else if metadata.is_file() {
+            Node::File(mode & 0o777, fs::read(&path).unwrap())
+        } else {
+            Node::Special
+        };
+        nodes.insert(path.strip_prefix(root).unwrap().to_owned(), node);
+    }
+    nodes
+}
+
+#[track_caller]
+fn assert_tree(root: &Path, expected: &BTreeMap<PathBuf, Node>) {
+    let present = tree(root);
+    assert!(present == *expected, "present {present:#?}\nexpected {expected:#?}");
+}
+
+fn names_of(differences: &[Difference], root: &Path) -> Vec<(String, String)> {
+    let one = |difference: &Difference| {
+        let path = difference.path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+        (path, difference.kind.name().to_owned())
+    };
+    differences.iter().map(one).collect()
+}
+
+#[test]
+fn what_changed_is_told_and_brought_back_and_the_undo_can_be_undone() {
+    let scene = Scene::new();
+    scene.write("text", "one\n");
+    scene.write("mode", "x");
+    scene.write("gone/deep/file", "y");
+    scene.write("was-file", "z");
+    scene.write("was-directory/inner", "w");
+    symlink("text", scene.work("link")).unwrap();
+    let checkpoints = scene.checkpoints();
+    let before = tree(&scene.path("work"));
+    let id = checkpoints.checkpoint("first").unwrap().id;
+    assert_eq!(checkpoints.diff(id).unwrap(), []);
+
+    scene.write("text", "two\n");
+    fs::set_permissions(scene.work("mode"), fs::Permissions::from_mode(0o751)).unwrap();
+    fs::remove_dir_all(scene.work("gone")).unwrap();
+    fs::remove_file(scene.work("was-file")).unwrap();
+    scene.write("was-file/now", "directory");
+    fs::remove_dir_all(scene.work("was-directory")).unwrap();
+    scene.write("was-directory", "file");
+    fs::remove_file(scene.work("link")).unwrap();
+    symlink(scene.path("outside/secret"), scene.work("link")).unwrap();
+    scene.write("new/a/b", "n");
+    nix::unistd::mkfifo(&scene.work("new/fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let after = tree(&scene.path("work"));
+
+    let differences = checkpoints.diff(id).unwrap();
+    let expected = [
+        ("gone", "removed"),
+        ("gone/deep", "removed"),
+        ("gone/deep/file", "removed"),
+        ("link", "changed"),
+        ("mode", "mode"),
+        ("new", "added"),
+        ("new/a", "added"),
+        ("new/a/b", "added"),
+        ("new/fifo", "added"),
+        ("text", "changed"),
+        ("was-directory", "changed"),
+        ("was-directory/inner", "removed"),
+        ("was-file", "changed"),
+        ("was-file/now", "added"),
+    ];
+    let expected: Vec<_> = expected.map(|(path, kind)| (path.to_owned(), kind.to_owned())).into();
+    assert_eq!(names_of(&differences, &scene.path("work")), expected);
+    let text = differences.iter().find(|difference| difference.path.ends_with("text")).unwrap();
+    assert!(checkpoints.text(text).unwrap().unwrap().ends_with("@@ -1 +1 @@\n-one\n+two\n"));
+    let link = differences.iter().find(|difference| difference.path.ends_with("link")).unwrap();
+    assert_eq!(checkpoints.text(link).unwrap(), None);
+
+    let undone = checkpoints.undo(id).unwrap();
+    assert_eq!(undone.not_restored, []);
+    assert_tree(&scene.path("work"), &before);
+    assert_eq!(fs::read(scene.path("outside/secret")).unwrap(), b"SECRET");
+    let undone = checkpoints.undo(undone.before).unwrap();
+    assert_eq!(undone.not_restored, []);
+    // A FIFO is not kept.
+    let kept = after.into_iter().filter(|(path, _)| !path.ends_with("fifo")).collect();
+    assert_tree(&scene.path("work"), &kept);
+    assert_eq!(checkpoints.newest().unwrap(), id);
+}
+
+#[test]
+fn files_that_nobody_touched_are_not_read_again_unless_the_clock_proves_nothing() {
+    for (later, is_read) in [(3, false), (2, true)] {
+        let scene = Scene::new();
+        scene.write("a", "x");
+        scene.write("b", "y");
+        let checkpoints = scene.checkpoints();
+        let first = checkpoints.checkpoint("").unwrap().id;
+        // A list that lies about a content: what is taken over from it was not read.
+        let mut manifest = checkpoints.store.manifest(first).unwrap();
+        let status = nix::sys::stat::stat(&scene.work("a")).unwrap();
+        let header = Header { id: 2, started: status.st_ctime + later, ..manifest.header.clone() };
+        let (file, draft) = checkpoints.store.draft().unwrap();
+        let mut writer = manifest::Writer::new(file, &header).unwrap();
+        while let Some((root, path, mut state)) = manifest.take().unwrap() {
+            if let manifest::State::File { hash, .. } = &mut state {
+                *hash = Digest::of(b"y");
+            }
+            writer.entry(root, &path, state).unwrap();
+        }
+        writer.finish().unwrap();
+        fs::rename(draft, checkpoints.store.manifest_path(2)).unwrap();
+        let id = checkpoints.checkpoint("").unwrap().id;
+        let mut manifest = checkpoints.store.manifest(id).unwrap();
+        let state = manifest.seek(0, Path::new("a")).unwrap().unwrap().clone();
+        let expected = Digest::of(if is_read { b"x" } else { b"y" });
+        assert!(matches!(state, manifest::State::File { hash, .. } if hash == expected), "{state:?}");
+    }
+}
+
+#[test]
+fn hidden_files_are_not_read_protected_ones_not_changed_and_links_not_followed() {
+    let scene = Scene::new();
+    scene.write(".env", "KEY=hidden-content");
+    scene.write("read/only", "r");
+    scene.write(".git/hooks/pre-commit", "old");
+    scene.write(".git/refs/heads/main", "1");
+    symlink(scene.path("outside"), scene.work("way")).unwrap();
+    fs::hard_link(scene.path("outside/secret"), scene.work("hard")).unwrap();
+    let checkpoints = scene.checkpoints_with("filesystem: { hidden: [.env], readOnly: [read] }\n");
+    let id = checkpoints.checkpoint("").unwrap().id;
+    let kept: Vec<_> =
+        checkpoints.store.objects().unwrap().iter().map(|path| fs::read(path).unwrap()).collect();
+    assert_eq!(kept, [b"1"], "only what a command may see and change is kept");
+
+    // Not by a command, but by somebody who may.
+    scene.write(".env", "KEY=2");
+    scene.write("read/only", "w");
+    scene.write(".git/hooks/pre-commit", "new");
+    scene.write(".git/refs/heads/main", "2");
+    scene.write("added/.env", "kept");
+    let undone = checkpoints.undo(id).unwrap();
+    for (path, content) in [
+        (".env", "KEY=2"),
+        ("read/only", "w"),
+        (".git/hooks/pre-commit", "new"),
+        (".git/refs/heads/main", "1"),
+        ("added/.env", "kept"),
+        ("hard", "SECRET"),
+    ] {
+        assert_eq!(fs::read(scene.work(path)).unwrap(), content.as_bytes(), "{path}");
+    }
+    let not: Vec<_> = undone.not_restored.iter().map(|one| one.path.clone()).collect();
+    assert_eq!(not, [scene.work("added")], "{undone:?}");
+}
+
+#[test]
+fn a_path_that_may_not_be_written_any_more_stays_and_is_reported() {
+    let scene = Scene::new();
+    scene.write("a/file", "1");
+    scene.write("b", "1");
+    let id = scene.checkpoints().checkpoint("").unwrap().id;
+    scene.write("a/file", "2");
+    scene.write("b", "2");
+    let undone = scene.checkpoints_with("filesystem: { readOnly: [a] }\n").undo(id).unwrap();
+    assert_eq!(fs::read(scene.work("a/file")).unwrap(), b"2");
+    assert_eq!(fs::read(scene.work("b")).unwrap(), b"1");
+    assert_eq!(undone.not_restored.len(), 1, "{undone:?}");
+    assert!(undone.not_restored.iter().all(|one| one.path == scene.work("a")), "{undone:?}");
+}
+
+#[test]
+fn a_file_with_several_names_comes_back_as_one_of_its_own() {
+    let scene = Scene::new();
+    scene.write("one", "x");
+    fs::hard_link(scene.work("one"), scene.work("two")).unwrap();
+    let checkpoints = scene.checkpoints();
+    let id = checkpoints.checkpoint("").unwrap().id;
+    // The other name lies outside now: what it names must stay as it is.
+    fs::rename(scene.work("two"), scene.path("outside/two")).unwrap();
+    fs::set_permissions(scene.work("one"), fs::Permissions::from_mode(0o600)).unwrap();
+    checkpoints.undo(id).unwrap();
+    assert_eq!(fs::metadata(scene.work("one")).unwrap().mode() & 0o777, 0o644);
+    assert_eq!(fs::metadata(scene.path("outside/two")).unwrap().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(scene.path("outside/two")).unwrap().nlink(), 1);
+    assert_eq!(fs::read(scene.work("two")).unwrap(), b"x");
+}
+
+#[test]
+fn a_store_that_commands_can_write_or_others_can_read_is_refused() {
+    let scene = Scene::new();
+    let sandbox = scene.checkpoints().sandbox;
+    let kind = |path: &str| Checkpoints::open(scene.path(path), &sandbox).unwrap_err().kind();
+    assert_eq!(kind("work/store"), CheckpointErrorKind::Exposed);
+    symlink(scene.path("work"), scene.path("way")).unwrap();
+    assert_eq!(kind("way/store"), CheckpointErrorKind::Exposed);
+    fs::set_permissions(scene.path("store"), fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(kind("store"), CheckpointErrorKind::Exposed);
+}
+
+#[test]
+fn a_damaged_store_is_noticed_before_anything_is_changed() {
+    let scene = Scene::new();
+    scene.write("a", "one");
+    scene.write("b", "one");
+    let checkpoints = scene.checkpoints();
+    let id = checkpoints.checkpoint("").unwrap().id;
+    scene.write("a", "two");
+    fs::remove_file(scene.work("b")).unwrap();
+    let changed = tree(&scene.path("work"));
+    let object = checkpoints.store.object_path(Digest::of(b"one"));
+    fs::write(&object, "0ne").unwrap();
+    assert_eq!(checkpoints.undo(id).unwrap_err().kind(), CheckpointErrorKind::Damaged);
+    fs::remove_file(&object).unwrap();
+    assert_eq!(checkpoints.undo(id).unwrap_err().kind(), CheckpointErrorKind::Damaged);
+    assert_tree(&scene.path("work"), &changed);
+    let manifest = checkpoints.store.manifest_path(id);
+    let mut text = fs::read(&manifest).unwrap();
+    text.truncate(text.len() / 2);
+    fs::write(&manifest, text).unwrap();
+    assert_eq!(checkpoints.undo(id).unwrap_err().kind(), CheckpointErrorKind::Damaged);
+    assert_eq!(checkpoints.undo(99).unwrap_err().kind(), CheckpointErrorKind::NotFound);
+}
+
+#[test]
+fn old_checkpoints_go_and_contents_that_others_name_stay() {
+    let scene = Scene::new();
+    let limits = CheckpointLimits { count: 2, ..CheckpointLimits::default() };
+    let checkpoints = scene.checkpoints().limits(limits);
+    scene.write("shared", "shared");
+    for number in 0..4 {
+        scene.write("own", format!("own {number}"));
+        checkpoints.checkpoint("").unwrap();
+    }
+    let ids: Vec<_> = checkpoints.list().unwrap().iter().map(|one| one.id).collect();
+    assert_eq!(ids, [3, 4]);
+    assert_eq!(checkpoints.store.objects().unwrap().len(), 3);
+    checkpoints.undo(3).unwrap();
+    assert_eq!(fs::read(scene.work("own")).unwrap(), b"own 2");
+    // A name is never used twice, and the newest stays whatever the limits say.
+    let limits = CheckpointLimits { total_bytes: 7, age: Duration::ZERO, ..CheckpointLimits::default() };
+    std::thread::sleep(Duration::from_millis(1_100));
+    checkpoints.clone().limits(limits).prune().unwrap();
+    assert_eq!(checkpoints.list().unwrap().len(), 1);
+    assert_eq!(checkpoints.store.objects().unwrap().len(), 2);
+}
+
+#[test]
+fn more_than_the_limit_is_refused_and_leaves_nothing() {
+    let scene = Scene::new();
+    scene.write("a", [1; 60]);
+    scene.write("b", [2; 60]);
+    let limits = CheckpointLimits { total_bytes: 100, file_bytes: 70, ..CheckpointLimits::default() };
+    let checkpoints = scene.checkpoints().limits(limits);
+    assert_eq!(checkpoints.checkpoint("").unwrap_err().kind(), CheckpointErrorKind::TooLarge);
+    assert_eq!(checkpoints.list().unwrap(), []);
+    assert_eq!(checkpoints.store.objects().unwrap(), Vec::<PathBuf>::new());
+    scene.write("b", [2; 71]);
+    assert_eq!(checkpoints.checkpoint("").unwrap().left_out, 1);
+}
+
+/// Names that a file system takes, also those that are no text.
+fn name() -> impl Strategy<Value = OsString> {
+    prop_oneof![
+        Just("a".into()),
+        Just("b".into()),
+        Just("c d".into()),
+        Just("line\nbreak".into()),
+        Just("ä".into()),
+        Just(OsString::from_vec(b"\xff\xfe".to_vec())),
+        Just(OsString::from_vec(vec![b'n'; 255])),
+    ]
+}
+
+/// A change of a tree. What does not apply is passed over.
+#[derive(Clone, Debug)]
+enum Edit {
+    File(PathBuf, Vec<u8>),
+    Directory(PathBuf),
+    Link(PathBuf, PathBuf),
+    Remove(PathBuf),
+    Rename(PathBuf, PathBuf),
+    Mode(PathBuf, u32),
+}
+
+fn place() -> impl Strategy<Value = PathBuf> {
+    prop::collection::vec(name(), 1..4).prop_map(|names| names.into_iter().collect())
+}
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let content = prop::collection::vec(any::<u8>(), 0..20);
+    let edit = prop_oneof![
+        4 => (place(), content).prop_map(|(path, content)| Edit::File(path, content)),
+        3 => place().prop_map(Edit::Directory),
+        2 => (place(), place()).prop_map(|(path, target)| Edit::Link(path, target)),
+        2 => place().prop_map(Edit::Remove),
+        2 => (place(), place()).prop_map(|(from, to)| Edit::Rename(from, to)),
+        // Whoever owns a directory must stay able to look into it, or the test's own look fails.
+        1 => (place(), 0_u32..8, 0_u32..8).prop_map(|(path, group, other)| Edit::Mode(path, 0o700 | group << 3 | other)),
+    ];
+    prop::collection::vec(edit, 0..25)
+}
+
+fn apply(root: &Path, edits: &[Edit]) {
+    for edit in edits {
+        let _ = match edit {
+            Edit::File(path, content) => match fs::symlink_metadata(root.join(path)) {
+                // Through a link it would change what lies elsewhere.
+                Ok(metadata) if !metadata.is_file() => Ok(()),
+                _ => fs::write(root.join(path), content),
+            },
+            Edit::Directory(path) => fs::create_dir(root.join(path)),
+            Edit::Link(path, target) => symlink(target, root.join(path)),
+            Edit::Remove(path) => {
+                fs::remove_dir_all(root.join(path)).or_else(|_| fs::remove_file(root.join(path)))
+            }
+            Edit::Rename(from, to) => fs::rename(root.join(from), root.join(to)),
+            Edit::Mode(path, mode) => match fs::symlink_metadata(root.join(path)) {
+                Ok(metadata) if metadata.is_symlink() => Ok(()),
+                _ => fs::set_permissions(root.join(path), fs::Permissions::from_mode(*mode)),
+            },
+        };
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_undo_gives_exactly_the_old_tree(first in edits(), second in edits(), third in edits()) {
+        let scene = Scene::new();
+        let checkpoints = scene.checkpoints();
+        let root = scene.path("work");
+        apply(&root, &first);
+        let old = tree(&root);
+        let id = checkpoints.checkpoint("").unwrap().id;
+        apply(&root, &second);
+        let middle = tree(&root);
+        prop_assert_eq!(checkpoints.diff(id).unwrap().is_empty(), old == middle);
+        let next = checkpoints.checkpoint("").unwrap().id;
+        apply(&root, &third);
+        let undone = checkpoints.undo(id).unwrap();
+        prop_assert_eq!(undone.not_restored, []);
+        prop_assert_eq!(&tree(&root), &old);
+        prop_assert_eq!(checkpoints.diff(id).unwrap(), []);
+        checkpoints.undo(next).unwrap();
+        prop_assert_eq!(&tree(&root), &middle);
+    }
+}
+
+#[test]
+fn what_a_run_did_is_undone() {
+    let scene = Scene::new();
+    scene.write("keep", "1");
+    scene.write("d/x", "1");
+    let checkpoints = scene.checkpoints();
+    let old = tree(&scene.path("work"));
+    let id = checkpoints.checkpoint("").unwrap().id;
+    let line = "echo 2 > keep; rm -r d; mkdir -p n/m; ln -s /etc n/m/l; chmod 700 .; mv keep n/moved; cp n/moved n/copy";
+    let output = checkpoints.sandbox.shell(line).current_dir(scene.path("work")).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_ne!(tree(&scene.path("work")), old);
+    assert_eq!(checkpoints.undo(id).unwrap().not_restored, []);
+    assert_tree(&scene.path("work"), &old);
+}
+
+/// Runs in the child that dies; see below.
+#[test]
+fn the_child_that_dies_at_a_step() {
+    let Some(place) = std::env::var_os("CLAW_CHECKPOINT_PLACE").map(PathBuf::from) else { return };
+    let number = |name| std::env::var(name).unwrap().parse::<i64>().unwrap();
+    let checkpoints = checkpoints(&place, "");
+    let limits = CheckpointLimits { count: 2, ..CheckpointLimits::default() };
+    let checkpoints = checkpoints.limits(limits);
+    die_at(number("CLAW_CHECKPOINT_STEP"));
+    match number("CLAW_CHECKPOINT_UNDO") {
+        0 => drop(checkpoints.checkpoint("child").unwrap()),
+        id => drop(checkpoints.undo(id.unsigned_abs()).unwrap()),
+    }
+}
+
+/// Whether the child died at the step; otherwise it came to its end.
+fn died(place: &Path, undo: u64, step: i64) -> bool {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "checkpoint::tests::the_child_that_dies_at_a_step", "--test-threads=1"])
+        .env("CLAW_CHECKPOINT_PLACE", place)
+        .env("CLAW_CHECKPOINT_STEP", step.to_string())
+        .env("CLAW_CHECKPOINT_UNDO", undo.to_string())
+        .output()
+        .unwrap();
+    assert!(output.status.success() || output.status.signal() == Some(9), "{output:?}");
+    !output.status.success()
+}
+
+fn changed_scene() -> (Scene, BTreeMap<PathBuf, Node>, u64) {
+    let scene = Scene::new();
+    scene.write("text", "one");
+    scene.write("gone/deep/file", "y");
+    scene.write("was-file", "z");
+    scene.write("was-directory/inner", "w");
+    symlink("text", scene.work("link")).unwrap();
+    let old = tree(&scene.path("work"));
+    let id = scene.checkpoints().checkpoint("old").unwrap().id;
+    scene.write("text", "two");
+    fs::remove_dir_all(scene.work("gone")).unwrap();
+    fs::remove_file(scene.work("was-file")).unwrap();
+    scene.write("was-file/now", "directory");
+    fs::remove_dir_all(scene.work("was-directory")).unwrap();
+    scene.write("was-directory", "file");
+    fs::remove_file(scene.work("link")).unwrap();
+    fs::create_dir(scene.work("link")).unwrap();
+    scene.write("new/a", "n");
+    (scene, old, id)
+}
+
+#[test]
+fn a_checkpoint_that_dies_at_any_step_is_whole_or_not_there() {
+    let mut steps = 0;
+    loop {
+        let (scene, _, old) = changed_scene();
+        let checkpoints = scene.checkpoints();
+        let other = checkpoints.checkpoint("other").unwrap().id;
+        scene.write("third", "three");
+        let present = tree(&scene.path("work"));
+        let is_over = !died(&scene.path(""), 0, steps);
+        // The oldest may have been given up for the new one, and nothing but whole checkpoints is there.
+        let ids: Vec<_> = checkpoints.list().unwrap().iter().map(|one| one.id).collect();
+        assert!(
+            [vec![old, other], vec![old, other, 3], vec![other, 3]].contains(&ids),
+            "step {steps}: {ids:?}"
+        );
+        assert_tree(&scene.path("work"), &present);
+        for id in &ids {
+            let undone = checkpoints.undo(*id).unwrap();
+            assert_eq!(undone.not_restored, [], "step {steps}");
+            assert_eq!(checkpoints.diff(*id).unwrap(), [], "step {steps}");
+        }
+        checkpoints.undo(*ids.last().unwrap()).unwrap();
+        checkpoints
+            .clone()
+            .limits(CheckpointLimits { count: 1, ..CheckpointLimits::default() })
+            .prune()
+            .unwrap();
+        assert_eq!(fs::read_dir(scene.path("store/drafts")).unwrap().count(), 0, "step {steps}");
+        if is_over {
+            break;
+        }
+        steps += 1;
+    }
+    assert!(steps > 7, "only {steps} steps");
+}
+
+#[test]
+fn an_undo_that_dies_at_any_step_leaves_the_present_or_is_finished_by_recover() {
+    let mut steps = 0;
+    let (mut untouched, mut finished) = (0, 0);
+    loop {
+        let (scene, old, id) = changed_scene();
+        let present = tree(&scene.path("work"));
+        let is_over = !died(&scene.path(""), id, steps);
+        let checkpoints = scene.checkpoints();
+        if is_over {
+            assert_tree(&scene.path("work"), &old);
+            assert_eq!(checkpoints.recover().unwrap(), None);
+            break;
+        }
+        match checkpoints.recover().unwrap() {
+            // It died before the first change, or after the last.
+            None => {
+                let now = tree(&scene.path("work"));
+                assert!(now == present || now == old, "step {steps}: {now:#?}");
+                untouched += 1;
+            }
+            Some(undone) => {
+                assert_eq!(undone.not_restored, [], "step {steps}");
+                assert_tree(&scene.path("work"), &old);
+                finished += 1;
+            }
+        }
+        // What was there before the undo is not lost: a checkpoint was whole before the first change.
+        if tree(&scene.path("work")) == old {
+            let before =
+                checkpoints.list().unwrap().into_iter().find(|one| one.before_undo_of == Some(id)).unwrap();
+            checkpoints.undo(before.id).unwrap();
+            assert_tree(&scene.path("work"), &present);
+        }
+        steps += 1;
+    }
+    assert!(untouched > 2 && finished > 10, "{untouched} untouched, {finished} finished");
+    let _ = writeln!(std::io::stderr(), "died at {steps} steps: {untouched} untouched, {finished} finished");
+}
