@@ -52,7 +52,12 @@ fn main() {
     };
     let theirs = || {
         let walk = ignore::WalkBuilder::new(&tree).standard_filters(false).build();
-        assert!(walk.inspect(|entry| drop(black_box(entry.as_ref().unwrap()))).count() > 100_000);
+        let mut entries = 0;
+        walk.for_each(|entry| {
+            black_box(entry.unwrap());
+            entries += 1;
+        });
+        assert!(entries > 100_000);
     };
     report("walk of 100,000 files, audited, against `ignore`", pairs(5, ours, theirs), 1.5);
 }
