@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use claw_testkit::scene::Scene;
+
 use crate::attack::{attacks, bash, calls, perl, python, sh};
 use crate::evidence::Evidence::{After, Changed, Exists, Gone, Held, Loot, Said};
 
@@ -14,6 +16,18 @@ const LOGGED: &str = "workspace: {ws}\nexec: {exec}\nlogging: {logFile: {out}/au
 const NESTED: &str =
     "workspace: {ws}\nexec: {exec}\nfilesystem: {readOnly: ['{ws}/given'], hidden: ['{ws}/secret']}\n";
 const NETWORK: &str = "workspace: {ws}\nexec: {exec}\nnetwork: {allow: [{host: loopback}]}\n";
+
+fn shared(scene: &mut Scene) {
+    fs::write(scene.fill("/dev/shm/{token}"), "own").unwrap();
+}
+
+// What somebody else's shared memory holds in the end.
+fn take_shared(scene: &Scene) -> String {
+    let path = scene.fill("/dev/shm/{token}");
+    let content = fs::read_to_string(&path).unwrap_or_default();
+    let _ = fs::remove_file(path);
+    content
+}
 
 attacks! { "file";
     bind_a_socket_at_a_protected_name => python("import socket; socket.socket(socket.AF_UNIX).bind('{ws}/.bashrc')").shows(Exists("{ws}/.bashrc"));
@@ -97,6 +111,17 @@ attacks! { "file";
         .shows(After(|scene, _| fs::read(scene.path("policy.yaml")).is_ok_and(|bytes| bytes == b"changed\n")));
     delete_the_audit_log => sh("rm -f {out}/audit.log").under(LOGGED)
         .after(|scene| { scene.write("out/audit.log", ""); }).shows(Gone("{out}/audit.log"));
+    make_shared_memory_as_a_library_does => python("os.close(os.open('/dev/shm/{token}', os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW))")
+        .shows(After(|scene, _| fs::remove_file(scene.fill("/dev/shm/{token}")).is_ok()));
+    change_the_shared_memory_of_another => python("os.write(os.open('/dev/shm/{token}', os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW), b'changed')")
+        .after(shared).shows(After(|scene, _| take_shared(scene) != "own"));
+    remove_the_shared_memory_of_another => perl("unlink '/dev/shm/{token}'").after(shared).shows(After(|scene, _| take_shared(scene) != "own"));
+    write_through_a_link_in_shared_memory => python(
+        "own = os.environ.get('TMPDIR', ''); os.symlink('{out}/kept', own + '/shm.{token}' if own.startswith('/tmp/claw-sandbox-') else '/dev/shm/{token}'); os.write(os.open('/dev/shm/{token}', os.O_RDWR | os.O_EXCL), b'changed')",
+    ).shows(After(|scene, ran| {
+        let _ = fs::remove_file(scene.fill("/dev/shm/{token}"));
+        Changed("{out}/kept").afterwards(scene, ran)
+    }));
     write_into_shared_memory => sh("echo new > /dev/shm/{token}").shows(After(|scene, _| {
         fs::remove_file(scene.fill("/dev/shm/{token}")).is_ok()
     }));

@@ -14,6 +14,7 @@ mod place;
 mod repository;
 mod settings;
 mod shape;
+mod shared_memory;
 mod table;
 mod waiters;
 
@@ -122,7 +123,7 @@ impl Supervisor<'_> {
     ) -> nix::Result<i64> {
         let target = Target::Path(Base::Cwd, path.to_owned());
         let operation = Operation::Make { target, what: New::Socket(socket, path.to_owned()) };
-        match self.carry_out(notification, process, &operation) {
+        match self.carry_out(notification, process, operation) {
             Ok(Done::Value(value)) => Ok(value),
             Ok(_) => Err(Errno::EACCES),
             // bind(2)
@@ -133,14 +134,14 @@ impl Supervisor<'_> {
 
     fn file(&self, notification: &Notification, process: Process<'_>) -> nix::Result<Done> {
         let operation = Operation::read(notification, process)?;
-        self.carry_out(notification, process, &operation)
+        self.carry_out(notification, process, operation)
     }
 
     fn carry_out(
         &self,
         notification: &Notification,
         process: Process<'_>,
-        operation: &Operation,
+        mut operation: Operation,
     ) -> nix::Result<Done> {
         let case = self
             .desk
@@ -148,6 +149,7 @@ impl Supervisor<'_> {
             .as_ref()
             .map(|case| (case.watch.clone(), Arc::clone(&case.made), Arc::clone(&case.created)));
         let (watch, made, created) = case.ok_or(Errno::EACCES)?;
+        shared_memory::make_private(&mut operation, watch.temporary.as_deref(), &watch.writable);
         let task = Task {
             supervisor: self,
             notification,
@@ -160,19 +162,19 @@ impl Supervisor<'_> {
             is_alone: Cell::new(operation.goes_alone()),
         };
         for _ in 0..ATTEMPTS {
-            match task.make(operation) {
+            match task.make(&operation) {
                 Err(Refusal::Again) => {}
                 Err(Refusal::Alone) => task.is_alone.set(true),
                 Ok(done) => return Ok(done),
                 Err(Refusal::Errno(errno)) => return Err(errno),
                 Err(Refusal::Denied { path, is_there, denial }) => {
-                    let attempt = task.attempt(operation, &path, is_there);
+                    let attempt = task.attempt(&operation, &path, is_there);
                     task.record(&attempt, Err(denial))?;
                     return Err(Errno::EACCES);
                 }
                 // Nobody else waits for the log: what was judged is judged again.
                 Err(Refusal::Unrecorded { path, is_there }) => {
-                    task.record(&task.attempt(operation, &path, is_there), Ok(()))?;
+                    task.record(&task.attempt(&operation, &path, is_there), Ok(()))?;
                     task.recorded.replace(Some(path));
                 }
             }
