@@ -137,7 +137,7 @@ attacks! { "file";
         .shows(Held(|scene| scene.some_attacker(|_| true)));
 }
 
-fn hidden(scene: &mut claw_testkit::scene::Scene) {
+fn hidden(scene: &mut Scene) {
     scene.write("ro/hidden", scene.secret());
     scene.write("ro/deep/hidden/file", scene.secret());
 }
