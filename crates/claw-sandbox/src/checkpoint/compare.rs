@@ -20,6 +20,8 @@ pub(super) struct Comparison<'c> {
     at: usize,
     walk: Option<Walk<'c>>,
     found: Option<Found>,
+    /// The last directory that is on one side only: what is protected comes and goes with it.
+    within: Option<(usize, PathBuf)>,
 }
 
 /// One path on both sides.
@@ -31,6 +33,7 @@ pub(super) struct Pair {
     pub(super) then: Option<State>,
     pub(super) now: Option<Found>,
     pub(super) change: Change,
+    pub(super) is_protected: bool,
 }
 
 /// What happened to it since.
@@ -59,7 +62,7 @@ impl<'c> Comparison<'c> {
             );
             return Err(CheckpointError::new(CheckpointErrorKind::Gone, message));
         }
-        Ok(Self { checkpoints, manifest, roots, at: 0, walk: None, found: None })
+        Ok(Self { checkpoints, manifest, roots, at: 0, walk: None, found: None, within: None })
     }
 
     pub(super) fn roots(&self) -> &[PathBuf] {
@@ -69,7 +72,7 @@ impl<'c> Comparison<'c> {
     /// The next path that is on either side.
     pub(super) fn next(&mut self) -> Result<Option<Pair>, CheckpointError> {
         self.look()?;
-        let then = self.manifest.peek().map(|(root, path, _)| (*root, path.as_path()));
+        let then = self.manifest.peek().map(|(root, path, ..)| (*root, path.as_path()));
         let now = self.found.as_ref().map(|found| (self.at, found.path.as_path()));
         let (takes_then, takes_now) = match (then, now) {
             (None, None) => return Ok(None),
@@ -80,14 +83,21 @@ impl<'c> Comparison<'c> {
         let then = if takes_then { self.manifest.take()? } else { None };
         let now = if takes_now { self.found.take() } else { None };
         let (root, path) = match (&then, &now) {
-            (Some((root, path, _)), _) => (*root, path.clone()),
+            (Some((root, path, ..)), _) => (*root, path.clone()),
             (None, Some(found)) => (self.at, found.path.clone()),
             (None, None) => return Ok(None),
         };
-        let then = then.map(|(.., state)| state);
-        let change = self.change(then.as_ref(), now.as_ref());
+        let is_protected = now.as_ref().is_some_and(|found| found.is_protected)
+            || then.as_ref().is_some_and(|(.., is_protected)| *is_protected);
+        let then = then.map(|(_, _, state, _)| state);
+        let is_within = self.within.as_ref().is_some_and(|(at, top)| *at == root && path.starts_with(top));
+        let change =
+            if is_protected && !is_within { Change::None } else { self.change(then.as_ref(), now.as_ref()) };
+        if !is_within && change != Change::None && is_one_sided(then.as_ref(), now.as_ref()) {
+            self.within = Some((root, path.clone()));
+        }
         self.pass(root, &path, then.as_ref(), now.as_ref())?;
-        Ok(Some(Pair { root, path, then, now, change }))
+        Ok(Some(Pair { root, path, then, now, change, is_protected }))
     }
 
     /// Finds the next entry of the trees, unless it waits already.
@@ -123,7 +133,7 @@ impl<'c> Comparison<'c> {
             while self
                 .manifest
                 .peek()
-                .is_some_and(|(at, beneath, _)| *at == root && beneath.starts_with(path))
+                .is_some_and(|(at, beneath, ..)| *at == root && beneath.starts_with(path))
             {
                 self.manifest.take()?;
             }
@@ -175,4 +185,13 @@ impl<'c> Comparison<'c> {
         let Ok((file, _)) = opened else { return false };
         Digest::of_stream(file, size.saturating_add(1)).is_ok_and(|present| present == hash)
     }
+}
+
+/// Whether a directory is there on one side only.
+fn is_one_sided(then: Option<&State>, now: Option<&Found>) -> bool {
+    let was = matches!(then, Some(State::Directory { .. }));
+    let is = now.is_some_and(|found| found.kind == Kind::Directory);
+    was != is
+        && !matches!(then, Some(State::Left { .. }))
+        && !now.is_some_and(|found| matches!(found.kind, Kind::Left(_)))
 }

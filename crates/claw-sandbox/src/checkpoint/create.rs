@@ -55,7 +55,7 @@ impl Checkpoints {
             let mut walk = Walk::new(&self.sandbox, root, &making.roots)?;
             while let Some(found) = walk.next()? {
                 let state = making.state(index, &walk, &found)?;
-                writer.entry(index, &found.path, state).map_err(failed)?;
+                writer.entry(index, &found.path, state, found.is_protected).map_err(failed)?;
                 if writer.bytes() > self.limits.total_bytes {
                     return Err(self.too_large());
                 }

@@ -56,6 +56,9 @@ pub(super) struct Record {
     /// Beneath the root; empty for the root itself.
     pub(super) path: Name,
     pub(super) state: State,
+    /// Commands cannot change it.
+    #[serde(default, rename = "protected", skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_protected: bool,
 }
 
 /// What an entry was.
@@ -171,14 +174,20 @@ impl Writer {
         Ok(writer)
     }
 
-    pub(super) fn entry(&mut self, root: usize, path: &Path, state: State) -> std::io::Result<()> {
+    pub(super) fn entry(
+        &mut self,
+        root: usize,
+        path: &Path,
+        state: State,
+        is_protected: bool,
+    ) -> std::io::Result<()> {
         self.footer.entries += 1;
         match &state {
             State::File { size, .. } => self.footer.bytes += size,
             State::Left { .. } => self.footer.left += 1,
             State::Directory { .. } | State::Link { .. } => {}
         }
-        self.line(&Line::Entry(Record { root, path: path.into(), state }))
+        self.line(&Line::Entry(Record { root, path: path.into(), state, is_protected }))
     }
 
     pub(super) const fn bytes(&self) -> u64 {
@@ -201,6 +210,9 @@ impl Writer {
     }
 }
 
+/// An entry as it is read: its root, its path beneath it, what it was, and whether it is protected.
+pub(super) type Listed = (usize, PathBuf, State, bool);
+
 /// Reads a list whose checksum was found right.
 #[derive(Debug)]
 pub(super) struct Manifest {
@@ -208,7 +220,7 @@ pub(super) struct Manifest {
     pub(super) footer: Footer,
     path: PathBuf,
     lines: BufReader<File>,
-    next: Option<(usize, PathBuf, State)>,
+    next: Option<Listed>,
 }
 
 impl Manifest {
@@ -231,12 +243,12 @@ impl Manifest {
     }
 
     /// The entry that comes next.
-    pub(super) const fn peek(&self) -> Option<&(usize, PathBuf, State)> {
+    pub(super) const fn peek(&self) -> Option<&Listed> {
         self.next.as_ref()
     }
 
     /// Takes the next entry.
-    pub(super) fn take(&mut self) -> Result<Option<(usize, PathBuf, State)>, CheckpointError> {
+    pub(super) fn take(&mut self) -> Result<Option<Listed>, CheckpointError> {
         let taken = self.next.take();
         if taken.is_some() {
             self.advance()?;
@@ -246,18 +258,20 @@ impl Manifest {
 
     /// The entry at this place, as far as there is one; those before it are passed over.
     pub(super) fn seek(&mut self, root: usize, path: &Path) -> Result<Option<&State>, CheckpointError> {
-        while self.peek().is_some_and(|(at, known, _)| (*at, known.as_path()) < (root, path)) {
+        while self.peek().is_some_and(|(at, known, ..)| (*at, known.as_path()) < (root, path)) {
             self.take()?;
         }
         Ok(self
             .peek()
-            .filter(|(at, known, _)| (*at, known.as_path()) == (root, path))
-            .map(|(.., state)| state))
+            .filter(|(at, known, ..)| (*at, known.as_path()) == (root, path))
+            .map(|(_, _, state, _)| state))
     }
 
     fn advance(&mut self) -> Result<(), CheckpointError> {
         self.next = match line(&mut self.lines, &self.path)? {
-            Some(Line::Entry(record)) => Some((record.root, record.path.path(), record.state)),
+            Some(Line::Entry(record)) => {
+                Some((record.root, record.path.path(), record.state, record.is_protected))
+            }
             Some(Line::End(_)) => None,
             _ => return Err(CheckpointError::damaged(&self.path, "a line is no entry")),
         };

@@ -65,7 +65,7 @@ impl Checkpoints {
                 continue;
             }
             let mut own = HashMap::new();
-            while let Some((.., state)) = manifest.take()? {
+            while let Some((_, _, state, _)) = manifest.take()? {
                 if let State::File { hash, size, .. } = state
                     && !named.contains_key(&hash)
                 {
@@ -93,7 +93,7 @@ impl Checkpoints {
         let mut named = HashMap::new();
         for id in self.store.ids()? {
             let mut manifest = self.store.manifest(id)?;
-            while let Some((.., state)) = manifest.take()? {
+            while let Some((_, _, state, _)) = manifest.take()? {
                 if let State::File { hash, size, .. } = state {
                     named.insert(hash, size);
                 }

@@ -67,7 +67,7 @@ impl Scene {
 
 fn checkpoints(place: &Path, more: &str) -> Checkpoints {
     let text = format!(
-        "workspace: {}\nexec: {{ allowlist: [sh, rm, mv, mkdir, ln, chmod, cp] }}\n{more}",
+        "workspace: {}\nexec: {{ allowlist: [sh, rm, mv, mkdir, ln, chmod, cp, git] }}\n{more}",
         place.join("work").display()
     );
     let sandbox = Sandbox::new(policy_from_yaml(&text, place.join("work")).unwrap()).unwrap();
@@ -187,11 +187,11 @@ fn files_that_nobody_touched_are_not_read_again_unless_the_clock_proves_nothing(
         let header = Header { id: 2, started: status.st_ctime + later, ..manifest.header.clone() };
         let (file, draft) = checkpoints.store.draft().unwrap();
         let mut writer = manifest::Writer::new(file, &header).unwrap();
-        while let Some((root, path, mut state)) = manifest.take().unwrap() {
+        while let Some((root, path, mut state, protected)) = manifest.take().unwrap() {
             if let manifest::State::File { hash, .. } = &mut state {
                 *hash = Digest::of(b"y");
             }
-            writer.entry(root, &path, state).unwrap();
+            writer.entry(root, &path, state, protected).unwrap();
         }
         writer.finish().unwrap();
         fs::rename(draft, checkpoints.store.manifest_path(2)).unwrap();
@@ -216,7 +216,10 @@ fn hidden_files_are_not_read_protected_ones_not_changed_and_links_not_followed()
     let id = checkpoints.checkpoint("").unwrap().id;
     let kept: Vec<_> =
         checkpoints.store.objects().unwrap().iter().map(|path| fs::read(path).unwrap()).collect();
-    assert_eq!(kept, [b"1"], "only what a command may see and change is kept");
+    assert!(
+        kept.iter().all(|content| content == b"1" || content == b"old"),
+        "only what a command may see is kept"
+    );
 
     // Not by a command, but by somebody who may.
     scene.write(".env", "KEY=2");
@@ -447,6 +450,190 @@ fn what_a_run_did_is_undone() {
     assert_ne!(tree(&scene.path("work")), old);
     assert_eq!(checkpoints.undo(id).unwrap().not_restored, []);
     assert_tree(&scene.path("work"), &old);
+}
+
+#[test]
+fn a_repository_that_a_run_made_goes_and_comes_back_with_what_is_protected_in_it() {
+    let scene = Scene::new();
+    let checkpoints = scene.checkpoints();
+    let old = tree(&scene.path("work"));
+    let id = checkpoints.checkpoint("").unwrap().id;
+    let output = checkpoints.sandbox.shell("git init -q repository").current_dir(scene.path("work")).output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    scene.write("repository/.git/hooks/mine", "of the user");
+    let made = tree(&scene.path("work"));
+    let undone = checkpoints.undo(id).unwrap();
+    assert_eq!(undone.not_restored, []);
+    assert_tree(&scene.path("work"), &old);
+    checkpoints.undo(undone.before).unwrap();
+    assert_tree(&scene.path("work"), &made);
+    // In a repository that stays, what is protected stays.
+    fs::write(scene.work("repository/.git/hooks/mine"), "newer").unwrap();
+    fs::create_dir(scene.work("repository/.git/hooks/added")).unwrap();
+    fs::write(scene.work("repository/.git/hooks/added/file"), "added").unwrap();
+    checkpoints.undo(undone.before).unwrap();
+    assert_eq!(fs::read(scene.work("repository/.git/hooks/mine")).unwrap(), b"newer");
+    assert!(scene.work("repository/.git/hooks/added/file").exists());
+}
+
+#[test]
+fn a_directory_that_holds_something_hidden_stays_whole() {
+    let scene = Scene::new();
+    let checkpoints = scene.checkpoints_with("filesystem: { hidden: [.env] }\n");
+    let id = checkpoints.checkpoint("").unwrap().id;
+    scene.write("top/inner/.env", "hidden");
+    scene.write("top/inner/deep/file", "x");
+    scene.write("top/other", "x");
+    let undone = checkpoints.undo(id).unwrap();
+    let not: Vec<_> = undone.not_restored.iter().map(|one| one.path.clone()).collect();
+    assert_eq!(not, [scene.work("top/inner")], "{undone:?}");
+    assert!(scene.work("top/inner/.env").exists() && scene.work("top/inner/deep/file").exists());
+    assert!(!scene.work("top/other").exists());
+}
+
+#[test]
+fn directories_that_were_closed_are_opened_to_be_brought_back() {
+    if nix::unistd::geteuid().is_root() {
+        let _ = writeln!(std::io::stderr(), "skipped: permissions do not stop root; run as another user");
+        return;
+    }
+    let scene = Scene::new();
+    scene.write("closed/a", "1");
+    scene.write("read-only/b", "1");
+    scene.write("file", "1");
+    let checkpoints = scene.checkpoints();
+    let mode =
+        |path: &str, mode| fs::set_permissions(scene.work(path), fs::Permissions::from_mode(mode)).unwrap();
+    mode("read-only", 0o555);
+    let old = tree(&scene.path("work"));
+    let id = checkpoints.checkpoint("").unwrap().id;
+    mode("read-only", 0o755);
+    scene.write("read-only/b", "2");
+    scene.write("read-only/c", "2");
+    mode("read-only", 0o555);
+    scene.write("closed/a", "2");
+    scene.write("closed/new/c", "only there");
+    mode("closed", 0o000);
+    scene.write("added/d/e", "3");
+    mode("added/d", 0o444);
+    mode("added", 0o000);
+    mode("file", 0o000);
+    let undone = checkpoints.undo(id).unwrap();
+    assert_eq!(undone.not_restored, []);
+    assert_tree(&scene.path("work"), &old);
+    // What could not be read at first was kept before it went.
+    let kept = |content: &[u8]| checkpoints.store.object_path(Digest::of(content)).exists();
+    assert!(kept(b"only there") && kept(b"3"));
+}
+
+/// Ends the attacker's thread.
+struct Over<'a>(&'a std::sync::atomic::AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_directory_that_turns_into_a_link_leads_nobody_outside() {
+    let scene = Scene::new();
+    scene.write("d/secret", "inside");
+    scene.write("d/deep/secret", "inside");
+    fs::create_dir_all(scene.path("outside/deep")).unwrap();
+    fs::write(scene.path("outside/deep/secret"), "SECRET").unwrap();
+    symlink(scene.path("outside"), scene.path("work/e")).unwrap();
+    let checkpoints = scene.checkpoints();
+    let outside = tree(&scene.path("outside"));
+    let start = checkpoints.checkpoint("").unwrap().id;
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    const ROUNDS: usize = 200;
+    let (mut read, mut rounds) = (false, 0);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let (one, other) = (scene.work("d"), scene.work("e"));
+            let flags = nix::fcntl::RenameFlags::RENAME_EXCHANGE;
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                let _ =
+                    nix::fcntl::renameat2(nix::fcntl::AT_FDCWD, &one, nix::fcntl::AT_FDCWD, &other, flags);
+            }
+        });
+        // Also when an assertion fails.
+        let _over = Over(&is_over);
+        while rounds < ROUNDS || !read && rounds < 100_000 {
+            rounds += 1;
+            // Whoever follows the path does get out.
+            read |= fs::read(scene.work("d/deep/secret")).is_ok_and(|content| content == b"SECRET");
+            if rounds <= ROUNDS {
+                let _ = fs::write(scene.work(format!("new-{rounds}")), "new");
+                let made = checkpoints.checkpoint("").unwrap().id;
+                let _ = checkpoints.diff(made).unwrap();
+                checkpoints.undo(start).unwrap();
+            }
+        }
+    });
+    assert!(read, "the attack never worked");
+    assert_tree(&scene.path("outside"), &outside);
+    assert!(!checkpoints.store.object_path(Digest::of(b"SECRET")).exists());
+    checkpoints.undo(start).unwrap();
+    assert_eq!(checkpoints.diff(start).unwrap(), []);
+}
+
+/// Runs where a small file system can be mounted; see below.
+#[test]
+fn the_child_on_a_full_disk() {
+    let Some(place) = std::env::var_os("CLAW_CHECKPOINT_FULL").map(PathBuf::from) else { return };
+    let mount = |options: &str, at: &Path| {
+        let status = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at).status();
+        assert!(status.unwrap().success());
+    };
+    mount("size=256k", &place.join("work"));
+    fs::write(place.join("work/big"), vec![1; 120 << 10]).unwrap();
+    fs::create_dir(place.join("store")).unwrap();
+    fs::set_permissions(place.join("store"), fs::Permissions::from_mode(0o700)).unwrap();
+    mount("size=64k,mode=700", &place.join("store"));
+    let small = checkpoints(&place, "");
+    assert_eq!(small.checkpoint("").unwrap_err().kind(), CheckpointErrorKind::NoSpace);
+    assert_eq!(small.list().unwrap(), []);
+    assert_eq!(small.store.objects().unwrap(), Vec::<PathBuf>::new());
+    mount("size=64m,mode=700", &place.join("store"));
+    let checkpoints = checkpoints(&place, "");
+    let id = checkpoints.checkpoint("").unwrap().id;
+    fs::write(place.join("work/big"), vec![2; 200 << 10]).unwrap();
+    let error = checkpoints.undo(id).unwrap_err();
+    assert_eq!(error.kind(), CheckpointErrorKind::NoSpace, "{error}");
+    assert_eq!(fs::read(place.join("work/big")).unwrap(), vec![2; 200 << 10], "the present content is whole");
+    assert_eq!(checkpoints.checkpoint("").unwrap_err().kind(), CheckpointErrorKind::Interrupted);
+    let status = Command::new("mount").args(["-o", "remount,size=1m"]).arg(place.join("work")).status();
+    assert!(status.unwrap().success());
+    assert_eq!(checkpoints.recover().unwrap().unwrap().not_restored, []);
+    assert_eq!(fs::read(place.join("work/big")).unwrap(), vec![1; 120 << 10]);
+    assert_eq!(fs::read_dir(place.join("work")).unwrap().count(), 1);
+    let _ = writeln!(std::io::stdout(), "the disk was full");
+}
+
+#[test]
+fn a_full_disk_leaves_whole_contents_and_an_undo_that_can_be_finished() {
+    let scene = Scene::new();
+    let run = |program: &str, args: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "--", program]).args(args);
+        command.env("CLAW_CHECKPOINT_FULL", scene.path("")).output()
+    };
+    let mounts = run("mount", &["-t", "tmpfs", "tmpfs", "/mnt"]);
+    if !mounts.is_ok_and(|output| output.status.success()) {
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: nothing can be mounted here (unshare --map-root-user --mount)"
+        );
+        return;
+    }
+    let this = std::env::current_exe().unwrap();
+    let name = "checkpoint::tests::the_child_on_a_full_disk";
+    let output = run(this.to_str().unwrap(), &["--exact", name, "--nocapture"]).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("the disk was full"), "{output:?}");
 }
 
 /// Runs in the child that dies; see below.

@@ -8,13 +8,13 @@
 //! is doing the same again.
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use claw_policy::Touch;
+use claw_policy::{Code, Touch};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2};
 use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmod, fchmodat, fstat, mkdirat};
@@ -25,7 +25,7 @@ use super::digest::{Digest, to_hex};
 use super::manifest::State;
 use super::step::step;
 use super::store::Locked;
-use super::walk::{Kind, Left, judged};
+use super::walk::{Found, Kind, Left, judged};
 use super::{CheckpointError, CheckpointErrorKind, Checkpoints};
 use crate::files::place::{Place, Roots, create_in, open_in};
 use crate::opened::{id_of, kind_of, own_name};
@@ -63,6 +63,8 @@ struct Task {
     root: PathBuf,
     path: PathBuf,
     what: What,
+    /// It comes or goes with a directory around it.
+    is_protected: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +85,8 @@ struct Plan {
     not_restored: Vec<NotRestored>,
     /// A directory is opened that could not be looked into.
     reveals: bool,
+    /// Directories that hold what is not to be removed, with the reason.
+    held: BTreeMap<PathBuf, String>,
 }
 
 /// Why a task was not done.
@@ -166,6 +170,7 @@ impl Checkpoints {
                 plan.add(root.clone(), pair);
             }
         }
+        plan.hold();
         Ok(plan)
     }
 
@@ -198,12 +203,17 @@ impl Plan {
     }
 
     fn add(&mut self, root: PathBuf, pair: Pair) {
-        let Pair { path, then, now, change, .. } = pair;
-        let task = |what| Task { root: root.clone(), path: path.clone(), what };
+        let Pair { path, then, now, change, is_protected, .. } = pair;
+        let task = |what| Task { root: root.clone(), path: path.clone(), what, is_protected };
         let is_directory = now.as_ref().is_some_and(|found| found.kind == Kind::Directory);
         let has_names =
             now.as_ref().is_some_and(|found| found.kind == Kind::File && found.status.st_nlink > 1);
         match (change, then) {
+            (Change::None, None) => {
+                if let Some((Found { kind: Kind::Left(left), .. }, parent)) = now.zip(path.parent()) {
+                    self.held.insert(root.join(parent), left.reason().to_owned());
+                }
+            }
             (Change::None, _) => {}
             (Change::Added, _) => self.removals.push(task(What::Remove)),
             (Change::Unknown(Left::Unreadable), Some(State::Directory { mode })) => {
@@ -237,6 +247,26 @@ impl Plan {
         }
     }
 
+    /// A directory that holds what is not to be removed stays with all that is in it: half a repository is none.
+    fn hold(&mut self) {
+        let removed: BTreeSet<PathBuf> = self.removals.iter().map(absolute).collect();
+        let mut held = std::mem::take(&mut self.held);
+        held.retain(|path, _| removed.contains(path));
+        let stays = |task: &Task| {
+            let path = absolute(task);
+            path.ancestors().any(|above| held.contains_key(above))
+                || held.range(path.clone()..).next().is_some_and(|(beneath, _)| beneath.starts_with(&path))
+        };
+        self.removals.retain(|task| !stays(task));
+        self.creations.retain(|task| !stays(task));
+        self.modes.retain(|task| !stays(task));
+        let reports = held.iter().map(|(path, reason)| NotRestored {
+            path: path.clone(),
+            reason: format!("it holds what is not to be removed: {reason}"),
+        });
+        self.not_restored.extend(reports);
+    }
+
     fn make(&mut self, removes: bool, removal: Task, creation: Task) {
         if removes {
             self.removals.push(removal);
@@ -266,7 +296,7 @@ impl<'c> Applying<'c> {
             self.note(task, changed, &mut skipped)?;
         }
         for (path, mode) in std::mem::take(&mut self.opened_up) {
-            let task = Task { root: path.0, path: path.1, what: What::Mode { mode } };
+            let task = Task { root: path.0, path: path.1, what: What::Mode { mode }, is_protected: false };
             // It may be gone by now.
             self.note(&task, &mut 0, &mut Vec::new())?;
         }
@@ -302,7 +332,11 @@ impl<'c> Applying<'c> {
             What::Mode { .. } => Touch::Metadata,
             What::Directory | What::File { .. } | What::Link { .. } => Touch::Change,
         };
-        judged(&self.checkpoints.sandbox, &path, status.as_ref().map(id_of), touch).map_err(Stop::Skip)?;
+        let judged = judged(&self.checkpoints.sandbox, &path, status.as_ref().map(id_of), touch);
+        judged.or_else(|reason| match reason.code {
+            Code::FileProtected if task.is_protected => Ok(()),
+            _ => Err(Stop::Skip(reason.message.to_string())),
+        })?;
         match self.act(task, &place, status.as_ref()) {
             Err(Stop::Skip(_)) if self.open_up(task, &place) => self.act(task, &place, status.as_ref()),
             other => other,
@@ -377,7 +411,8 @@ impl<'c> Applying<'c> {
         };
         let root = self.roots.open(&task.root, &task.root, OFlag::O_PATH | OFlag::O_DIRECTORY);
         let root = root.map_err(|errno| stopped(task, errno))?;
-        judged(&self.checkpoints.sandbox, &task.root, None, Touch::Metadata).map_err(Stop::Skip)?;
+        judged(&self.checkpoints.sandbox, &task.root, None, Touch::Metadata)
+            .map_err(|reason| Stop::Skip(reason.message.to_string()))?;
         set_mode(&root, mode).map_err(|errno| stopped(task, errno))
     }
 

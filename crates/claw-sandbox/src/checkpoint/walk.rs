@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::vec;
 
-use claw_policy::{Access, FileId, Touch, TouchRequest};
+use claw_policy::{Access, Code, FileId, Reason, Touch, TouchRequest};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, readlinkat};
@@ -62,6 +62,8 @@ pub(super) struct Found {
     pub(super) path: PathBuf,
     pub(super) status: FileStat,
     pub(super) kind: Kind,
+    /// Commands may look at it, but not change it, for its name.
+    pub(super) is_protected: bool,
 }
 
 /// What an entry is.
@@ -131,7 +133,8 @@ impl<'s> Walk<'s> {
         if let Some(root) = self.opened.take() {
             let status = fstat(&root).map_err(|errno| self.failed(Path::new(""), errno))?;
             self.entered = Some((root, PathBuf::new()));
-            return Ok(Some(Found { path: PathBuf::new(), status, kind: Kind::Directory }));
+            let kind = Kind::Directory;
+            return Ok(Some(Found { path: PathBuf::new(), status, kind, is_protected: false }));
         }
         if let Some((directory, path)) = self.entered.take() {
             let names = names(&directory).map_err(|errno| self.failed(&path, errno))?;
@@ -187,10 +190,15 @@ impl<'s> Walk<'s> {
                 Err(Errno::ENOENT) => return Ok(None),
                 Err(errno) => return Err(self.failed(&path, errno)),
             };
-            match self.kind(level, name, &path, &status) {
+            let (left, is_protected) = self.left(&path, &status);
+            let seen = match left {
+                Some(left) => Ok((Kind::Left(left), None)),
+                None => kind(level, name, &status),
+            };
+            match seen {
                 Ok((kind, directory)) => {
                     self.entered = directory.map(|directory| (directory, path.clone()));
-                    return Ok(Some(Found { path, status, kind }));
+                    return Ok(Some(Found { path, status, kind, is_protected }));
                 }
                 // It is another thing by now.
                 Err(
@@ -207,43 +215,20 @@ impl<'s> Walk<'s> {
         Ok(None)
     }
 
-    fn kind(
-        &self,
-        level: &Level,
-        name: &OsStr,
-        path: &Path,
-        status: &FileStat,
-    ) -> nix::Result<(Kind, Option<OwnedFd>)> {
-        if let Some(left) = self.left(path, status) {
-            return Ok((Kind::Left(left), None));
-        }
-        Ok(match kind_of(status) {
-            SFlag::S_IFREG => (Kind::File, None),
-            SFlag::S_IFLNK => (Kind::Link(readlinkat(&level.directory, name)?.into()), None),
-            SFlag::S_IFDIR => match open_in(&level.directory, name, OFlag::O_RDONLY | OFlag::O_DIRECTORY) {
-                Ok(directory) if id_of(&fstat(&directory)?) != id_of(status) => return Err(Errno::ESTALE),
-                // It can be listed, but not searched.
-                Ok(directory) if fstatat(&directory, ".", AtFlags::empty()) == Err(Errno::EACCES) => {
-                    (Kind::Left(Left::Unreadable), None)
-                }
-                Ok(directory) => (Kind::Directory, Some(directory)),
-                Err(Errno::EXDEV) => (Kind::Left(Left::OtherFileSystem), None),
-                Err(Errno::EACCES) => (Kind::Left(Left::Unreadable), None),
-                Err(errno) => return Err(errno),
-            },
-            _ => (Kind::Special, None),
-        })
-    }
-
-    fn left(&self, path: &Path, status: &FileStat) -> Option<Left> {
+    /// Why an entry is not looked into, and whether it is protected.
+    fn left(&self, path: &Path, status: &FileStat) -> (Option<Left>, bool) {
         let real = self.root.join(path);
         if self.others.contains(&real) {
-            return Some(Left::OtherTree);
+            return (Some(Left::OtherTree), false);
         }
         if path.as_os_str().len() > LONGEST || self.stack.len() >= DEPTH {
-            return Some(Left::TooDeep);
+            return (Some(Left::TooDeep), false);
         }
-        judged(self.sandbox, &real, Some(id_of(status)), Touch::Change).err().map(Left::Denied)
+        match judged(self.sandbox, &real, Some(id_of(status)), Touch::Change) {
+            Ok(()) => (None, false),
+            Err(reason) if reason.code == Code::FileProtected => (None, true),
+            Err(reason) => (Some(Left::Denied(reason.message.to_string())), false),
+        }
     }
 
     fn failed(&self, path: &Path, errno: Errno) -> CheckpointError {
@@ -251,16 +236,34 @@ impl<'s> Walk<'s> {
     }
 }
 
-/// Whether a command might do this to a path, or why not.
-pub(super) fn judged(sandbox: &Sandbox, path: &Path, id: Option<FileId>, touch: Touch) -> Result<(), String> {
-    let judged = sandbox.parts().judge.touch(&TouchRequest { path, id, touch });
-    judged.map_err(|denial| {
-        denial
-            .reasons
-            .into_iter()
-            .next()
-            .map_or_else(|| "denied".to_owned(), |reason| reason.message.to_string())
+/// What an entry of an opened directory is; a directory itself is opened.
+fn kind(level: &Level, name: &OsStr, status: &FileStat) -> nix::Result<(Kind, Option<OwnedFd>)> {
+    Ok(match kind_of(status) {
+        SFlag::S_IFREG => (Kind::File, None),
+        SFlag::S_IFLNK => (Kind::Link(readlinkat(&level.directory, name)?.into()), None),
+        SFlag::S_IFDIR => match open_in(&level.directory, name, OFlag::O_RDONLY | OFlag::O_DIRECTORY) {
+            Ok(directory) if id_of(&fstat(&directory)?) != id_of(status) => return Err(Errno::ESTALE),
+            // It can be listed, but not searched.
+            Ok(directory) if fstatat(&directory, ".", AtFlags::empty()) == Err(Errno::EACCES) => {
+                (Kind::Left(Left::Unreadable), None)
+            }
+            Ok(directory) => (Kind::Directory, Some(directory)),
+            Err(Errno::EXDEV) => (Kind::Left(Left::OtherFileSystem), None),
+            Err(Errno::EACCES) => (Kind::Left(Left::Unreadable), None),
+            Err(errno) => return Err(errno),
+        },
+        _ => (Kind::Special, None),
     })
+}
+
+/// Whether a command might do this to a path.
+pub(super) fn judged(sandbox: &Sandbox, path: &Path, id: Option<FileId>, touch: Touch) -> Result<(), Reason> {
+    let judged = sandbox.parts().judge.touch(&TouchRequest { path, id, touch });
+    judged.map_err(|denial| denial.reasons.into_iter().next().unwrap_or_else(no_reason))
+}
+
+fn no_reason() -> Reason {
+    Reason { code: Code::FileUnresolved, message: "denied".into(), rule: None, span: None, change: None }
 }
 
 /// How many names files with several have inside of the trees.
