@@ -27,14 +27,12 @@ use crate::sys::signal::{ScopeProof, reaches, signal_domain, signal_group, signa
 
 // A process in uninterruptible sleep keeps SIGKILL pending; the run's end does not wait longer.
 const PATIENCE: Duration = Duration::from_secs(2);
-// How many dying processes are waited for at once, so that a fork bomb costs us few descriptors.
-const WATCHED: usize = 64;
 // In this time no machine makes the 32,768 tasks (the smallest usual pid_max) that it takes to give
 // out an id again: that would be 650,000 a second.
 const SHORT_RUN: Duration = Duration::from_millis(50);
 // Asking for 512 ids takes about as long as reading /proc once.
 const FEW_IDS: i32 = 512;
-// Where no descriptor of a dying process can be had.
+// Before another look at what could not be waited for.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// `/proc`, opened before the launcher restricts itself, which may not open it any more.
@@ -124,18 +122,22 @@ impl<'a> Sweeper<'a> {
             return Sweep { method: self.method(), swept: Some(0), complete: true };
         }
         let deadline = Instant::now() + PATIENCE;
-        let found = self.members(leader, started).map(|members| self.watch(leader, &members).alive);
+        let found = self.members(leader, started).map(|members| self.wait_for(leader, &members, None).alive);
         loop {
             self.signal(leader, Signal::SIGKILL);
-            // Whoever has SIGKILL pending cannot fork any more, so this look misses nobody.
+            // Whoever has SIGKILL pending cannot fork any more, so with a scope this look misses nobody.
             let Some(members) = self.members(leader, started) else {
                 return Sweep { method: self.method(), swept: None, complete: false };
             };
-            let watch = self.watch(leader, &members);
-            if watch.alive == 0 || Instant::now() >= deadline {
-                return Sweep { method: self.method(), swept: found, complete: watch.alive == 0 };
+            let seen = self.wait_for(leader, &members, Some(deadline));
+            // Without one, what was alive at the look may have forked before its signal came.
+            let is_over = seen.alive == 0 || (self.scope.is_some() && seen.left == 0);
+            if is_over || Instant::now() >= deadline {
+                return Sweep { method: self.method(), swept: found, complete: is_over };
             }
-            watch.wait(deadline);
+            if seen.left > 0 {
+                sleep(PAUSE);
+            }
         }
     }
 
@@ -197,49 +199,46 @@ impl<'a> Sweeper<'a> {
         }
     }
 
-    fn watch(&self, leader: Pid, members: &[Pid]) -> Watch {
-        let mut watch = Watch { alive: 0, some: Vec::new() };
+    // Looks at each of the members and waits until it is gone, but not after `deadline`.
+    // One after another, so that a fork bomb costs us one descriptor.
+    fn wait_for(&self, leader: Pid, members: &[Pid], deadline: Option<Instant>) -> Seen {
+        let mut seen = Seen::default();
         for member in members {
             match pidfd::open(*member) {
                 // The id may have passed to another process before it was opened. Ours cannot be
                 // given away while we look: it would have to be reaped first.
                 Ok(_) if !self.is_member(leader, *member) => {}
                 Ok(fd) if has_ended(&fd, PollTimeout::ZERO) => bury(&fd),
-                Ok(fd) => watch.add(fd),
+                Ok(fd) => {
+                    seen.alive += 1;
+                    if deadline.is_some_and(|deadline| has_ended(&fd, until(deadline))) {
+                        bury(&fd);
+                    } else {
+                        seen.left += 1;
+                    }
+                }
                 // It is gone already, or it is a thread, whose process is looked at by itself.
                 Err(Errno::ESRCH | Errno::EINVAL | Errno::ENOENT) => {}
-                Err(_) => watch.alive += 1,
+                Err(_) => {
+                    seen.alive += 1;
+                    seen.left += 1;
+                }
             }
         }
-        watch
+        seen
     }
 }
 
-// Processes that were alive at a moment, and descriptors of some of them.
-struct Watch {
+// How many processes were alive when they were looked at, and when they had been waited for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
     alive: u64,
-    some: Vec<OwnedFd>,
+    left: u64,
 }
 
-impl Watch {
-    fn add(&mut self, process: OwnedFd) {
-        self.alive += 1;
-        if self.some.len() < WATCHED {
-            self.some.push(process);
-        }
-    }
-
-    fn wait(&self, deadline: Instant) {
-        if self.some.is_empty() {
-            sleep(PAUSE);
-        }
-        for fd in &self.some {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if has_ended(fd, PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO)) {
-                bury(fd);
-            }
-        }
-    }
+fn until(deadline: Instant) -> PollTimeout {
+    let left = deadline.saturating_duration_since(Instant::now());
+    PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO)
 }
 
 // An orphan's zombie is its new parent's to reap. That is us when we are the init process of a
