@@ -2,11 +2,15 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use claw_policy::{Decision, Denial, Explanation, Facts, MissingFacts, Policy, Query, Request, TouchRequest};
+use claw_policy::{
+    Decision, Denial, Explanation, Facts, FileRequest, MissingFacts, Policy, Query, Request, TouchRequest,
+};
 
 use crate::edge::{self, Edge, Stamp};
 
@@ -98,7 +102,22 @@ impl Judge {
     /// Decides. `None` when the world changes faster than it can be looked at.
     #[must_use]
     pub fn decide(&self, request: Request<'_>) -> Option<Decision> {
+        if let Request::File(file) = request
+            && let Some(allowed @ Decision::Allow(_)) = self.decide_file(file)
+        {
+            return Some(allowed);
+        }
         self.settle(request, |facts| claw_policy::decide(&self.policy, facts, request))
+    }
+
+    /// Decides about a file by facts about the policy's own paths of at most a second ago, and about the file of now.
+    /// A denial may come of a root that was not there then: it is for the caller to look again.
+    fn decide_file(&self, request: &FileRequest) -> Option<Decision> {
+        let recent = self.recent();
+        let ask = |facts: &Facts| claw_policy::decide(&self.policy, facts, Request::File(request));
+        let mut facts = Facts::over(&recent);
+        Edge::answer_at_once(request.cwd.join(OsStr::from_bytes(&request.path)), &mut facts);
+        self.settle_with(facts, ask)
     }
 
     /// Explains. `None` when the world changes faster than it can be looked at.
@@ -139,7 +158,10 @@ impl Judge {
         kept: &Arc<Facts>,
         ask: impl Fn(&Facts) -> Result<T, MissingFacts>,
     ) -> Option<T> {
-        let mut facts = Facts::over(kept);
+        self.settle_with(Facts::over(kept), ask)
+    }
+
+    fn settle_with<T>(&self, mut facts: Facts, ask: impl Fn(&Facts) -> Result<T, MissingFacts>) -> Option<T> {
         for _ in 0..ROUNDS {
             match ask(&facts) {
                 Ok(answer) => return Some(answer),

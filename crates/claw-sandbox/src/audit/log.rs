@@ -44,6 +44,8 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     file: File,
+    /// As long as the lock is held, nobody else changes it.
+    length: u64,
     /// The last event that we know of, and the file's length with it.
     known: Option<(u64, Head)>,
 }
@@ -71,7 +73,7 @@ impl AuditLog {
     pub(super) fn with_rotation(path: &Path, rotate_at: u64) -> Result<Self, AuditError> {
         let path = std::path::absolute(path).map_err(|error| AuditError::io("open", path, error))?;
         let file = open_file(&path)?;
-        let state = Mutex::new(State { file, known: None });
+        let state = Mutex::new(State { file, length: 0, known: None });
         Ok(Self { shared: Arc::new(Shared { path, rotate_at, state }) })
     }
 
@@ -155,6 +157,7 @@ impl Shared {
             self.wait_for_lock(&state.file)?;
             let ours = state.file.metadata().map_err(self.error("look at"))?;
             if fs::symlink_metadata(&self.path).is_ok_and(|named| is_same(&named, &ours)) {
+                state.length = ours.len();
                 return Ok(());
             }
             state.file = open_file(&self.path)?;
@@ -176,8 +179,7 @@ impl Shared {
 
     fn append_locked(&self, state: &mut State, event: &str, fields: &Fields) -> Result<Head, AuditError> {
         let mut head = self.find_head(state)?;
-        let length = state.file.metadata().map_err(self.error("look at"))?.len();
-        if length >= self.rotate_at
+        if state.length >= self.rotate_at
             && let Some(last) = &head
         {
             head = Some(self.rotate(state, last)?);
@@ -187,7 +189,7 @@ impl Shared {
 
     /// The last event; an empty file gets its first one, and a line that was cut short its end.
     fn find_head(&self, state: &mut State) -> Result<Option<Head>, AuditError> {
-        let length = state.file.metadata().map_err(self.error("look at"))?.len();
+        let length = state.length;
         if let Some((known, head)) = &state.known {
             if *known == length {
                 return Ok(Some(head.clone()));
@@ -215,6 +217,7 @@ impl Shared {
 
     fn recover(&self, state: &mut State, head: Option<&Head>, line: &[u8]) -> Result<Head, AuditError> {
         state.file.write_all(b"\n").map_err(self.error("write"))?;
+        state.length += 1;
         let is_next = |sealed: &Sealed| sealed.prev == head.map_or(GENESIS, |head| &head.hash);
         if let Some(whole) = seal::open(line).ok().filter(is_next) {
             // Nothing but the newline was missing.
@@ -235,7 +238,7 @@ impl Shared {
         let new = beside(".new".to_owned());
         // What a crash left. Only the holder of the old file's lock makes it.
         let _ = fs::remove_file(&new);
-        let mut fresh = State { file: open_file(&new)?, known: None };
+        let mut fresh = State { file: open_file(&new)?, length: 0, known: None };
         self.wait_for_lock(&fresh.file)?;
         let previous = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let head =
@@ -266,7 +269,6 @@ impl Shared {
         event: &str,
         fields: &Fields,
     ) -> Result<Head, AuditError> {
-        let before = state.file.metadata().map_err(self.error("look at"))?.len();
         let time = format!("{:.3}", jiff::Timestamp::now());
         let (mut line, head) = seal::seal(head, &time, event, fields);
         line.push('\n');
@@ -275,10 +277,11 @@ impl Shared {
         }
         if let Err(error) = state.file.write_all(line.as_bytes()) {
             // A full disk takes a part of a line. Nobody else writes: we hold the lock.
-            let _ = state.file.set_len(before);
+            let _ = state.file.set_len(state.length);
             return Err(AuditError::io("write", &self.path, error));
         }
-        state.known = Some((before + line.len() as u64, head.clone()));
+        state.length += line.len() as u64;
+        state.known = Some((state.length, head.clone()));
         Ok(head)
     }
 }

@@ -59,6 +59,14 @@ impl Edge {
         trusted.chain(self.roots.iter().map(|path| of(path, false))).collect()
     }
 
+    /// Answers ahead what a request for this path asks first, if one look is enough.
+    pub(crate) fn answer_at_once(path: PathBuf, facts: &mut Facts) {
+        // Of a file with more names the others have to be found.
+        if let Some(found) = path::at_once(&path).filter(|found| !found.outside_names) {
+            facts.set_path(path, false, Ok(found));
+        }
+    }
+
     /// Answers every query. A fact that is there already is kept.
     pub(crate) fn answer(&self, queries: Vec<Query>, facts: &mut Facts) {
         let mut passed = path::Passed::default();

@@ -11,8 +11,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use claw_policy::{FactError, FileId, FileKind, PathFact, ResolvedPath};
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::{SFlag, fstat, fstatat};
 
 use super::fact_error;
+use crate::opened::{id_of, kind_of};
 
 /// Links that the kernel follows in one resolution (`MAXSYMLINKS`).
 const LINKS: usize = 40;
@@ -78,6 +82,42 @@ pub(super) fn resolve(path: &Path, follow: bool, passed: &mut Passed) -> PathFac
         }
     };
     Walk { at, found, visited: Vec::new(), links: 0, passed }.run(pending, follow)
+}
+
+/// What [`resolve`] finds at a plain absolute path without links, in one look of the kernel instead of one for each name.
+/// `None` for everything else.
+pub(super) fn at_once(path: &Path) -> Option<ResolvedPath> {
+    let bytes = path.as_os_str().as_bytes();
+    let is_plain = |name: &[u8]| !matches!(name, b"" | b"." | b"..") && name.len() <= NAME_BYTES;
+    if bytes.len() > PATH_BYTES || !bytes.strip_prefix(b"/")?.split(|byte| *byte == b'/').all(is_plain) {
+        return None;
+    }
+    let how = OpenHow::new()
+        .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    let directory = openat2(AT_FDCWD, path.parent()?, how).ok()?;
+    let found = match fstatat(&directory, path.file_name()?, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(status) => Some(status),
+        Err(Errno::ENOENT) => None,
+        Err(_) => return None,
+    };
+    let kind = match found.as_ref().map(kind_of) {
+        None => FileKind::Missing,
+        Some(SFlag::S_IFLNK) => return None,
+        Some(SFlag::S_IFREG) => FileKind::File,
+        Some(SFlag::S_IFDIR) => FileKind::Directory,
+        Some(_) => FileKind::Special,
+    };
+    let above = fstat(&directory).ok()?.st_dev;
+    Some(ResolvedPath {
+        real: path.to_owned(),
+        visited: Vec::new(),
+        kind,
+        id: found.as_ref().map(id_of),
+        aliases: Vec::new(),
+        outside_names: kind == FileKind::File && found.is_some_and(|status| status.st_nlink > 1),
+        mount_point: found.is_some_and(|status| status.st_dev != above),
+    })
 }
 
 /// The names of a path, last first. A trailing slash is a last name `.`.
@@ -277,6 +317,9 @@ mod tests {
             for path in paths.iter().map(|path| PathBuf::from(format!("{}{path}", root.display()))) {
                 let fact = resolve(&path, true, &mut passed);
                 prop_assert_eq!(&fact, &resolve(&path, true, &mut Passed::default()), "{:?}", path);
+                if let Some(found) = at_once(&path) {
+                    prop_assert_eq!(&Ok(found), &fact, "{:?}", path);
+                }
                 let real = fact.as_ref().ok().filter(|found| found.kind != FileKind::Missing);
                 prop_assert_eq!(real.map(|found| found.real.clone()), fs::canonicalize(&path).ok(), "{:?}", path);
                 if let Some(found) = real {
@@ -290,6 +333,19 @@ mod tests {
                 }
             }
         });
+    }
+
+    #[test]
+    fn a_path_without_links_is_resolved_in_one_look() {
+        let tree = tree();
+        let root = tree.path().canonicalize().unwrap();
+        for path in ["a/f", "b/a", "a/gone"].map(|name| root.join(name)) {
+            let expected = resolve(&path, true, &mut Passed::default());
+            assert_eq!(at_once(&path).ok_or(FactError::Invalid), expected, "{path:?}");
+        }
+        for name in ["a/l", "a/l/f", "gone/f", "a/f/x", "a/../b", "a//f", "a/f/", "./a"] {
+            assert_eq!(at_once(Path::new(&format!("{}/{name}", root.display()))), None, "{name}");
+        }
     }
 
     #[test]
