@@ -48,6 +48,13 @@ open('r/config', 'w').write('[core]\\n\\trepositoryformatversion = 0\\n')
 open('q/c', 'w').write('[core]\\n\\trepositoryformatversion = 0\\n\\tworktree = {ws}\\n\\tfsmonitor = \"touch {out}/fired; false\"\\n')
 open('r/HEAD', 'w').write('ref: refs/heads/main\\n')
 ctypes.CDLL(None).renameat2(-100, b'q/c', -100, b'r/config', 2)").shows(After(fired));
+    hooks_of_a_new_repository => attack!("mkdir -p .git/objects .git/refs .git/hooks; hook .git/hooks/pre-commit; head > .git/HEAD").shows(After(fired));
+    hooks_of_a_new_repository_by_an_example => attack!("mkdir -p .git/objects .git/refs .git/hooks; hook .git/hooks/pre-commit.sample; head > .git/HEAD; mv .git/hooks/pre-commit.sample .git/hooks/pre-commit")
+        .shows(After(fired));
+    hooks_of_a_new_repository_by_a_link_to_an_example => attack!("mkdir -p .git/objects .git/refs .git/hooks; hook .git/hooks/x.sample; head > .git/HEAD; ln .git/hooks/x.sample .git/hooks/pre-commit")
+        .shows(After(fired));
+    the_configuration_of_a_new_repository => attack!("mkdir -p .git/objects .git/refs; head > q; evil > .git/config; mv q .git/HEAD").shows(After(fired));
+    the_configuration_of_a_new_repository_by_its_descriptor => attack!("mkdir -p .git/objects .git/refs; exec 5> .git/config; evil >&5; evil > /proc/self/fd/5; evil >> .git/config; head > .git/HEAD").shows(After(fired));
     hooks_of_a_bare_repository => attack!("mkdir -p r/objects r/refs r/hooks; fine > r/config; hook r/hooks/pre-commit; head > r/HEAD; echo 'gitdir: r' > .git").shows(After(fired));
     hooks_of_a_bare_repository_head_first => attack!("mkdir -p r/objects r/refs r/hooks; fine > r/config; head > r/HEAD; hook r/hooks/pre-commit; echo 'gitdir: r' > .git")
         .shows(After(fired));

@@ -89,6 +89,9 @@ cases! {
     vim_writes_by_rename: ["vim"] "printf '%s\n' 'set writebackup backupcopy=no' '%s/original/changed/' wq | vim -e own > screen 2>&1; cat own > log" => "log" "changed
 ";
     ssh_keys_are_made_in_the_workspace: ["ssh-keygen"] "ssh-keygen -q -t ed25519 -N '' -f key && stat -c %a key > log && ssh-keygen -l -f key.pub | grep -c ED25519 >> log" => "log" "600\n1\n";
+    cargo_makes_a_package: ["cargo", "rustc"] "cargo new -q fresh && git -C fresh config core.bare > log && ls fresh/src >> log" => "log" "false\nmain.rs\n";
+    a_repository_as_libgit2_makes_it: ["python3"] "python3 begin.py && git -C begun config --get core.bare > log" => "log" "false\n";
+    a_new_repository_keeps_modes: ["git"] "git init -q fresh && git -C fresh config --get core.filemode > log" => "log" "true\n";
     cargo_builds_with_a_build_script: ["cargo", "rustc"] "cd crate && cargo build -q --offline && test -x target/debug/tiny && cat target/debug/build/tiny-*/out/text > ../log" => "log" "made by the build script";
     npm_runs_what_it_has_installed: ["npm", "node"] "cd app && npm install --offline --no-audit --no-fund ../dep > /dev/null && npm ls --parseable --depth 0 | wc -l > ../log" => "log" "2\n";
     xz_round_trip: ["xz", "tar"] "tar -cJf a.txz tree && mkdir out && tar -xJf a.txz -C out && cat out/tree/deep/file > log" => "log" "deep\n";
@@ -178,6 +181,14 @@ fn furnish(scene: &Scene) {
         "ws/pool.py",
         "import multiprocessing\ndef square(x):\n    return x * x\nif __name__ == '__main__':\n    \
          with multiprocessing.Pool(2) as pool:\n        print(pool.map(square, [1, 2, 3]))\n",
+    );
+    scene.write(
+        "ws/begin.py",
+        "import os\nfor name in ['', '/objects', '/refs', '/hooks']:\n    os.makedirs('begun/.git' + name)\n\
+         open('begun/.git/hooks/README.sample', 'w').write('x')\nopen('begun/.git/config', 'w').close()\n\
+         open('begun/.git/config.lock', 'w').write('[core]\\n\\tbare = false\\n')\n\
+         os.rename('begun/.git/config.lock', 'begun/.git/config')\n\
+         open('begun/.git/HEAD', 'w').write('ref: refs/heads/main\\n')\n",
     );
     scene.write(
         "ws/shared.py",

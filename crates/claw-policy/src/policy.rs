@@ -121,6 +121,9 @@ pub(crate) enum Part {
     Glob(String),
     /// A glob on the file beneath the workspace.
     Workspace(String),
+    /// A glob on the file beneath the directory that the program's own directory lies in: of `/opt/rust/bin/cargo`
+    /// beneath `/opt/rust`. Only bundles that are built in have such parts.
+    Installation(String),
 }
 
 impl Part {

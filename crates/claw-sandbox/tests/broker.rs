@@ -88,6 +88,10 @@ impl Scene {
 
 fn is_guarded(name: &Path) -> bool {
     let name = name.to_str().unwrap();
+    // Of a repository that a run makes the directory itself is its own, and what would lie in it is not.
+    if ["w/n/.git/hooks", "w/t/.git/hooks"].contains(&name) {
+        return false;
+    }
     ["/.git/hooks", "/.git/config", ".bashrc", "secret", "w/ro", "out/"]
         .iter()
         .any(|part| name.contains(part))
@@ -183,7 +187,7 @@ fn attacks() -> Vec<(&'static str, String)> {
             ("truncate", "os.truncate('.git/config', 0)"),
             ("mknod", "os.mknod('.git/hooks/new')"),
             ("from another thread", "import threading; t = threading.Thread(target=lambda: open('.git/config', 'w')); t.start(); t.join()"),
-            ("in a directory made by descriptor", "os.mkdir('n'); d = os.open('n', os.O_PATH); os.mkdir('.git', dir_fd=d); e = os.open('.git', os.O_PATH, dir_fd=d); os.mkdir('hooks', dir_fd=e)"),
+            ("in a directory made by descriptor", "os.mkdir('n'); d = os.open('n', os.O_PATH); os.mkdir('.git', dir_fd=d); e = os.open('.git', os.O_PATH, dir_fd=d); os.mkdir('hooks', dir_fd=e); os.open('hooks/x', os.O_CREAT | os.O_WRONLY, dir_fd=e)"),
         ]
         .map(|(name, text)| (name, python(text))),
     );

@@ -57,7 +57,7 @@ impl Linter<'_> {
                 Part::Workspace(_) => true,
                 Part::Path(path) => self.is_broad(path),
                 Part::Glob(pattern) => self.is_broad(Path::new(pattern)),
-                Part::Command { .. } => false,
+                Part::Command { .. } | Part::Installation(_) => false,
             };
             if open {
                 let message = format!("`{}` lets what comes there later be started too", part.rule.text);

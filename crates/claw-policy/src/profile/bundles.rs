@@ -30,6 +30,9 @@ fn lines(text: &str) -> impl Iterator<Item = (&str, impl Iterator<Item = &str>)>
 
 /// A part; `None` for one below a home directory that nobody has.
 fn part(text: &str, expansion: &Expansion) -> Option<Part> {
+    if let Some(rest) = text.strip_prefix("../") {
+        return Some(Part::Installation(rest.to_owned()));
+    }
     let Some(rest) = text.strip_prefix("~/") else { return Some(Part::of_text(text)) };
     let home = expansion.home.as_ref().filter(|home| home.is_absolute())?;
     let home = home.to_str()?;
@@ -85,6 +88,7 @@ mod tests {
         assert_eq!(read("/usr/lib/gcc"), Part::Path("/usr/lib/gcc".into()));
         assert_eq!(read("/usr/*/x"), Part::Glob("/usr/*/x".into()));
         assert_eq!(read("**/target/**"), Part::Workspace("**/target/**".into()));
+        assert_eq!(read("../lib/*/x"), Part::Installation("lib/*/x".into()));
         assert_eq!(read("~/a/*"), Part::Glob("/home/[[]me[]]/a/*".into()));
         assert_eq!(read("~/a"), Part::Path("/home/[me]/a".into()));
         assert_eq!(part("~/a", &Expansion::default()), None);

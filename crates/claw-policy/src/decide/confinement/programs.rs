@@ -89,11 +89,16 @@ pub(super) fn add_bundles(
         if !by_name(&bundle.program, world).is_some_and(|known| known.id == program.id) {
             continue;
         }
-        bundle.parts.iter().for_each(|part| add_part(policy, world, part, confinement));
+        bundle.parts.iter().for_each(|part| add_part(policy, world, (program, part), confinement));
     }
 }
 
-fn add_part(policy: &Policy, world: &World<'_>, part: &Part, confinement: &mut Confinement) {
+fn add_part(
+    policy: &Policy,
+    world: &World<'_>,
+    (program, part): (&ProgramFact, &Part),
+    confinement: &mut Confinement,
+) {
     match part {
         Part::Command { name, .. } => {
             if let Some(fact) = by_name(name, world) {
@@ -106,10 +111,10 @@ fn add_part(policy: &Policy, world: &World<'_>, part: &Part, confinement: &mut C
             }
         }
         // Which files match can change during the run.
-        Part::Glob(pattern) => {
-            let fixed: PathBuf = Path::new(pattern).components().take_while(is_plain).collect();
-            if let Some(real) = existing(&fixed, world) {
-                insert(&mut confinement.execute_supervised, real);
+        Part::Glob(pattern) => add_glob(pattern, world, confinement),
+        Part::Installation(pattern) => {
+            if let Some(glob) = exec::in_installation(program, pattern) {
+                add_glob(&glob, world, confinement);
             }
         }
         Part::Workspace(_) => {
@@ -117,6 +122,13 @@ fn add_part(policy: &Policy, world: &World<'_>, part: &Part, confinement: &mut C
                 insert(&mut confinement.execute_supervised, &real);
             }
         }
+    }
+}
+
+fn add_glob(pattern: &str, world: &World<'_>, confinement: &mut Confinement) {
+    let fixed: PathBuf = Path::new(pattern).components().take_while(is_plain).collect();
+    if let Some(real) = existing(&fixed, world) {
+        insert(&mut confinement.execute_supervised, real);
     }
 }
 

@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use claw_shell::{Opaque, OpaqueKind, Script, Span};
 
 pub(crate) use self::descendant::Known;
-pub(super) use self::descendant::{SUPERVISED, decide as decide_descendant, workspace};
+pub(super) use self::descendant::{SUPERVISED, decide as decide_descendant, in_installation, workspace};
 use self::directories::Directories;
 use self::findings::Findings;
 pub(crate) use self::index::Index;

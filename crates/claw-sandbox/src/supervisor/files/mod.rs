@@ -202,7 +202,7 @@ struct Task<'a> {
     notification: &'a Notification,
     process: Process<'a>,
     watch: &'a Watch,
-    made: &'a Made,
+    made: &'a Arc<Made>,
     created: &'a Created,
     resolver: Resolver<'a>,
     // The path of the change that was recorded as allowed.
@@ -235,7 +235,10 @@ impl Task<'_> {
                 if place.existing()?.is_some() {
                     return Err(Errno::EEXIST.into());
                 }
-                self.judge(&place.path, None, Touch::Change)?;
+                match self.judge(&place.path, None, Touch::Change) {
+                    Err(Refusal::Denied { denial, .. }) if self.may_make_hooks(&denial, &place, what) => {}
+                    judged => judged?,
+                }
                 self.judge_mark(&place)?;
                 self.allowed(operation, &place.path, false)?;
                 let umask = if what.has_mode() { Some(self.process.umask()?) } else { None };
@@ -244,8 +247,7 @@ impl Task<'_> {
                     let mask = umask.unwrap_or(Mode::all());
                     return self.creating(|| self.perform(move || perform::bind(&socket, &cwd, &path, mask)));
                 }
-                let what = what.clone();
-                self.creating(|| self.perform(move || perform::make(&place, &what, umask)))
+                self.make_entry(place, what.clone(), umask)
             }
             Operation::Remove { target, directory } => {
                 let place = self.resolver.place(target)?;
@@ -314,7 +316,10 @@ impl Task<'_> {
     ) -> Result<Done> {
         let object = self.object(target, no_follow)?;
         let touch = if matches!(change, Change::Truncate(_)) { Touch::Change } else { Touch::Metadata };
-        self.judge_object(&object, touch)?;
+        match self.judge_object(&object, touch) {
+            Err(Refusal::Denied { denial, .. }) if self.may_set_mode(&denial, &object, change) => {}
+            judged => judged?,
+        }
         if let Some(path) = &object.path {
             self.allowed(operation, path, true)?;
         }

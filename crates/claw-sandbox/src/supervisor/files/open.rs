@@ -62,7 +62,14 @@ impl Task<'_> {
                 if let Some(made) = self.make_common_directory(&place, given) {
                     return made;
                 }
-                self.judge(&place.path, None, Touch::Change)?;
+                match self.judge(&place.path, None, Touch::Change) {
+                    Err(Refusal::Denied { denial, .. }) if self.may_make_sample(&denial, &place) => {}
+                    Err(Refusal::Denied { path, is_there, denial }) => {
+                        let made = self.make_empty_configuration(&denial, &place, given, mode);
+                        return made.unwrap_or(Err(Refusal::Denied { path, is_there, denial }));
+                    }
+                    judged => judged?,
+                }
                 self.judge_mark(&place)?;
                 self.allowed(operation, &place.path, false)?;
                 let mask = self.process.umask()?;

@@ -15,7 +15,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use claw_policy::{Denial, FileId};
 use nix::errno::Errno;
@@ -23,11 +23,12 @@ use nix::fcntl::{AT_FDCWD, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstat};
 use nix::unistd::{LinkatFlags, UnlinkatFlags, linkat, unlinkat};
 
+use super::call::{Change, New};
 use super::place::{Object, Place};
 use super::settings::is_harmless_change;
-use super::{Done, Result, Task, own_name, shape};
+use super::{Done, Result, Task, own_name, perform, shape};
 use crate::opened::{id_of, kind_of};
-use crate::repository::is_protection;
+use crate::repository::{is_called_git, is_protection, is_repository};
 
 /// Far more than a new repository's.
 const BYTES: u64 = 64 << 10;
@@ -38,7 +39,7 @@ const MOST: usize = 256;
 /// Where a worktree has the rest of its repository, as git writes it (`builtin/worktree.c`, `add_worktree`).
 const COMMON_DIRECTORY: &[u8] = b"../..\n";
 
-/// The configurations that a run has made. Each is held open, so that its inode is no other file's meanwhile.
+/// The configurations that a run has made, and the directories of its repositories. Each is held open, so that its inode is no other file's meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct Made(Mutex<HashMap<FileId, OwnedFd>>);
 
@@ -99,6 +100,91 @@ impl Task<'_> {
         is_protection(denial) && (is_made || shape::is_of_worktree(&place.path))
     }
 
+    /// Whether a denied directory is an empty `hooks` in a repository that this run makes, as libgit2 does for
+    /// `cargo new`: what would go into it is protected as before.
+    pub(super) fn may_make_hooks(&self, denial: &Denial, place: &Place, what: &New) -> bool {
+        let is_hooks = matches!(what, New::Directory(_)) && place.path.ends_with("hooks");
+        is_hooks && is_protection(denial) && self.is_of_run(&place.directory, c".")
+    }
+
+    /// Whether a denied file is a new example in such a `hooks`, which `git` does not execute.
+    pub(super) fn may_make_sample(&self, denial: &Denial, place: &Place) -> bool {
+        let is_in_hooks = place.path.parent().is_some_and(|directory| directory.ends_with("hooks"));
+        is_in_hooks
+            && shape::is_sample(place.name.as_bytes())
+            && is_protection(denial)
+            && self.is_of_run(&place.directory, c"..")
+    }
+
+    /// Makes the empty configuration that libgit2 begins a repository with. The caller gets it to be read: what it writes
+    /// into it comes by `config.lock` as ever.
+    pub(super) fn make_empty_configuration(
+        &self,
+        denial: &Denial,
+        place: &Place,
+        flags: OFlag,
+        mode: u32,
+    ) -> Option<Result<Done>> {
+        let is_begun = place.name.as_bytes() == b"config"
+            && place
+                .path
+                .parent()
+                .is_some_and(|directory| is_called_git(directory) && !is_repository(directory));
+        let has_parts = || [c"objects", c"refs"].iter().all(|part| is_directory(&place.directory, part));
+        if !is_begun || !is_protection(denial) || !self.is_of_run(&place.directory, c".") || !has_parts() {
+            return None;
+        }
+        if let Err(refusal) = self.alone() {
+            return Some(Err(refusal));
+        }
+        let (directory, kept) = (place.directory.try_clone().ok()?, Arc::clone(self.made));
+        let mode = mode & 0o666 & !self.process.umask().ok()?.bits();
+        let make = move || {
+            let new = fresh(&directory, c"config", b"", mode)?;
+            kept.replace(None, (id_of(&fstat(&new)?), new));
+            openat(
+                &directory,
+                c"config",
+                OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
+                Mode::empty(),
+            )
+        };
+        Some(self.creating(|| self.opened(flags.contains(OFlag::O_CLOEXEC), make)))
+    }
+
+    /// Makes an entry; of a repository that begins it is kept that it is this run's.
+    pub(super) fn make_entry(&self, place: Place, what: New, umask: Option<Mode>) -> Result<Done> {
+        let begins = matches!(what, New::Directory(_)) && is_called_git(&place.path);
+        let kept = begins.then(|| Arc::clone(self.made));
+        self.creating(|| {
+            self.perform(move || {
+                let value = perform::make(&place, &what, umask)?;
+                if let Some(kept) = kept
+                    && let Ok(directory) =
+                        openat(&place.directory, ".git", look() | OFlag::O_DIRECTORY, Mode::empty())
+                    && let Ok(status) = fstat(&directory)
+                {
+                    kept.replace(None, (id_of(&status), directory));
+                }
+                Ok(value)
+            })
+        })
+    }
+
+    // Whether this run has made the directory.
+    fn is_of_run(&self, directory: &OwnedFd, path: &CStr) -> bool {
+        let status = openat(directory, path, look() | OFlag::O_DIRECTORY, Mode::empty()).and_then(fstat);
+        status.is_ok_and(|status| self.made.has(id_of(&status)))
+    }
+
+    /// Whether a denied change gives a configuration that the run has made another mode, which nobody else may write
+    /// then who may not now. `git init` tries whether the file system keeps modes (`setup.c`, `create_default_files`).
+    pub(super) fn may_set_mode(&self, denial: &Denial, object: &Object, change: &Change) -> bool {
+        let Change::Mode(mode) = change else { return false };
+        let of_others = (mode & 0o022) & !object.status.st_mode;
+        mode & 0o7000 == 0 && of_others == 0 && is_protection(denial) && self.made.has(object.id())
+    }
+
     /// Makes the `commondir` of a worktree, if that is what the caller wants to make. What it writes goes nowhere.
     pub(super) fn make_common_directory(&self, place: &Place, flags: OFlag) -> Option<Result<Done>> {
         let is_written = flags.intersects(OFlag::O_WRONLY | OFlag::O_RDWR);
@@ -128,8 +214,7 @@ impl Task<'_> {
         let hands = self.supervisor.hands.as_ref().ok_or(Errno::EACCES)?;
         let directory = directory.try_clone().map_err(|_| Errno::ENFILE)?;
         let made = hands.run(move || {
-            let look = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-            let source = openat(&directory, part, look, Mode::empty())?;
+            let source = openat(&directory, part, look(), Mode::empty())?;
             let Some((content, mode)) = read(&source)? else { return Ok(false) };
             if !is_harmless(&path, &content) {
                 return Ok(false);
@@ -193,6 +278,14 @@ fn fresh(directory: &OwnedFd, name: &CStr, content: &[u8], mode: u32) -> nix::Re
     let follow = LinkatFlags::AT_SYMLINK_FOLLOW;
     linkat(AT_FDCWD, own_name(&new).as_c_str(), directory, name, follow)?;
     Ok(new.into())
+}
+
+fn is_directory(directory: &OwnedFd, name: &CStr) -> bool {
+    openat(directory, name, look() | OFlag::O_DIRECTORY, Mode::empty()).is_ok()
+}
+
+const fn look() -> OFlag {
+    OFlag::O_PATH.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC)
 }
 
 const fn nobodys() -> Mode {

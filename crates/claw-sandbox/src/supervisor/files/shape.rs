@@ -15,7 +15,7 @@ use super::{Refusal, Result, Task};
 use crate::repository::{in_git, is_called_git, is_protection, is_repository, is_there, parts};
 
 /// How `git` ends the names of hooks that are not executed.
-const SAMPLE: &str = ".sample";
+const SAMPLE: &[u8] = b".sample";
 
 impl Task<'_> {
     /// Judges a change of a repository's part as that of the same part in a `.git`.
@@ -120,15 +120,20 @@ pub(super) fn is_in_repository(path: &Path) -> bool {
     path.ancestors().skip(1).any(is_called_git) || path.parent().is_some_and(is_repository)
 }
 
+/// Whether a file of `hooks` is an example.
+pub(super) fn is_sample(name: &[u8]) -> bool {
+    name.ends_with(SAMPLE)
+}
+
 fn has_samples_only(hooks: &Path) -> bool {
     if !is_there(hooks) {
         return true;
     }
     let is_directory = fs::symlink_metadata(hooks).is_ok_and(|metadata| metadata.is_dir());
-    let is_sample = |entry: std::io::Result<fs::DirEntry>| {
-        entry.is_ok_and(|entry| entry.file_name().to_string_lossy().ends_with(SAMPLE))
+    let is_harmless = |entry: std::io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| is_sample(entry.file_name().as_encoded_bytes()))
     };
-    is_directory && fs::read_dir(hooks).is_ok_and(|mut entries| entries.all(is_sample))
+    is_directory && fs::read_dir(hooks).is_ok_and(|mut entries| entries.all(is_harmless))
 }
 
 #[cfg(test)]

@@ -160,7 +160,7 @@ fn names(policy: &Policy) -> impl Iterator<Item = &[u8]> {
     let parts = policy.bundles.iter().flat_map(|bundle| &bundle.parts);
     let parts = parts.filter_map(|part| match part {
         Part::Command { name, .. } => Some(name.as_slice()),
-        Part::Path(_) | Part::Glob(_) | Part::Workspace(_) => None,
+        Part::Path(_) | Part::Glob(_) | Part::Workspace(_) | Part::Installation(_) => None,
     });
     named.chain(filters).chain(owners).chain(parts).chain(WRAPPERS).chain(SHELLS)
 }

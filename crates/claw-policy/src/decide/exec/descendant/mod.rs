@@ -22,7 +22,7 @@ use self::applet::{Called, called};
 pub(crate) use self::known::Known;
 pub(in crate::decide) use self::known::SUPERVISED;
 use self::lists::Verdict;
-pub(in crate::decide) use self::parts::workspace;
+pub(in crate::decide) use self::parts::{in_installation, workspace};
 use super::program::is_multi_call;
 use super::words::{base_name, display};
 use super::{glob, inline};

@@ -45,6 +45,11 @@ impl Parts {
                 Part::Command { name, arguments } => parts.add_command(name, arguments, world),
                 Part::Path(path) => parts.add_path(path, world),
                 Part::Glob(pattern) => parts.globs.push(pattern.as_bytes().to_vec()),
+                Part::Installation(pattern) => {
+                    let program = world.program(&bundle.program).and_then(|fact| fact.as_ref().ok());
+                    let glob = program.and_then(|program| in_installation(program, pattern));
+                    parts.globs.extend(glob.map(String::into_bytes));
+                }
                 Part::Workspace(pattern) => {
                     parts.workspace = workspace(policy, world);
                     parts.relative.push(pattern.as_bytes().to_vec());
@@ -130,6 +135,13 @@ impl Parts {
 pub(in crate::decide) fn workspace(policy: &Policy, world: &World<'_>) -> Option<PathBuf> {
     let path = policy.workspace()?;
     Some(world.path(path, true)?.as_ref().ok()?.real.clone())
+}
+
+/// The glob of a part that lies where `program` is installed. A program that is installed in a directory by itself has
+/// no such place.
+pub(in crate::decide) fn in_installation(program: &ProgramFact, pattern: &str) -> Option<String> {
+    let place = program.real.parent()?.parent()?.to_str()?;
+    Some(format!("{}/{pattern}", globset::escape(place.trim_end_matches('/'))))
 }
 
 fn bytes(path: &Path) -> &[u8] {

@@ -84,6 +84,10 @@ fn cargo_compiles_links_and_runs_what_it_built() {
                 "ok",
             ),
             (&["/usr/bin/cargo build", "/w/target/debug/build/x/build-script-build"], "ok"),
+            // Where the compiler is installed.
+            (&["/usr/bin/rustc x.rs", "/usr/lib/rustlib/x/bin/gcc-ld/ld.lld x.o"], "ok"),
+            (&["/usr/bin/rustc x.rs", "/usr/lib/rustlib/x/lib/tool"], MISSING),
+            (&["/usr/bin/uname", "/usr/lib/rustlib/x/bin/gcc-ld/ld.lld x.o"], MISSING),
             (
                 &[
                     "/usr/bin/cargo build",

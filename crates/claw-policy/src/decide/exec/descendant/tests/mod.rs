@@ -52,6 +52,8 @@ const FILES: &[&str] = &[
     "/usr/lib/gcc/x/12/cc1",
     "/usr/lib/gcc/x/12/collect2",
     "/usr/lib/git-core/git",
+    "/usr/lib/rustlib/x/bin/gcc-ld/ld.lld",
+    "/usr/lib/rustlib/x/lib/tool",
     "/usr/lib/git-core/git-remote-https",
     "/home/me/.rustup/toolchains/stable/bin/cargo",
     "/home/me/.rustup/toolchains/stable/bin/rustc",
