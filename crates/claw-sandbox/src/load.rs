@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use claw_policy::{Expansion, Format, Layer, LayerKind, Policy, Source, built_in, compile};
 
-use crate::{Error, home, policy_file};
+use crate::policy_file::{self, PolicyFileError};
+use crate::{Error, home};
 
 /// What a policy is loaded for.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +31,7 @@ const PROJECT: [&str; 3] = [".claw-sandbox.yaml", ".claw-sandbox.json5", ".claw-
 ///
 /// The built-in profile is the ground. `~/.config/claw-sandbox/policy.yaml` (or `.json5`, `.json`; below
 /// `XDG_CONFIG_HOME` where it is set) and `.claw-sandbox.yaml` in `cwd` can only restrict it; they are not read when
-/// a policy is named.
+/// a policy is named. The latter has to be a file there, not a link: it is not the user who put it there.
 ///
 /// # Errors
 ///
@@ -41,10 +42,12 @@ pub fn load_policy(options: &LoadOptions) -> Result<Policy, Error> {
         Some(path) => layers.push(Layer { source: policy_file::read(path)?, kind: LayerKind::Named }),
         None => {
             let user = config_directory().map(|directory| directory.join("claw-sandbox"));
-            if let Some(source) = user.map(|directory| first(&directory, &USER)).transpose()?.flatten() {
+            if let Some(source) =
+                user.map(|directory| first(&directory, &USER, policy_file::read)).transpose()?.flatten()
+            {
                 layers.push(Layer { source, kind: LayerKind::User });
             }
-            if let Some(source) = first(&options.cwd, &PROJECT)? {
+            if let Some(source) = first(&options.cwd, &PROJECT, policy_file::read_in_workspace)? {
                 layers.push(Layer { source, kind: LayerKind::Project });
             }
         }
@@ -82,11 +85,16 @@ pub fn policy_from_yaml(text: &str, cwd: impl AsRef<Path>) -> Result<Policy, Err
     Ok(compile(&layers, &expansion(cwd.as_ref()))?)
 }
 
-fn first(directory: &Path, names: &[&str]) -> Result<Option<Source>, Error> {
+fn first(
+    directory: &Path,
+    names: &[&str],
+    read: fn(&Path) -> Result<Source, PolicyFileError>,
+) -> Result<Option<Source>, Error> {
     for name in names {
         let path = directory.join(name);
+        // A link that leads nowhere is a mistake to be told, not an absent policy.
         if path.symlink_metadata().is_ok() {
-            return Ok(Some(policy_file::read(&path)?));
+            return Ok(Some(read(&path)?));
         }
     }
     Ok(None)

@@ -28,6 +28,9 @@ pub enum PolicyFileError {
     /// It is a directory, a pipe or a device.
     #[error("the policy is not a regular file: {}; name a file", .0.display())]
     NotAFile(PathBuf),
+    /// It is a link, or a file with other names, where the workspace says which file is meant.
+    #[error("the workspace's policy leads elsewhere: {}; put the file itself there", .0.display())]
+    Elsewhere(PathBuf),
     /// Others can write it.
     #[error(
         "others can write the policy: {} has mode {mode:03o}; run `chmod go-w {}`",
@@ -55,12 +58,38 @@ pub enum PolicyFileError {
     NotText(Box<Diagnostic>),
 }
 
+/// Opening a pipe must not wait for a writer.
+const FLAGS: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
+
 /// Reads a policy file. What is checked is the opened file, not the path.
 pub fn read(path: &Path) -> Result<Source, PolicyFileError> {
-    let unreadable = |error| PolicyFileError::Unreadable { path: path.to_owned(), error };
-    // Opening a pipe must not wait for a writer.
-    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = File::options().read(true).custom_flags(flags).open(path).map_err(unreadable)?;
+    let file = File::options().read(true).custom_flags(FLAGS).open(path);
+    contents(path, file.map_err(|error| unreadable(path, error))?)
+}
+
+/// Reads a policy file that lies in a workspace: that file and no other.
+///
+/// Whoever made the workspace chose what lies there, and what is wrong with a policy is quoted: a link would show a
+/// file of the user's.
+pub(crate) fn read_in_workspace(path: &Path) -> Result<Source, PolicyFileError> {
+    let elsewhere = || PolicyFileError::Elsewhere(path.to_owned());
+    let file = match File::options().read(true).custom_flags(FLAGS | libc::O_NOFOLLOW).open(path) {
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return Err(elsewhere()),
+        file => file.map_err(|error| unreadable(path, error))?,
+    };
+    let metadata = file.metadata().map_err(|error| unreadable(path, error))?;
+    if metadata.is_file() && metadata.nlink() != 1 {
+        return Err(elsewhere());
+    }
+    contents(path, file)
+}
+
+fn unreadable(path: &Path, error: io::Error) -> PolicyFileError {
+    PolicyFileError::Unreadable { path: path.to_owned(), error }
+}
+
+fn contents(path: &Path, file: File) -> Result<Source, PolicyFileError> {
+    let unreadable = |error| unreadable(path, error);
     let metadata = file.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
         return Err(PolicyFileError::NotAFile(path.to_owned()));

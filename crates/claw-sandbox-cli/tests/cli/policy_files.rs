@@ -162,3 +162,33 @@ fn a_project_file_may_lie_in_the_workspace_but_not_when_it_is_named() {
         .exits(125)
         .says("commands could change it");
 }
+
+#[test]
+fn a_project_file_that_leads_elsewhere_is_named_and_not_quoted() {
+    for name in [".claw-sandbox.yaml", ".claw-sandbox.json5", ".claw-sandbox.json"] {
+        let links: [fn(&std::path::Path, &std::path::Path) -> std::io::Result<()>; 2] =
+            [|from, to| std::os::unix::fs::symlink(from, to), |from, to| std::fs::hard_link(from, to)];
+        for link in links {
+            let place = Place::new();
+            let secret = place.write("home/.ssh/id", "{\"secret\": 1}\n");
+            let project = place.work().join(name);
+            // The control: what is the workspace's own is quoted.
+            std::fs::copy(&secret, &project).unwrap();
+            place.run(["check", "--", "ls"]).exits(125).says("secret");
+            std::fs::remove_file(&project).unwrap();
+            link(&secret, &project).unwrap();
+            for arguments in [
+                &["run", "--", "ls"][..],
+                &["run", "--json", "--", "ls"],
+                &["check", "--", "ls"],
+                &["check", "--json", "--", "ls"],
+                &["explain", "--", "ls"],
+            ] {
+                let ran = place.run(arguments).exits(125);
+                let said = format!("{}{}", ran.stdout, ran.stderr);
+                assert!(said.contains(name) && said.contains("leads elsewhere"), "{ran:#?}");
+                assert!(!said.contains("secret"), "{ran:#?}");
+            }
+        }
+    }
+}
