@@ -1,7 +1,7 @@
 //! Everything that a thread gives up before it starts runs: prepared first, then done at once.
 #![forbid(unsafe_code)]
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::mpsc::channel;
 
@@ -156,6 +156,15 @@ impl PreparedCalls {
 /// Needs Landlock ABI 6; call it only where [`has_signal_scope`] says so.
 pub(crate) fn scope_signals_current_thread() -> Result<(), DomainError> {
     Ok(crate::landlock::scope_signals_current_thread()?)
+}
+
+/// The layer that each child takes before its program; `None` without Landlock.
+///
+/// A process of a run is below the thread that starts it, and not beside it: it can neither signal that thread nor
+/// trace it, read its memory or open its descriptors.
+pub(crate) fn child_layer(kernel: &KernelFeatures) -> Result<Option<OwnedFd>, DomainError> {
+    let make = || crate::landlock::child_layer(has_signal_scope(kernel), kernel.used_abi() >= 2);
+    Ok((kernel.used_abi() >= 1).then(make).transpose()?)
 }
 
 /// Whether the kernel can confine signals to a domain.

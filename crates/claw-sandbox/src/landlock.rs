@@ -13,7 +13,7 @@ use landlock::{
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, make_bitflags,
 };
 
-use crate::ruleset::RulesetPlan;
+use crate::ruleset::{RulePlan, RulesetPlan};
 pub(crate) use rules::{RuleError, open};
 
 /// An opened path and the rights beneath it.
@@ -80,6 +80,33 @@ pub(crate) fn scope_signals_current_thread() -> Result<(), LandlockError> {
     let ruleset =
         Ruleset::default().set_compatibility(CompatLevel::HardRequirement).scope(Scope::Signal)?.create()?;
     enforce(ruleset)
+}
+
+/// The layer that a child takes before its program, as a descriptor that is closed on exec.
+///
+/// It takes nothing away that the child could do before. It makes the domain of the thread that starts the child an
+/// ancestor of the child's: an ancestor's signals and looks reach down, and nothing reaches up. Without it the kernel
+/// takes the two for equals.
+pub(crate) fn child_layer(scopes_signals: bool, knows_refer: bool) -> Result<OwnedFd, LandlockError> {
+    let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    let created = if scopes_signals {
+        ruleset.scope(Scope::Signal)?.create()?
+    } else {
+        layer_of_files(ruleset, knows_refer)?
+    };
+    Option::from(created).ok_or(LandlockError::Partial)
+}
+
+// Without scopes a layer must rule something else: to make block devices, for which no run has the capability.
+fn layer_of_files(ruleset: Ruleset, knows_refer: bool) -> Result<RulesetCreated, LandlockError> {
+    let ruleset = ruleset.handle_access(AccessFs::MakeBlock)?;
+    if !knows_refer {
+        return Ok(ruleset.create()?);
+    }
+    // Every layer that rules files forbids to move them between directories, unless it is told otherwise.
+    let created = ruleset.handle_access(AccessFs::Refer)?.create()?;
+    let everywhere = open(&[RulePlan::everywhere(AccessFs::Refer.into())])?;
+    Ok(created.add_rules(everywhere.into_iter().map(Ok::<_, RulesetError>))?)
 }
 
 fn enforce(ruleset: RulesetCreated) -> Result<(), LandlockError> {

@@ -50,6 +50,8 @@ pub(crate) struct Restrictions {
     pub(crate) filters: Restrict,
     /// On each run thread; `None` where the kernel has no signal scope.
     pub(crate) scope: Option<Scope>,
+    /// The Landlock ruleset that each child takes before its program; `None` without Landlock.
+    pub(crate) child_layer: Option<Arc<OwnedFd>>,
     /// What each run thread asks its supervisor about; with nothing there is none.
     pub(crate) calls: Arc<[Notified]>,
     /// Whether a guardian ends the runs when this process is killed. Needs the signal scope.
@@ -64,6 +66,7 @@ impl Restrictions {
             domain: Box::new(|| Ok(())),
             filters: Box::new(|| Ok(())),
             scope: None,
+            child_layer: None,
             calls: Arc::default(),
             guarded: false,
         }
@@ -335,7 +338,7 @@ fn launch(
             Err(_) => return,
         }
     };
-    let Restrictions { domain, filters, scope, calls: _, guarded } = restrictions;
+    let Restrictions { domain, filters, scope, child_layer, calls: _, guarded } = restrictions;
     let restricted = begun.and_then(|()| domain()).and_then(|()| {
         let guardian = post_guardian(guarded)?;
         // Restricted as far as files go, so that they can make the calls that the filters would ask about.
@@ -356,7 +359,8 @@ fn launch(
         let scope = scope.clone();
         let outsider = outsider.clone().filter(|outsider| may_signal(outsider.as_fd()).is_ok());
         let scope = scope.map(|scope| RunScope { scope, outsider });
-        let made = make_run_thread(scope, table.clone(), Arc::clone(pool), supervised, &mut stack);
+        let start = Start { supervised, child_layer: child_layer.clone() };
+        let made = make_run_thread(scope, table.clone(), Arc::clone(pool), start, &mut stack);
         let _ = reply.send(made.map(|(thread, handle)| {
             threads.push(handle);
             thread
@@ -384,11 +388,17 @@ struct RunScope {
     outsider: Option<Arc<OwnedFd>>,
 }
 
+// What a run thread needs to start children.
+struct Start {
+    supervised: Option<Supervised>,
+    child_layer: Option<Arc<OwnedFd>>,
+}
+
 fn make_run_thread(
     scope: Option<RunScope>,
     table: Option<Arc<ProcessTable>>,
     pool: Arc<Pool>,
-    supervised: Option<Supervised>,
+    start: Start,
     stack: &mut Stack,
 ) -> io::Result<(RunThread, JoinHandle<()>)> {
     let (jobs, jobs_end) = channel();
@@ -397,8 +407,9 @@ fn make_run_thread(
     let (sentinel, probe) = needs_sentinel.then(sentinel::pair).transpose()?.unzip();
     let thread = Builder::new().name("claw-run".into()).spawn(move || {
         let scope = scope.and_then(|scope| scope.enter(probe));
-        let supervised = supervised.map(Supervised::begin);
-        run_thread::serve(&jobs_end, &pool, &Sweeper::new(scope, table.as_deref()), supervised.as_ref());
+        let desk = start.supervised.map(Supervised::begin);
+        let start = run_thread::Start { desk: desk.as_ref(), child_layer: start.child_layer.as_deref() };
+        run_thread::serve(&jobs_end, &pool, &Sweeper::new(scope, table.as_deref()), start);
     })?;
     if let Some(sentinel) = sentinel {
         sentinel.stand(stack);

@@ -89,6 +89,13 @@ impl RulesetPlan {
     }
 }
 
+impl RulePlan {
+    /// Rights on every file.
+    pub(crate) fn everywhere(access: BitFlags<AccessFs>) -> Self {
+        Self { required: true, ..optional(Path::new("/"), access) }
+    }
+}
+
 /// The kernel's ABI in the landlock crate's terms; `None` without Landlock.
 fn known_abi(kernel: &KernelFeatures) -> Option<ABI> {
     Some(match kernel.used_abi() {

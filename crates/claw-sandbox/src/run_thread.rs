@@ -52,15 +52,18 @@ pub(crate) struct Job {
     pub(crate) thread: RunThread,
 }
 
+/// What every run of a thread is started with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start<'a> {
+    /// Where the runs are laid before the supervisor, if there is one.
+    pub(crate) desk: Option<&'a io::Result<Arc<Desk>>>,
+    /// The Landlock ruleset that each child takes before its program, so that it is below this thread and not beside it.
+    pub(crate) child_layer: Option<&'a OwnedFd>,
+}
+
 /// Serves jobs until every handle of the thread is gone.
-///
-/// `desk` is where the runs are laid before the supervisor, if there is one.
-pub(crate) fn serve(
-    jobs: &Receiver<Job>,
-    pool: &Pool,
-    sweeper: &Sweeper<'_>,
-    desk: Option<&io::Result<Arc<Desk>>>,
-) {
+pub(crate) fn serve(jobs: &Receiver<Job>, pool: &Pool, sweeper: &Sweeper<'_>, with: Start<'_>) {
+    let desk = with.desk;
     let mut stack = Stack::new();
     while let Ok(Job { mut spec, state, guard, thread }) = jobs.recv() {
         let started = Instant::now();
@@ -68,7 +71,7 @@ pub(crate) fn serve(
         if let Some(relay) = &relay {
             relay.attach(&thread.bell);
         }
-        let (child, pumps) = match start(&spec, &mut stack, desk, &thread.bell) {
+        let (child, pumps) = match start(&spec, &mut stack, with, &thread.bell) {
             Ok(started) => started,
             Err(error) => {
                 drop(close(desk));
@@ -135,7 +138,7 @@ fn open(
 fn start(
     spec: &ChildSpec,
     stack: &mut Stack,
-    desk: Option<&io::Result<Arc<Desk>>>,
+    with: Start<'_>,
     bell: &Arc<Bell>,
 ) -> Result<(Child, Vec<Pump>), SpawnError> {
     let Streams { stdin, stdout, stderr } = &spec.streams;
@@ -158,7 +161,7 @@ fn start(
         count(Stream::Stdout, stdout).map_err(|error| resources("count the output", &error))?;
     let counted_stderr =
         count(Stream::Stderr, stderr).map_err(|error| resources("count the output", &error))?;
-    if let Some(desk) = desk {
+    if let Some(desk) = with.desk {
         open(desk, spec, counted_stderr.as_ref().unwrap_or(stderr), bell)?;
     }
     let argv: Vec<&CStr> = spec.argv.iter().map(AsRef::as_ref).collect();
@@ -176,6 +179,7 @@ fn start(
         owns_terminal: spec.terminal.is_some(),
         limits: &spec.rlimits,
         group: spec.group.as_ref().map(Group::entrance),
+        layer: with.child_layer.map(AsFd::as_fd),
     };
     Ok((child::start(&image, stack)?, pumps))
 }

@@ -220,6 +220,9 @@ impl From<Failure> for SpawnError {
             (Step::Execute, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::EAGAIN) => {
                 Self::Resources { doing: "execute the program", errno }
             }
+            (Step::Restrict, _) => {
+                Self::Restrict(format!("landlock: no layer for the process: {}", errno.desc()))
+            }
             (Step::Execute, _) => Self::NotExecutable(errno),
             (Step::Clone, _) => Self::Resources { doing: "make a process", errno },
             (Step::Isolate, _) => Self::Resources { doing: "isolate the process", errno },

@@ -18,7 +18,9 @@ use claw_policy::{Access, Confinement, ExecGrant, Reason, Role};
 use nix::errno::Errno;
 
 use crate::cgroup::Bounds;
-use crate::domain::{DomainError, PreparedDomain, has_signal_scope, scope_signals_current_thread};
+use crate::domain::{
+    DomainError, PreparedDomain, child_layer, has_signal_scope, scope_signals_current_thread,
+};
 use crate::enforcement::{has_exec_stop, has_supervisor};
 use crate::launcher::{Launcher, LauncherCache, Restrictions, Scope};
 use crate::limits::resource_limits;
@@ -168,12 +170,14 @@ fn start_launcher(
     };
     let scope: Option<Scope> = has_signal_scope(kernel)
         .then(|| -> Scope { Arc::new(|| scope_signals_current_thread().map_err(|error| error.to_string())) });
+    let child_layer = child_layer(kernel).map_err(restrict)?.map(Arc::new);
     let (files, filters) = domain.split();
     let restrictions = Restrictions {
         domain: Box::new(|| files.restrict_current_thread().map_err(|error| error.to_string())),
         filters: Box::new(|| filters.restrict_current_thread().map_err(|error| error.to_string())),
         guarded: scope.is_some() && !confinement.detach,
         scope,
+        child_layer,
         calls: Arc::clone(calls),
     };
     launcher.complete(restrictions, Some(temporary))

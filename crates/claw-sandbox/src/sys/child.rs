@@ -7,6 +7,7 @@
 //! What the child does, in this order, each a single system call:
 //!  1. `setsid`: its own session and process group
 //!  2. `prctl(PR_SET_PDEATHSIG, SIGKILL)`, `getppid`: it ends with the thread that started it
+//!     `landlock_restrict_self`: below the thread that started it, where that one is out of its reach
 //!     `personality`: the randomised addresses that our own caller may have switched off
 //!     `write` of `0` to its control group, if it has one of its own
 //!  3. `rt_sigaction` for all signals: default dispositions, so no handler of ours runs in it
@@ -49,6 +50,8 @@ pub(crate) struct Image<'a> {
     pub(crate) limits: &'a [ResourceLimit],
     /// Where it enters a control group.
     pub(crate) group: Option<BorrowedFd<'a>>,
+    /// The Landlock ruleset of its own.
+    pub(crate) layer: Option<BorrowedFd<'a>>,
 }
 
 /// A child that runs its program.
@@ -67,6 +70,8 @@ pub(crate) enum Step {
     Clone,
     /// Steps 1 to 3 and 8.
     Isolate,
+    /// Within step 2.
+    Restrict,
     /// Between steps 2 and 3.
     Group,
     /// Step 4.
@@ -116,6 +121,8 @@ struct Shared {
     limit_count: usize,
     // -1 for none.
     group: RawFd,
+    // -1 for none.
+    layer: RawFd,
     parent: Pid,
     failure: Option<(Step, c_int)>,
 }
@@ -136,6 +143,7 @@ pub(crate) fn start(image: &Image<'_>, stack: &mut Stack) -> Result<Child, Failu
         limits: image.limits.as_ptr(),
         limit_count: image.limits.len(),
         group: image.group.map_or(-1, |group| group.as_raw_fd()),
+        layer: image.layer.map_or(-1, |layer| layer.as_raw_fd()),
         parent: Pid::this(),
         failure: None,
     };
@@ -179,6 +187,7 @@ type Refused = (Step, c_int);
 
 fn become_program(shared: &Shared) -> Result<std::convert::Infallible, Refused> {
     isolate(shared).map_err(|errno| (Step::Isolate, errno))?;
+    restrict(shared).map_err(|errno| (Step::Restrict, errno))?;
     enter_group(shared).map_err(|errno| (Step::Group, errno))?;
     call(libc::SYS_fchdir, [word(shared.directory), 0, 0, 0]).map_err(|errno| (Step::Directory, errno))?;
     set_streams(shared).map_err(|errno| (Step::Streams, errno))?;
@@ -214,6 +223,13 @@ fn reset_dispositions() -> Result<(), c_int> {
         if signal != libc::SIGKILL && signal != libc::SIGSTOP {
             call(libc::SYS_rt_sigaction, [word(signal), action, 0, SIGNAL_SET_BYTES])?;
         }
+    }
+    Ok(())
+}
+
+fn restrict(shared: &Shared) -> Result<(), c_int> {
+    if shared.layer >= 0 {
+        call(libc::SYS_landlock_restrict_self, [word(shared.layer), 0, 0, 0])?;
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ use nix::unistd::{Pid, pipe2};
 
 use super::*;
 use crate::KernelFeatures;
-use crate::domain::{PreparedDomain, scope_signals_current_thread};
+use crate::domain::{PreparedDomain, child_layer, scope_signals_current_thread};
 use crate::limits::resource_limits;
 use crate::outcome::{Ending, Outcome, Stream, SweepMethod};
 use crate::spawn::{StdioPlan, StreamPlan, Streams, Supervision};
@@ -47,6 +47,7 @@ fn restrictions() -> Restrictions {
     Restrictions {
         domain: Box::new(|| domain.restrict_current_thread().map_err(|error| error.to_string())),
         scope: Some(Arc::new(|| scope_signals_current_thread().map_err(|error| error.to_string()))),
+        child_layer: child_layer(&KernelFeatures::probe()).unwrap().map(Arc::new),
         ..Restrictions::none()
     }
 }

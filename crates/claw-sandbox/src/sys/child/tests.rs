@@ -56,6 +56,7 @@ fn start_program(program: &CStr) -> Result<Child, Failure> {
         owns_terminal: false,
         limits: &[ResourceLimit::new(Resource::Core, 0, 0)],
         group: Some(null.as_fd()),
+        layer: None,
     };
     start(&image, &mut Stack::new())
 }
@@ -90,6 +91,7 @@ fn a_bad_directory_is_told_from_a_bad_program() {
             owns_terminal: false,
             limits: &[],
             group: None,
+            layer: None,
         };
         start(&image, &mut Stack::new()).unwrap_err()
     });
