@@ -5,6 +5,7 @@ mod ask;
 mod audit;
 mod bad_input;
 mod check;
+mod checkpoint;
 mod everyday;
 mod harness;
 mod jsonl;
