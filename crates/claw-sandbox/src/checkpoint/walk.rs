@@ -137,7 +137,11 @@ impl<'s> Walk<'s> {
             return Ok(Some(Found { path: PathBuf::new(), status, kind, is_protected: false }));
         }
         if let Some((directory, path)) = self.entered.take() {
-            let names = names(&directory).map_err(|errno| self.failed(&path, errno))?;
+            let names = match names(&directory) {
+                // It was removed meanwhile.
+                Err(Errno::ENOENT) => Vec::new(),
+                other => other.map_err(|errno| self.failed(&path, errno))?,
+            };
             self.stack.push(Level { directory, path, names: names.into_iter() });
         }
         while let Some(level) = self.stack.last_mut() {
