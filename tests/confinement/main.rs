@@ -28,6 +28,7 @@ mod process;
 mod race;
 mod repository;
 mod terminal;
+mod threads;
 
 const AREAS: &[(&str, &[&str])] = &[
     ("file", file::NAMES),
@@ -38,6 +39,7 @@ const AREAS: &[(&str, &[&str])] = &[
     ("privileges", privileges::NAMES),
     ("terminal", terminal::NAMES),
     ("process", process::NAMES),
+    ("threads", threads::NAMES),
     ("network", network::NAMES),
     ("repository", repository::NAMES),
     ("kernel_surface", kernel_surface::NAMES),
