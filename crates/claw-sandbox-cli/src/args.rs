@@ -315,8 +315,8 @@ pub(crate) struct CheckpointPruneArgs {
 #[derive(Args, Debug)]
 #[command(after_help = LINT_STATUS)]
 pub(crate) struct LintArgs {
-    /// The policy files
-    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    /// The policy files; without one the policies that are in force here
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
     /// Exit with 1 when there are warnings
     #[arg(long)]

@@ -20,7 +20,7 @@ pub(crate) fn explanation(explanation: &Explanation) -> String {
     match explanation.deciding.as_slice() {
         // Where several say the same, taking one away changes nothing.
         [] if wire::reasons(&explanation.decision).iter().any(|reason| reason.rule.is_some()) => {
-            text += "decided by: no single rule: without the one above the answer is the same\n";
+            text += "decided by: no single rule (removing the rule above would not change the answer)\n";
         }
         [] => text += "decided by: no rule\n",
         rules => {

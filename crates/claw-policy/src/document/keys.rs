@@ -117,7 +117,11 @@ pub(crate) const ARGUMENT_RULE: &[Key] = &[
 const EXEC: &[Key] = &[
     key("security", Kind::Word(&["deny", "allowlist", "full"]), "Which commands may run at all"),
     key("ask", Kind::Word(&["off", "on-miss", "always"]), "When a person is asked"),
-    key("allowlist", Kind::Allowlist, "Commands that may run"),
+    key(
+        "allowlist",
+        Kind::Allowlist,
+        "Commands that may run; the item `default` is those of the built-in profile",
+    ),
     key("deny", Kind::Programs, "Names or paths that never run"),
     key("inlineEval", Kind::Word(&["allow", "deny"]), "Whether interpreters may run program text"),
     key("safeBins", Kind::Names, "Filters that may run on standard input only"),

@@ -253,3 +253,26 @@ fn bundles_are_a_named_policys_and_strictness_everybodys() {
     assert_eq!(refused(LayerKind::Named, "exec: { bundles: { /x: [sh] } }"), "policy.command");
     assert_eq!(refused(LayerKind::Named, "exec: { descendants: sytem }"), "policy.type");
 }
+
+#[test]
+fn default_in_an_allowlist_stands_for_the_profile_and_adds_to_it() {
+    let entries = |policy: &Policy| {
+        policy.exec[0].allowlist.iter().map(|entry| entry.value.clone()).collect::<Vec<_>>()
+    };
+    let built_in = entries(&layered(&[]));
+    let named = |text| layered(&[(LayerKind::Named, text)]);
+    for text in ["exec: { allowlist: [hugo, default] }", "exec:\n  allowlist:\n    - hugo\n    - 'default'\n"]
+    {
+        let policy = named(text);
+        let all = entries(&policy);
+        assert_eq!(all[1..], built_in, "{text}");
+        assert_eq!(policy.exec[0].allowlist[1].rule.text.trim_matches('\''), "default");
+    }
+    let program = |text| named(text).exec[0].allowlist[0].value.program.clone();
+    assert_eq!(
+        program("exec: { allowlist: [{ command: default }] }"),
+        crate::policy::ProgramMatcher::Name(b"default".to_vec())
+    );
+    let restricting = layered(&[(LayerKind::Project, "exec: { allowlist: [default] }")]);
+    assert_eq!(restricting.exec[1].allowlist.len(), built_in.len());
+}

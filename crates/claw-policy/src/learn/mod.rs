@@ -10,7 +10,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use self::place::Edited;
-use crate::policy::{ExecLayer, Policy, Ruled, Security};
+use crate::policy::{ExecLayer, Policy, Security};
+use crate::profile::DEFAULT_ENTRIES;
 use crate::{Access, Code, FileAction, Format, NetworkRule, ProgramFact, Source};
 
 /// Something that was refused to a run.
@@ -313,12 +314,9 @@ impl Texts {
                 self.add(policy, ["exec", "allowlist"], &rules, entries, left);
                 continue;
             }
-            // A list replaces the profile's, so it has to repeat it.
-            let known = layer.allowlist.iter().map(|entry: &Ruled<_>| {
-                // The profile's are texts, some of them in quotes.
-                Item::of_text(entry.rule.text.trim_matches('"'))
-            });
-            let items: Vec<Item> = known.chain(entries.iter().cloned()).collect();
+            // A list replaces the profile's, so it has to name it.
+            let items: Vec<Item> =
+                std::iter::once(Item::of_text(DEFAULT_ENTRIES)).chain(entries.iter().cloned()).collect();
             self.add(policy, ["exec", "allowlist"], &[], &items, left);
         }
     }

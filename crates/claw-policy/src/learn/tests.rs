@@ -77,6 +77,8 @@ fn lists_grow_in_the_style_that_they_have() {
          \x20network:\n-  allow: []\n+  allow: [{ \"port\": 443, \"protocol\": \"tcp\" }]\n"
     );
     check("exec: { allowlist: [git log, npm] }\n", Format::Yaml);
+    check("exec: { allowlist: [default] }\n", Format::Yaml);
+    check("exec:\n  allowlist:\n    - default\n", Format::Yaml);
     check("workspace: /w\nexec:\n  allowlist: [npm]\nfilesystem: { hidden: [.env] }", Format::Yaml);
     check("# mine\nworkspace: /w\nlimits: { time: 5m }\n", Format::Yaml);
     check("{\n  \"exec\": { \"allowlist\": [\"npm\"] },\n  \"filesystem\": {}\n}\n", Format::Json);
@@ -87,10 +89,15 @@ fn lists_grow_in_the_style_that_they_have() {
 }
 
 #[test]
-fn without_a_policy_a_new_text_repeats_the_profile() {
+fn without_a_policy_a_new_text_names_the_profile_and_what_is_new() {
     let lesson = learn(&policy(None), &[command("/usr/bin/hugo", "hugo")]);
     assert!(lesson.to_string().starts_with("--- /dev/null\n+++ policy.yaml\n@@ -0,0 +1,"));
     let learnt = policy(Some((&lesson.texts()[0].1, Format::Yaml)));
+    assert!(
+        lesson.texts()[0].1.contains("allowlist:\n    - default\n    - hugo\n"),
+        "{}",
+        lesson.texts()[0].1
+    );
     assert_eq!(learnt.exec[0].allowlist.len(), policy(None).exec[0].allowlist.len() + 1);
 }
 

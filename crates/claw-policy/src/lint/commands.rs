@@ -8,12 +8,15 @@ use crate::RuleRef;
 use crate::policy::{
     ArgumentRule, Ask, Descendants, Entry, ExecLayer, Part, ProgramMatcher, Ruled, Security,
 };
+use crate::profile::DEFAULT_ENTRIES;
 
 impl Linter<'_> {
     pub(super) fn commands(&mut self) {
         for layer in &self.policy.exec {
             self.security(layer);
-            for (index, entry) in layer.allowlist.iter().enumerate() {
+            // Of the profile's entries nobody here could remove one.
+            let is_own = |entry: &Ruled<Entry>| entry.rule.text.trim_matches(['"', '\'']) != DEFAULT_ENTRIES;
+            for (index, entry) in layer.allowlist.iter().enumerate().filter(|(_, entry)| is_own(entry)) {
                 self.repeated(&layer.allowlist, index, entry);
                 self.program(entry, layer.inline_eval_denied.is_some());
                 self.denied_again(entry);

@@ -198,6 +198,10 @@ const PROTECTED_GLOBS: &[&str] = &[
     "/**/.git/worktrees/**/config.worktree",
 ];
 
+/// The item of `exec.allowlist` that stands for the entries of this profile. A program of that name is
+/// `command: default`.
+pub(crate) const DEFAULT_ENTRIES: &str = "default";
+
 /// What `protected: default` means; `rule` is where it is written.
 pub(crate) fn protected(rule: &RuleRef) -> Vec<Ruled<PathPattern>> {
     let ruled = |value, text: &str| {

@@ -12,6 +12,9 @@ use crate::render::{self, Finding};
 pub(crate) fn run(args: &LintArgs) -> Outcome {
     let mut findings = Vec::new();
     let mut unreadable = false;
+    if args.files.is_empty() {
+        findings = super::policy::findings_in_force()?;
+    }
     for path in &args.files {
         match super::policy::findings(path) {
             Ok(mut found) => findings.append(&mut found),

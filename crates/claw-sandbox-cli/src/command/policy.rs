@@ -53,6 +53,14 @@ pub(crate) fn findings(path: &Path) -> Result<Vec<Diagnostic>, Failure> {
     })
 }
 
+/// Everything that is suspicious in what is in force in this directory: the built-in profile, the user's policy and the
+/// project's.
+pub(crate) fn findings_in_force() -> Result<Vec<Diagnostic>, Failure> {
+    let cwd = super::directory(None)?;
+    let policy = load_policy(&LoadOptions { cwd, named: None, workspace: None, narrowed_by: Vec::new() })?;
+    Ok(lint(&policy))
+}
+
 /// The policy that the arguments name.
 pub(crate) fn of_args(args: &PolicyArgs) -> Result<Policy, Failure> {
     let workspace =

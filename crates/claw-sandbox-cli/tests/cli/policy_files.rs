@@ -39,6 +39,25 @@ fn traps_are_warnings_and_fail_only_when_asked_to() {
 }
 
 #[test]
+fn without_a_file_what_is_in_force_is_looked_at() {
+    let place = Place::new();
+    place.run(["lint", "--json"]).exits(0).prints("[");
+    place.write("work/.claw-sandbox.yaml", "exek: 1\n");
+    place.run(["lint"]).exits(125).says("exek");
+}
+
+#[test]
+fn the_word_default_adds_to_the_built_in_commands() {
+    let place = Place::new();
+    place.write("policy.yaml", "exec:\n  allowlist: [default, curl]\n");
+    for command in ["curl x", "git status", "ls"] {
+        let allowed = ["check", "--policy", "../policy.yaml", "--shell", command];
+        place.run(allowed).exits(0);
+    }
+    place.run(["lint", "../policy.yaml"]).exits(0);
+}
+
+#[test]
 fn every_file_is_looked_at_even_when_one_is_missing() {
     let place = Place::new();
     place.write("work/bad.yaml", "exek: 1\n");

@@ -5,8 +5,9 @@ use super::tree::{flag, items, items_of, member, pairs, text};
 use super::{Stated, words};
 use std::path::PathBuf;
 
-use crate::document::{Entry as Pair, Node, Value};
+use crate::document::{self, Entry as Pair, Node, Value};
 use crate::policy::{ArgumentRule, Ask, Descendants, Entry, Part, ProgramMatcher, Ruled, Security};
+use crate::profile;
 
 impl Reader<'_> {
     pub(super) fn exec(&mut self, stated: &mut Stated, exec: Option<&Node>) {
@@ -28,7 +29,7 @@ impl Reader<'_> {
             self.ruled(node, value)
         });
         stated.allowlist = member(exec, "allowlist")
-            .map(|node| items(node).iter().filter_map(|item| self.entry(item)).collect());
+            .map(|node| items(node).iter().flat_map(|item| self.entries(item)).collect());
         for item in items_of(exec, "deny") {
             if let Some(matcher) = self.matcher(item, text(item)) {
                 stated.deny.push(self.ruled(item, matcher));
@@ -106,7 +107,17 @@ impl Reader<'_> {
         Some(path)
     }
 
-    pub(super) fn entry(&mut self, node: &Node) -> Option<Ruled<Entry>> {
+    /// The entry of an item; of the word `default` those of the built-in profile, each by that item.
+    fn entries(&mut self, node: &Node) -> Vec<Ruled<Entry>> {
+        if !matches!(&node.value, Value::Text(text) if text == profile::DEFAULT_ENTRIES) {
+            return self.entry(node).map(|entry| self.ruled(node, entry)).into_iter().collect();
+        }
+        let Ok(profile) = document::read(&profile::built_in()) else { return Vec::new() };
+        let items = member(&profile, "exec").map_or(&[][..], |exec| items_of(exec, "allowlist"));
+        items.iter().filter_map(|item| self.entry(item).map(|entry| self.ruled(node, entry))).collect()
+    }
+
+    fn entry(&mut self, node: &Node) -> Option<Entry> {
         let (written, is_path) = match (member(node, "path"), member(node, "command")) {
             (Some(path), _) => (path, true),
             (_, Some(command)) => (command, false),
@@ -120,7 +131,7 @@ impl Reader<'_> {
         let prefix = words.into_iter().map(String::into_bytes).collect();
         let allow = self.argument_rules(node, "allow");
         let deny = self.argument_rules(node, "deny");
-        Some(self.ruled(node, Entry { program, prefix, allow, deny }))
+        Some(Entry { program, prefix, allow, deny })
     }
 
     /// A program with its leading arguments.

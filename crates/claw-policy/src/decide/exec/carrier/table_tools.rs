@@ -226,7 +226,22 @@ pub(super) static FAMILIES: &[Family] = &[
         VIM,
         Operands::Plus,
     ),
-    family(&["ex", "ed", "red"], Style::Exact, VIM, Operands::Escape),
+    family(&["ex"], Style::Exact, VIM, Operands::Escape),
+    // POSIX and GNU ed(1); `-s` is silent, not a script.
+    family(
+        &["ed", "red"],
+        Style::Getopt,
+        &[
+            flag(&["-s", "--quiet", "--silent"]),
+            flag(&["-v", "--verbose"]),
+            flag(&["-E", "--extended-regexp"]),
+            flag(&["-G", "--traditional"]),
+            flag(&["-l", "--loose-exit-status"]),
+            flag(&["-r", "--restricted"]),
+            value(&["-p", "--prompt"]),
+        ],
+        Operands::Escape,
+    ),
     family(
         &["nano", "pico"],
         Style::Getopt,

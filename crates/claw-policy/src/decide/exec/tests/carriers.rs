@@ -39,6 +39,8 @@ fn arguments_may_only_run_what_is_allowed_too() {
             ("less +G x", "ok"),
             ("vim +:!id x", "exec.carrier"),
             ("vim -c '!id'", "exec.carrier"),
+            ("ed -s x", "ok"),
+            ("ed -s '!id'", "exec.carrier"),
             ("tcpdump -z evil", "exec.carrier"),
             ("zip a.zip x -TT evil", "exec.not-allowlisted"),
             ("make", "ok"),

@@ -34,8 +34,8 @@ pub(super) fn machine() -> Tree {
 const PROGRAMS: &[&str] = &[
     "git", "xargs", "cat", "grep", "sort", "tar", "find", "sed", "awk", "rg", "fd", "cargo", "npm", "curl",
     "make", "gcc", "cp", "mv", "tee", "mkdir", "touch", "node", "perl", "wc", "head", "env", "bash", "sh",
-    "sudo", "gzip", "less", "man", "dd", "vim", "docker", "go", "jq", "echo", "ssh", "rsync", "cut", "tr",
-    "mytool", "nproc", "ruby", "chmod", "zip", "tcpdump", "sqlite3", "ln", "gawk",
+    "sudo", "gzip", "less", "man", "dd", "vim", "ed", "docker", "go", "jq", "echo", "ssh", "rsync", "cut",
+    "tr", "mytool", "nproc", "ruby", "chmod", "zip", "tcpdump", "sqlite3", "ln", "gawk",
 ];
 
 pub(super) fn answer(tree: &Tree, query: &Query, facts: &mut Facts) {
