@@ -15,7 +15,6 @@ use std::thread::{Builder, JoinHandle};
 
 use nix::sys::signal::SigSet;
 
-use crate::limits::meter::Meter;
 use crate::observe::{Failed, RunState, Running};
 use crate::run_thread::{self, Job, RunThread};
 use crate::seccomp::notify::Notified;
@@ -85,8 +84,6 @@ pub(crate) struct Launcher {
     hands: Option<Hands>,
     // The first run thread is asked for before anybody wants it.
     first: Mutex<Option<Receiver<io::Result<RunThread>>>>,
-    // Made for the first run that needs one.
-    meter: Mutex<Option<Meter>>,
     guard: Arc<Guard>,
 }
 
@@ -157,7 +154,6 @@ impl Beginning {
             calls,
             hands,
             first: Mutex::default(),
-            meter: Mutex::default(),
             guard: Arc::default(),
         };
         // Meanwhile. There is no launcher without a run.
@@ -215,7 +211,7 @@ impl Launcher {
 
     /// Starts a run. A failure gives the specification back.
     pub(crate) fn spawn(self: &Arc<Self>, mut spec: ChildSpec) -> Result<Running, Box<Failed>> {
-        if let Err(error) = spec.equip(|| self.meter()) {
+        if let Err(error) = spec.equip() {
             return Err(Box::new(Failed { error, spec }));
         }
         let thread = match self.pool.take().map_or_else(|| self.new_thread(), Ok) {
@@ -231,15 +227,6 @@ impl Launcher {
         }
         let id = state.started()?;
         Ok(Running::new(id, state, window, Arc::clone(self)))
-    }
-
-    fn meter(&self) -> io::Result<Meter> {
-        let mut meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(meter) = &*meter {
-            return Ok(meter.clone());
-        }
-        // From here, because what the launcher makes is restricted.
-        Ok(meter.insert(Meter::start()?).clone())
     }
 
     fn new_thread(&self) -> Result<RunThread, SpawnError> {

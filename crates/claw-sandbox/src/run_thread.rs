@@ -88,7 +88,7 @@ pub(crate) fn serve(jobs: &Receiver<Job>, pool: &Pool, sweeper: &Sweeper<'_>, wi
         let id = child.id;
         state.enter(Phase::Started(id));
         let bell = Arc::clone(&thread.bell);
-        let looks = Looks::new(id, started, &supervision, group);
+        let looks = Looks::new(id, started, &supervision, group, Arc::clone(&bell));
         let run = Run {
             child,
             pumps,

@@ -81,7 +81,7 @@ pub(crate) struct Supervision {
     pub(crate) disk: Option<u64>,
     /// Whether a resource limit bounds the size of files.
     pub(crate) file_size: bool,
-    /// Who reads what the processes use. The launcher states it where a limit needs it.
+    /// Who reads what the processes use. Started where a limit needs it.
     pub(crate) meter: Option<Meter>,
     /// Whether what the run leaves behind may stay.
     pub(crate) detach: bool,
@@ -114,9 +114,11 @@ impl Supervision {
 
 impl ChildSpec {
     /// Makes what only a thread that is not restricted can make, and what has not been made yet.
-    pub(crate) fn equip(&mut self, meter: impl FnOnce() -> io::Result<Meter>) -> Result<(), SpawnError> {
-        if self.supervision.needs_meter() || self.bounds.is_some() {
-            let meter = meter().map_err(|error| resources("make a thread", &error))?;
+    pub(crate) fn equip(&mut self) -> Result<(), SpawnError> {
+        // One for each run: the long sum of one must not keep another from its limits.
+        let needs_meter = self.supervision.needs_meter() || self.bounds.is_some();
+        if needs_meter && self.supervision.meter.is_none() {
+            let meter = Meter::start().map_err(|error| resources("make a thread", &error))?;
             self.supervision.meter = Some(meter);
         }
         if let (Some(bounds), None) = (&self.bounds, &self.group) {

@@ -4,26 +4,52 @@
 //! reads it for them.
 #![forbid(unsafe_code)]
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Builder;
 use std::time::Duration;
 
 use claw_policy::FileId;
 use nix::sys::signal::SigSet;
-use nix::sys::stat::stat;
 use nix::unistd::Pid;
 
+use super::objects::objects_of;
 use crate::cgroup::Group;
-use crate::opened::id_of;
+use crate::sys::fd::Bell;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Where questions are handed in. The thread ends when all of them are gone.
+/// Where questions of one run are handed in. The thread ends when all of them are gone.
 #[derive(Clone, Debug)]
-pub(crate) struct Meter(Sender<Work>);
+pub(crate) struct Meter {
+    works: Sender<Work>,
+    // Set when nobody waits for a long sum any more.
+    is_over: Arc<AtomicBool>,
+}
+
+/// What is to be read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) processes: Vec<Pid>,
+    pub(crate) cpu: bool,
+    /// The limit, beyond which nobody needs to know more.
+    pub(crate) memory: Option<u64>,
+    pub(crate) disk: bool,
+}
+
+/// What was read of what was wanted.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    /// The CPU time of each process with the children that it waited for.
+    pub(crate) cpu: Option<Vec<(Pid, Duration)>>,
+    /// Nobody, when all of them together have certainly less than the limit.
+    pub(crate) memory: Option<Vec<InMemory>>,
+    pub(crate) disk: Option<Vec<Written>>,
+}
 
 /// What a process and the children that it waited for have written to disk.
 #[derive(Debug)]
@@ -36,76 +62,107 @@ pub(crate) struct Written {
 }
 
 /// What a process has in memory.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct InMemory {
     pub(crate) process: Pid,
     // Private memory.
     own: u64,
-    // Mapped memory that can be shared and has no file on a disk.
+    // Pages of mapped memory that can be shared and has no file on a disk.
     shared: u64,
-    // Files in memory (memfd_create(2)) that it has open and no process before it has, mapped or not.
-    files: u64,
+    // What lies behind that, mapped or not.
+    objects: HashMap<FileId, u64>,
 }
 
-impl InMemory {
-    /// What all of them have together. A file that is mapped is shared memory too, so the larger of the two counts.
-    pub(crate) fn total<'a>(each: impl IntoIterator<Item = &'a Self>) -> u64 {
-        let (mut own, mut shared, mut files) = (0_u64, 0_u64, 0_u64);
-        for process in each {
-            own = own.saturating_add(process.own);
-            shared = shared.saturating_add(process.shared);
-            files = files.saturating_add(process.files);
+/// What several processes have in memory together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Together {
+    own: u64,
+    shared: u64,
+    objects: HashMap<FileId, u64>,
+    in_objects: u64,
+}
+
+impl Together {
+    pub(crate) fn of<'a>(each: impl IntoIterator<Item = &'a InMemory>) -> Self {
+        let mut together = Self::default();
+        each.into_iter().for_each(|process| together.add(process));
+        together
+    }
+
+    fn add(&mut self, process: &InMemory) {
+        self.own = self.own.saturating_add(process.own);
+        self.shared = self.shared.saturating_add(process.shared);
+        process.objects.iter().for_each(|(object, size)| self.note(*object, *size));
+    }
+
+    // An object that several have counts once, with the most that one of them knows of.
+    fn note(&mut self, object: FileId, size: u64) {
+        let known = self.objects.entry(object).or_default();
+        self.in_objects = self.in_objects.saturating_add(size.saturating_sub(*known));
+        *known = size.max(*known);
+    }
+
+    /// An object never shrinks: what was seen of one before that is still there counts.
+    pub(crate) fn remember(&mut self, before: &Self) {
+        let still: Vec<_> = self.objects.keys().copied().collect();
+        for object in still {
+            if let Some(size) = before.objects.get(&object) {
+                self.note(object, *size);
+            }
         }
-        own.saturating_add(shared.max(files))
+    }
+
+    /// An object that is mapped is shared memory too, so the larger of the two counts.
+    pub(crate) fn total(&self) -> u64 {
+        self.own.saturating_add(self.shared.max(self.in_objects))
     }
 }
 
 impl Meter {
     /// Starts the thread. To be called on a thread that is not restricted.
     pub(crate) fn start() -> io::Result<Self> {
-        let (work, works) = channel();
+        let (works, to_do) = channel();
         Builder::new().name("claw-meter".into()).spawn(move || {
             // Handlers of this program must not run on our threads.
             if SigSet::all().thread_block().is_ok() {
-                serve(&works);
+                serve(&to_do);
             }
         })?;
-        Ok(Self(work))
+        Ok(Self { works, is_over: Arc::default() })
     }
 
-    /// What each of the processes has in memory. `None` when the thread has ended.
-    ///
-    /// First what is quickly known and may be too high, because pages that several share are counted with each; then,
-    /// if that is more than `limit`, each page once.
-    pub(crate) fn memory(&self, processes: &[Pid], limit: u64) -> Option<Vec<InMemory>> {
-        let processes = processes.to_vec();
-        self.ask(move || {
-            let quick = in_memory(&processes, resident);
-            if InMemory::total(&quick) > limit { in_memory(&processes, shared_out) } else { quick }
-        })
+    /// Reads, and rings when it is done. What a run of many processes has in memory takes seconds to sum up, so nobody
+    /// should wait for it who has anything else to do. `None` when the thread has ended.
+    pub(crate) fn read(&self, wanted: Wanted, bell: Arc<Bell>) -> Option<Receiver<Reading>> {
+        let is_over = Arc::clone(&self.is_over);
+        self.ask(move || read(&wanted, &is_over), move || bell.ring())
     }
 
-    /// What each of the processes has written. `None` when the thread has ended.
-    pub(crate) fn written(&self, processes: &[Pid]) -> Option<Vec<Written>> {
-        let processes = processes.to_vec();
-        self.ask(move || processes.into_iter().map(written).collect())
-    }
-
-    /// The CPU time of each of the processes with the children that it waited for. `None` when the thread has ended.
-    pub(crate) fn cpu_times(&self, processes: &[Pid]) -> Option<Vec<(Pid, Duration)>> {
-        let processes = processes.to_vec();
-        self.ask(move || processes.into_iter().map(|process| (process, cpu_time(process))).collect())
+    /// No long sum is wanted any more; one that is being made is given up.
+    pub(crate) fn hurry(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
     }
 
     /// Removes a control group and returns when it is gone.
     pub(crate) fn let_go(&self, group: Group) {
-        let _ = self.ask(move || drop(group));
+        if let Some(gone) = self.ask(move || drop(group), || {}) {
+            let _ = gone.recv();
+        }
     }
 
-    fn ask<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+        done: impl FnOnce() + Send + 'static,
+    ) -> Option<Receiver<T>> {
         let (answer, answered) = channel();
-        self.0.send(Box::new(move || drop(answer.send(work())))).ok()?;
-        answered.recv().ok()
+        let work = move || {
+            // Who has gone needs no answer.
+            let _ = answer.send(work());
+            done();
+        };
+        self.works.send(Box::new(work)).ok()?;
+        Some(answered)
     }
 }
 
@@ -121,15 +178,60 @@ pub(crate) fn counts_writes() -> bool {
     fs::exists("/proc/self/io").unwrap_or(false)
 }
 
+fn read(wanted: &Wanted, is_over: &AtomicBool) -> Reading {
+    let processes = &wanted.processes;
+    let cpu = || processes.iter().map(|process| (*process, cpu_time(*process))).collect();
+    let disk = || processes.iter().map(|process| written(*process)).collect();
+    Reading {
+        cpu: wanted.cpu.then(cpu),
+        memory: wanted.memory.map(|limit| in_memory(processes, limit, is_over)),
+        disk: wanted.disk.then(disk),
+    }
+}
+
 type OwnAndShared = [u64; 2];
 
-fn in_memory(processes: &[Pid], read: fn(Pid) -> OwnAndShared) -> Vec<InMemory> {
-    let mut seen = HashSet::new();
-    let mut read = |process| {
-        let [own, shared] = read(process);
-        InMemory { process, own, shared, files: files_in_memory(process, &mut seen) }
+// First what is quickly known and may be too high, because private pages that several have are counted with each; then,
+// if that is more than `limit`, each page once, until that is more than it too.
+fn in_memory(processes: &[Pid], limit: u64, is_over: &AtomicBool) -> Vec<InMemory> {
+    let quick = |process: &Pid| {
+        let [own, shared] = resident(*process);
+        InMemory { process: *process, own, shared, objects: HashMap::new() }
     };
-    processes.iter().map(|process| read(*process)).collect()
+    let mut quick: Vec<_> = processes.iter().map(quick).collect();
+    let own = Together::of(&quick).own;
+    if own.saturating_add(shared_of_all()) <= limit {
+        return Vec::new();
+    }
+    for process in &mut quick {
+        process.objects = objects_of(process.process);
+    }
+    if Together::of(&quick).total() <= limit {
+        return quick;
+    }
+    let mut together = Together::default();
+    let mut exact = Vec::new();
+    for process in quick {
+        if is_over.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let [own, shared] = shared_out(process.process);
+        let process = InMemory { own, shared, ..process };
+        together.add(&process);
+        exact.push(process);
+        if together.total() > limit {
+            break;
+        }
+    }
+    exact
+}
+
+// The most that anybody can have in shared memory: what the machine has, in memory or swapped out. proc_meminfo(5).
+fn shared_of_all() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let [shared, swap, free] = ["Shmem:", "SwapTotal:", "SwapFree:"].map(|name| kibibytes(&text, &[name]));
+    let swapped = swap.unwrap_or(0).saturating_sub(free.unwrap_or(0));
+    shared.map_or(u64::MAX, |shared| shared.saturating_add(swapped))
 }
 
 // proc_pid_status(5).
@@ -147,23 +249,6 @@ fn shared_out(process: Pid) -> OwnAndShared {
         [Some(own), Some(shared)] => [own, shared],
         _ => resident(process),
     }
-}
-
-// Those that are not in `seen` yet.
-fn files_in_memory(process: Pid, seen: &mut HashSet<FileId>) -> u64 {
-    let links = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
-    let in_memory = links.filter(|link| {
-        fs::read_link(link.path())
-            .is_ok_and(|name| name.as_os_str().as_encoded_bytes().starts_with(b"/memfd:"))
-    });
-    let mut sum = 0_u64;
-    for status in in_memory.filter_map(|link| stat(&link.path()).ok()) {
-        if seen.insert(id_of(&status)) {
-            // In units of 512 bytes, whatever the block size (stat(2)).
-            sum = sum.saturating_add(u64::try_from(status.st_blocks).unwrap_or(0).saturating_mul(512));
-        }
-    }
-    sum
 }
 
 fn kibibytes(text: &str, names: &[&str]) -> Option<u64> {
@@ -213,36 +298,60 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn memory_that_is_touched_is_counted_and_no_page_twice() {
+    fn reading(meter: &Meter, wanted: Wanted) -> Reading {
+        let bell = Arc::new(Bell::new().unwrap());
+        meter.read(wanted, bell).unwrap().recv().unwrap()
+    }
+
+    fn memory(limit: u64) -> u64 {
         let meter = Meter::start().unwrap();
+        let wanted = Wanted { processes: vec![Pid::this()], memory: Some(limit), ..Wanted::default() };
+        Together::of(&reading(&meter, wanted).memory.unwrap()).total()
+    }
+
+    #[test]
+    fn memory_that_is_touched_is_counted_and_little_is_not_summed_up() {
         let block = vec![1_u8; 64 << 20];
-        let now = |limit| InMemory::total(&meter.memory(&[Pid::this()], limit).unwrap());
-        let [quick, exact] = [u64::MAX, 0].map(now);
-        for now in [quick, exact] {
-            // Other tests of this process have memory too.
-            assert!(now >= 64 << 20, "{now} {}", block.len());
-        }
+        // Other tests of this process have memory too.
+        assert!(memory(0) >= 64 << 20, "{}", block.len());
+        assert_eq!(memory(u64::MAX), 0);
     }
 
     #[test]
-    fn a_file_in_memory_is_counted_once_whoever_has_it_open() {
-        let flags = nix::sys::memfd::MFdFlags::MFD_CLOEXEC;
-        let file = fs::File::from(nix::sys::memfd::memfd_create(c"test", flags).unwrap());
-        let again = file.try_clone().unwrap();
-        let before = files_in_memory(Pid::this(), &mut HashSet::new());
-        (&file).write_all(&vec![1; 8 << 20]).unwrap();
-        let mut seen = HashSet::new();
-        let after = files_in_memory(Pid::this(), &mut seen);
-        assert!((8 << 20..16 << 20).contains(&(after - before)), "{before} {after} {again:?}");
-        assert_eq!(files_in_memory(Pid::this(), &mut seen), 0);
+    fn the_sum_is_given_up_at_the_limit_and_when_nobody_wants_it() {
+        let processes = [Pid::this(); 40];
+        let is_over = AtomicBool::new(false);
+        assert_eq!(in_memory(&processes, 0, &is_over).len(), 1);
+        is_over.store(true, Ordering::Relaxed);
+        assert_eq!(in_memory(&processes, 0, &is_over).len(), 0);
     }
 
     #[test]
-    fn a_file_that_is_mapped_is_no_second_memory() {
-        let of = |own, shared, files| InMemory { process: Pid::this(), own, shared, files };
-        assert_eq!(InMemory::total(&[of(1, 10, 0), of(2, 0, 10), of(4, 0, 0)]), 17);
-        assert_eq!(InMemory::total(&[of(u64::MAX, 1, 2), of(1, 0, 0)]), u64::MAX);
+    fn the_bell_rings_when_it_has_been_read() {
+        let meter = Meter::start().unwrap();
+        let bell = Arc::new(Bell::new().unwrap());
+        let reading = meter.read(Wanted::default(), Arc::clone(&bell)).unwrap();
+        let mut fds = [nix::poll::PollFd::new(std::os::fd::AsFd::as_fd(&*bell), nix::poll::PollFlags::POLLIN)];
+        assert_eq!(nix::poll::poll(&mut fds, nix::poll::PollTimeout::NONE), Ok(1));
+        assert!(reading.try_recv().is_ok());
+    }
+
+    #[test]
+    fn an_object_that_is_mapped_is_no_second_memory_and_one_of_several_counts_once() {
+        let of = |own, shared, objects: &[(u64, u64)]| InMemory {
+            process: Pid::this(),
+            own,
+            shared,
+            objects: objects.iter().map(|(inode, size)| (FileId { device: 1, inode: *inode }, *size)).collect(),
+        };
+        let total = |each: &[InMemory]| Together::of(each).total();
+        assert_eq!(total(&[of(1, 10, &[]), of(2, 0, &[(7, 10)]), of(4, 0, &[])]), 17);
+        assert_eq!(total(&[of(0, 0, &[(7, 10)]), of(0, 0, &[(7, 30), (8, 5)]), of(0, 0, &[(7, 20)])]), 35);
+        assert_eq!(total(&[of(u64::MAX, 1, &[(7, 2)]), of(1, 0, &[])]), u64::MAX);
+        let before = Together::of(&[of(0, 0, &[(7, 100), (9, 1000)])]);
+        let mut now = Together::of(&[of(0, 0, &[(7, 10), (8, 1)])]);
+        now.remember(&before);
+        assert_eq!(now.total(), 101);
     }
 
     #[test]
@@ -252,7 +361,8 @@ mod tests {
         let task = nix::unistd::gettid();
         let meter = Meter::start().unwrap();
         let own = || {
-            let written = meter.written(&[Pid::this()]).unwrap().remove(0);
+            let wanted = Wanted { processes: vec![Pid::this()], disk: true, ..Wanted::default() };
+            let written = reading(&meter, wanted).disk.unwrap().remove(0);
             (written.own.iter().find(|(id, _)| *id == task).unwrap().1, written.whole)
         };
         let before = own();
@@ -271,11 +381,14 @@ mod tests {
         assert_eq!(ticks("7 (a) S 1 1"), Some(0));
         assert_eq!(ticks(""), None);
         let meter = Meter::start().unwrap();
-        let us = Pid::this();
-        let before = meter.cpu_times(&[us]).unwrap();
+        let cpu = || {
+            let wanted = Wanted { processes: vec![Pid::this()], cpu: true, ..Wanted::default() };
+            reading(&meter, wanted).cpu.unwrap()
+        };
+        let before = cpu();
         let burn = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
         std::process::Command::new("sh").args(["-c", burn]).status().unwrap();
-        let after = meter.cpu_times(&[us]).unwrap();
+        let after = cpu();
         assert!(after[0].1 > before[0].1, "{before:?} {after:?}");
     }
 
@@ -283,8 +396,11 @@ mod tests {
     fn nobody_uses_nothing() {
         let nobody = Pid::from_raw(i32::MAX);
         let meter = Meter::start().unwrap();
-        assert_eq!(InMemory::total(&meter.memory(&[nobody], 0).unwrap()), 0);
-        let written = meter.written(&[nobody]).unwrap().remove(0);
+        let wanted = Wanted { processes: vec![nobody], memory: Some(0), disk: true, cpu: true };
+        let reading = reading(&meter, wanted);
+        assert_eq!(Together::of(&reading.memory.unwrap()).total(), 0);
+        assert_eq!(reading.cpu.unwrap(), [(nobody, Duration::ZERO)]);
+        let written = reading.disk.unwrap().remove(0);
         assert_eq!((written.own.len(), written.whole), (0, 0));
     }
 

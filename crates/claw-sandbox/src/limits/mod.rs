@@ -3,6 +3,7 @@
 
 pub(crate) mod look;
 pub(crate) mod meter;
+mod objects;
 mod tally;
 
 use std::fs;

@@ -25,6 +25,7 @@ use seccompiler::{
 };
 
 use crate::KernelFeatures;
+use crate::cgroup::Bounds;
 use crate::enforcement::{has_supervisor, is_gated, is_supervised};
 use table::{ArgumentRule, Call, Group, Operation, Test, When};
 
@@ -58,6 +59,8 @@ pub(crate) struct SeccompSpec {
     pub(crate) sockets: Sockets,
     /// Whether space on disk may be taken without writing it: what is written can be counted, what is reserved cannot.
     pub(crate) reserve_space: bool,
+    /// Whether files in memory may be made: without a control group nobody can count one that was sent and closed.
+    pub(crate) files_in_memory: bool,
     /// Whether the threads that have the program install a listener: then the listener's own program refuses others.
     pub(crate) supervised: bool,
 }
@@ -102,6 +105,8 @@ impl SeccompSpec {
                 Sockets::default()
             },
             reserve_space: confinement.limits.disk.is_none(),
+            files_in_memory: confinement.limits.memory.is_none()
+                || Bounds::of(confinement, kernel).is_some_and(|bounds| bounds.bounds_memory()),
             supervised: has_supervisor(confinement, kernel),
         }
     }
@@ -145,6 +150,7 @@ impl SeccompSpec {
         let groups = table::DENIED.iter().filter(move |group| match group.when {
             When::Always => true,
             When::DiskLimit => !self.reserve_space,
+            When::MemoryLimit => !self.files_in_memory,
             When::NoUnixRules => !self.unix_connect && !self.sockets.any(),
         });
         groups.flat_map(|group| group.calls.iter().map(move |call| (group, call)))

@@ -48,6 +48,8 @@ pub(super) enum When {
     NoUnixRules,
     /// Where what a run writes to disk is bounded.
     DiskLimit,
+    /// Where what a run has in memory is bounded and summed up by looking.
+    MemoryLimit,
 }
 
 /// A call that is denied with some arguments: when all tests hold.
@@ -167,6 +169,13 @@ pub(super) const DENIED: &[Group] = &[
         errno: EPERM,
         when: When::NoUnixRules,
         calls: calls![SYS_connect],
+    },
+    Group {
+        reason: "a file in memory that is sent to oneself and closed is in no table that tells of it; libraries that know \
+                 kernels without the call fall back to a file",
+        errno: ENOSYS,
+        when: When::MemoryLimit,
+        calls: calls![SYS_memfd_create],
     },
     Group {
         reason: "takes space on disk that nobody counts; libc's posix_fallocate falls back to writing",

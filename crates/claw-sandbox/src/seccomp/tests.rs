@@ -11,14 +11,15 @@ const TCP: Sockets = Sockets { tcp: true, udp: false };
 const UDP: Sockets = Sockets { tcp: false, udp: true };
 const BOTH: Sockets = Sockets { tcp: true, udp: true };
 
-const SPECS: [SeccompSpec; 7] = [
-    SeccompSpec { unix_connect: false, sockets: NONE, reserve_space: true, supervised: false },
-    SeccompSpec { unix_connect: true, sockets: NONE, reserve_space: true, supervised: false },
-    SeccompSpec { unix_connect: false, sockets: NONE, reserve_space: true, supervised: true },
-    SeccompSpec { unix_connect: false, sockets: TCP, reserve_space: true, supervised: true },
-    SeccompSpec { unix_connect: false, sockets: UDP, reserve_space: true, supervised: true },
-    SeccompSpec { unix_connect: false, sockets: BOTH, reserve_space: true, supervised: true },
-    SeccompSpec { unix_connect: true, sockets: NONE, reserve_space: false, supervised: true },
+const SPECS: [SeccompSpec; 8] = [
+    SeccompSpec { unix_connect: false, sockets: NONE, reserve_space: true, files_in_memory: true, supervised: false },
+    SeccompSpec { unix_connect: true, sockets: NONE, reserve_space: true, files_in_memory: true, supervised: false },
+    SeccompSpec { unix_connect: false, sockets: NONE, reserve_space: true, files_in_memory: true, supervised: true },
+    SeccompSpec { unix_connect: false, sockets: TCP, reserve_space: true, files_in_memory: true, supervised: true },
+    SeccompSpec { unix_connect: false, sockets: UDP, reserve_space: true, files_in_memory: true, supervised: true },
+    SeccompSpec { unix_connect: false, sockets: BOTH, reserve_space: true, files_in_memory: true, supervised: true },
+    SeccompSpec { unix_connect: true, sockets: NONE, reserve_space: false, files_in_memory: true, supervised: true },
+    SeccompSpec { unix_connect: true, sockets: TCP, reserve_space: true, files_in_memory: false, supervised: true },
 ];
 
 fn native() -> u32 {
@@ -156,7 +157,7 @@ fn the_kernel_denies_every_row_of_the_table() {
     let thread = std::thread::spawn(|| {
         caps::set_no_new_privileges().expect("always allowed");
         caps::drop_all().expect("always allowed");
-        let strictest = SeccompSpec { reserve_space: false, ..SPECS[0] };
+        let strictest = SeccompSpec { reserve_space: false, files_in_memory: false, ..SPECS[0] };
         let mut program = strictest.compile().expect("it compiles");
         for instruction in program.iter_mut().filter(|instruction| instruction.code == 0x06) {
             instruction.k = match instruction.k {
