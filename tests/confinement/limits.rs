@@ -45,7 +45,17 @@ attacks! { "limits";
     memory_that_is_shared => python("import mmap, time\nkept = mmap.mmap(-1, 200 << 20)\nfor i in range(200): kept.write(b'1' * (1 << 20))\ntime.sleep(2); open('{ws}/done', 'w')")
         .under(MEMORY).shows(DONE).ends("memory-limit");
     memory_in_a_file_without_a_name => python("import time\nfd = os.memfd_create('x', 8)\nfor i in range(200): os.write(fd, b'1' * (1 << 20))\ntime.sleep(2); open('{ws}/done', 'w')")
+        .under(MEMORY).shows(DONE).ends("exited");
+    memory_that_is_shared_and_not_mapped_any_more => python(concat!("import mmap, time\nkept = []\nfor i in range(8):\n",
+        "  m = mmap.mmap(-1, 32 << 20); kept.append(m)\n  for j in range(32): m.write(b'1' * (1 << 20))\n",
+        "  m.madvise(mmap.MADV_DONTNEED); time.sleep(0.05)\ntime.sleep(2); open('{ws}/done', 'w')"))
         .under(MEMORY).shows(DONE).ends("memory-limit");
+    memory_in_files_that_are_on_their_way => python(concat!("import array, socket, time\nkept = []\nfor i in range(8):\n",
+        "  kept.append(socket.socketpair()); fd = os.memfd_create('x', 9)\n",
+        "  for j in range(32): os.write(fd, b'1' * (1 << 20))\n",
+        "  kept[-1][0].sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [fd]))])\n",
+        "  os.close(fd); time.sleep(0.05)\ntime.sleep(2); open('{ws}/done', 'w')"))
+        .under(MEMORY).shows(DONE).ends("exited");
     memory_of_a_file_mapped_privately => python(concat!("import mmap, time\nf = open('{ws}/f', 'w+b'); f.truncate(200 << 20)\n",
         "kept = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_COPY)\nfor i in range(0, 200 << 20, 4096): kept[i] = 1\n",
         "time.sleep(2); open('{ws}/done', 'w')")).under(MEMORY).shows(DONE).ends("exited");

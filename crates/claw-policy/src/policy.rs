@@ -274,6 +274,6 @@ pub(crate) struct Places {
 /// What the runtime's front door reads: validated here, used by other crates.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct FrontDoor {
-    /// The seed's remaining sections, validated, as JSON.
+    /// The assistant's remaining sections, validated, as JSON.
     pub sections: serde_json::Map<String, serde_json::Value>,
 }

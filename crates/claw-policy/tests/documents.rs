@@ -38,7 +38,7 @@ fn the_built_in_profile_is_valid_and_clean() {
 }
 
 /// The YAML that OpenClaw's best-practice text shows, block by block and as one document.
-const SEED: &[&str] = &[
+const ASSISTANT: &[&str] = &[
     "anthropic:\n  apiKey: \"sk-ant-api03-xxxxx\"\n",
     "anthropic:\n  apiKey: \"${ANTHROPIC_API_KEY}\"\n",
     "ownerNumbers:\n  - \"1234567890\"  # Your primary number only\n",
@@ -56,16 +56,17 @@ const SEED: &[&str] = &[
 ];
 
 #[test]
-fn every_block_of_the_seed_is_valid() {
-    for block in SEED {
+fn every_block_of_the_assistant_s_text_is_valid() {
+    for block in ASSISTANT {
         yaml(block).unwrap_or_else(|errors| panic!("{block}\n{}", errors[0]));
     }
 }
 
 #[test]
-fn the_seed_as_one_document_is_valid_and_its_traps_are_found() {
+fn the_assistant_s_text_as_one_document_is_valid_and_its_traps_are_found() {
     // Not the blocks that are shown as wrong, and one `telegram` section.
-    let whole: String = SEED[1..13].iter().filter(|block| !block.contains("webhookUrl")).copied().collect();
+    let whole: String =
+        ASSISTANT[1..13].iter().filter(|block| !block.contains("webhookUrl")).copied().collect();
     let policy = yaml(&whole).unwrap_or_else(|errors| panic!("{}", errors[0]));
     let codes: Vec<_> = lint(&policy).into_iter().map(|finding| finding.code).collect();
     for code in ["lint.interpreter", "lint.credentials", "lint.runner"] {
@@ -74,11 +75,11 @@ fn the_seed_as_one_document_is_valid_and_its_traps_are_found() {
 }
 
 #[test]
-fn the_dangers_that_the_seed_warns_of_are_found() {
+fn the_dangers_that_the_assistant_s_text_warns_of_are_found() {
     let codes = |text| lint(&yaml(text).unwrap()).into_iter().map(|finding| finding.code).collect::<Vec<_>>();
-    assert!(codes(SEED[0]).contains(&"lint.hard-coded-secret"));
-    assert!(!codes(SEED[1]).contains(&"lint.hard-coded-secret"));
-    assert!(codes(SEED[13]).contains(&"lint.security-full"));
+    assert!(codes(ASSISTANT[0]).contains(&"lint.hard-coded-secret"));
+    assert!(!codes(ASSISTANT[1]).contains(&"lint.hard-coded-secret"));
+    assert!(codes(ASSISTANT[13]).contains(&"lint.security-full"));
     assert!(first_error("telegram:\n  webhookUrl: http://x\n", Format::Yaml).contains("must use https"));
 }
 
@@ -196,7 +197,8 @@ fn the_user_and_the_project_only_restrict() {
 
 #[test]
 fn other_crates_read_what_the_seed_states() {
-    let whole: String = SEED[1..13].iter().filter(|block| !block.contains("webhookUrl")).copied().collect();
+    let whole: String =
+        ASSISTANT[1..13].iter().filter(|block| !block.contains("webhookUrl")).copied().collect();
     let policy = yaml(&whole).unwrap_or_else(|errors| panic!("{}", errors[0]));
     assert_eq!(policy.logging().level, Some(LogLevel::Info));
     assert_eq!(policy.logging().log_file.as_deref(), Some("/var/log/openclaw/audit.log".as_ref()));

@@ -12,7 +12,9 @@ use std::io::Write as _;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use claw_policy::Confinement;
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
@@ -25,6 +27,10 @@ use crate::outcome::Ending;
 // kernel a grace period, which is more than most commands cost, so that bound alone does not make a group.
 const USUAL_PROCESSES: u64 = 4096;
 const PREFIX: &str = "claw-sandbox-";
+// More than a process that was killed can have left behind: it ran as many at once.
+const NAMES: u32 = 10_000;
+// A group is entered at once, or its launch has failed.
+const OLD: Duration = Duration::from_secs(600);
 
 /// What a run's own group bounds.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -70,10 +76,9 @@ pub(crate) struct Group {
 impl Group {
     /// Makes it. To be called on a thread that is not restricted.
     pub(crate) fn make(bounds: &Bounds) -> io::Result<Self> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("{PREFIX}{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = bounds.parent.join(name);
-        fs::create_dir(&path)?;
+        static TIDIED: Once = Once::new();
+        TIDIED.call_once(|| remove_left_behind(&bounds.parent));
+        let path = make_directory(&bounds.parent)?;
         Self::bound(&path, bounds).inspect_err(|_| drop(fs::remove_dir(&path)))
     }
 
@@ -120,6 +125,43 @@ impl Drop for Group {
     fn drop(&mut self) {
         // Fails while somebody is in it, who would have to be in uninterruptible sleep.
         let _ = fs::remove_dir(&self.path);
+    }
+}
+
+// One that was killed leaves its groups behind, and its id may be ours now: then the next number is free.
+fn make_directory(parent: &Path) -> io::Result<PathBuf> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    for _ in 0..NAMES {
+        let path = parent.join(name(std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|()| path),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+fn name(process: u32, number: u64) -> String {
+    format!("{PREFIX}{process}-{number}")
+}
+
+fn maker(name: &str) -> Option<u32> {
+    let (process, number) = name.strip_prefix(PREFIX)?.split_once('-')?;
+    number.parse::<u64>().ok()?;
+    process.parse().ok()
+}
+
+// Removes the groups of those that were killed. One that has processes is not removed by the kernel; one that is about
+// to get its first may be of a process that we cannot see, and is young.
+fn remove_left_behind(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(process) = name.to_str().and_then(maker) else { continue };
+        let age =
+            entry.metadata().and_then(|group| group.modified()).ok().and_then(|made| made.elapsed().ok());
+        if age.is_some_and(|age| age >= OLD) && !Path::new(&format!("/proc/{process}")).exists() {
+            let _ = fs::remove_dir(entry.path());
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, fstatat};
 use nix::unistd::{Pid, getsid};
 
+use crate::opened::links_of;
 use crate::outcome::{Sweep, SweepMethod};
 use crate::sys::pidfd;
 use crate::sys::signal::{ScopeProof, reaches, signal_domain, signal_group, signal_process};
@@ -82,7 +83,7 @@ impl ProcessTable {
     fn tasks_of(&self, process: Pid) -> u64 {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let status = fstatat(&*entries, format!("{process}/task").as_str(), AtFlags::empty());
-        status.map_or(0, |status| status.st_nlink.saturating_sub(2))
+        status.map_or(0, |status| links_of(&status).saturating_sub(2))
     }
 }
 

@@ -119,12 +119,27 @@ fn escaped(bytes: &[u8]) -> String {
 }
 
 const fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    // Default_Ignorable_Code_Point of Unicode 16, without its unassigned ones, the separators of lines, the marks of
+    // annotations (U+FFF9) and the empty Braille cell.
+    matches!(
+        character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
-// Quoted where a word would not be seen as one word.
+// Quoted where a word would not be seen as one word. No two words look the same, nor like two.
 fn quoted(word: &[u8]) -> String {
-    let shown = escaped(word);
+    let mut bytes = Vec::with_capacity(word.len());
+    for byte in word {
+        if matches!(byte, b'\'' | b'\\') {
+            bytes.push(b'\\');
+        }
+        bytes.push(*byte);
+    }
+    let shown = escaped(&bytes);
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(byte);
     if !word.is_empty() && word.iter().all(is_plain) { shown } else { format!("'{shown}'") }
 }
@@ -162,6 +177,31 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+
+    #[test]
+    fn a_word_looks_like_one_word_and_like_no_other() {
+        for (word, shown) in [
+            ("plain", "plain"),
+            ("a' 'b", r"'a\' \'b'"),
+            (r"a\' \'b", r"'a\\\' \\\'b'"),
+            ("\n", r"'\n'"),
+            (r"\n", r"'\\n'"),
+            ("a\u{3164}b", r"'a\u{3164}b'"),
+        ] {
+            assert_eq!(quoted(word.as_bytes()), shown);
+        }
+    }
+
+    #[test]
+    fn what_takes_no_room_is_written_out() {
+        for invisible in
+            ['\u{61c}', '\u{3164}', '\u{fe00}', '\u{fe0f}', '\u{e0000}', '\u{e007f}', '\u{e0100}', '\u{200b}']
+        {
+            let text = escaped(format!("a{invisible}b").as_bytes());
+            assert_eq!(text, format!("a{}b", invisible.escape_unicode()));
+        }
+        assert_eq!(escaped("ä漢é".as_bytes()), "ä漢é");
+    }
 
     #[test]
     fn nothing_of_a_command_is_cut_off_and_nothing_writes_on_the_terminal() {

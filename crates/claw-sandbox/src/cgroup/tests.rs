@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use claw_policy::Limits;
 
 use super::*;
@@ -93,6 +95,59 @@ fn a_group_is_made_only_for_what_it_bounds() {
         assert_eq!(Bounds::of(&confinement, &kernel).is_some(), expected, "{:?}", confinement.limits);
         assert_eq!(Bounds::of(&confinement, &KernelFeatures::with_abi(7)), None);
     }
+}
+
+#[test]
+fn a_name_that_another_left_behind_is_not_used_again() {
+    let parent = tempfile::tempdir().unwrap();
+    let first = make_directory(parent.path()).unwrap();
+    let (_, number) = first.to_str().unwrap().rsplit_once('-').unwrap();
+    let number: u64 = number.parse().unwrap();
+    for next in number + 1..number + 40 {
+        fs::create_dir(parent.path().join(name(std::process::id(), next))).unwrap();
+    }
+    assert!(make_directory(parent.path()).unwrap().is_dir());
+}
+
+#[test]
+fn empty_groups_of_the_dead_are_removed() {
+    let parent = tempfile::tempdir().unwrap();
+    let old = SystemTime::now() - Duration::from_secs(3600);
+    let dead = u32::MAX;
+    let make = |name: &str, is_old: bool, is_empty: bool| {
+        let path = parent.path().join(name);
+        fs::create_dir(&path).unwrap();
+        if !is_empty {
+            fs::create_dir(path.join("process")).unwrap();
+        }
+        if is_old {
+            File::open(&path).unwrap().set_modified(old).unwrap();
+        }
+        path
+    };
+    let gone = make(&name(dead, 0), true, true);
+    let kept = [
+        make(&name(dead, 1), false, true),
+        make(&name(dead, 2), true, false),
+        make(&name(std::process::id(), 0), true, true),
+        make("claw-sandbox-x", true, true),
+        make("another", true, true),
+    ];
+    remove_left_behind(parent.path());
+    assert!(!gone.exists());
+    for path in kept {
+        assert!(path.exists(), "{}", path.display());
+    }
+}
+
+#[test]
+fn the_usual_number_of_processes_is_that_of_the_built_in_profile() {
+    let source = claw_policy::built_in();
+    let layers = [claw_policy::Layer { source, kind: claw_policy::LayerKind::BuiltIn }];
+    let expansion =
+        claw_policy::Expansion { home: Some("/home/u".into()), cwd: "/".into(), ..Default::default() };
+    let policy = claw_policy::compile(&layers, &expansion).unwrap();
+    assert_eq!(policy.limits().processes, Some(USUAL_PROCESSES));
 }
 
 #[test]

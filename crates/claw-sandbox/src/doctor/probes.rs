@@ -1,4 +1,5 @@
 //! The probes: what each of them tries.
+#![forbid(unsafe_code)]
 
 use std::ffi::{CString, OsString};
 use std::fs::{self, File, OpenOptions, Permissions};

@@ -1,4 +1,5 @@
 //! Files and sockets that the probes aim at, and the confinement that must keep them away.
+#![forbid(unsafe_code)]
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};

@@ -1,4 +1,5 @@
 //! Where the system looks names up.
+#![forbid(unsafe_code)]
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};

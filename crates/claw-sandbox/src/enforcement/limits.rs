@@ -1,4 +1,5 @@
 //! What keeps each limit.
+#![forbid(unsafe_code)]
 
 use std::fmt;
 

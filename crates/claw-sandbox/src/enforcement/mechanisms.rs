@@ -1,4 +1,5 @@
 //! What gives each guarantee, by the kernel's features.
+#![forbid(unsafe_code)]
 
 use claw_policy::{Confinement, Guarantee, NetworkRule, Protocol};
 

@@ -16,7 +16,7 @@ use nix::unistd::{UnlinkatFlags, linkat, symlinkat, unlinkat};
 use super::place::{Object, Place, open_in};
 use super::write::WriteMode;
 use super::{Failed, FileError, FileErrorKind, Files};
-use crate::opened::{id_of, kind_of, own_name};
+use crate::opened::{id_of, kind_of, links_of, own_name};
 
 /// What kind of thing an entry is.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -366,7 +366,7 @@ pub(super) fn status_of(status: &FileStat, target: Option<PathBuf>) -> FileStatu
         size: u64::try_from(status.st_size).unwrap_or(0),
         mode: status.st_mode & 0o7777,
         modified: (status.st_mtime, status.st_mtime_nsec),
-        links: status.st_nlink,
+        links: links_of(status),
         target,
     }
 }

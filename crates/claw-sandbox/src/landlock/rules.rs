@@ -2,6 +2,7 @@
 //!
 //! Paths were canonical when the policy was resolved, so they are opened without following a link:
 //! what turned into one since is an error. Rules hold the opened files, not names.
+#![forbid(unsafe_code)]
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -135,10 +135,9 @@ impl Looks {
         supervision: &Supervision,
     ) -> Option<Ending> {
         let Reading { cpu, memory, disk } = reading;
-        if supervision
-            .cpu
-            .is_some_and(|limit| cpu.is_none_or(|cpu| self.cpu_time(cpu, sweeper) > limit.saturating_add(LONG)))
-        {
+        if supervision.cpu.is_some_and(|limit| {
+            cpu.is_none_or(|cpu| self.cpu_time(cpu, sweeper) > limit.saturating_add(LONG))
+        }) {
             return Some(Ending::CpuLimit);
         }
         if supervision

@@ -331,7 +331,8 @@ mod tests {
         let meter = Meter::start().unwrap();
         let bell = Arc::new(Bell::new().unwrap());
         let reading = meter.read(Wanted::default(), Arc::clone(&bell)).unwrap();
-        let mut fds = [nix::poll::PollFd::new(std::os::fd::AsFd::as_fd(&*bell), nix::poll::PollFlags::POLLIN)];
+        let mut fds =
+            [nix::poll::PollFd::new(std::os::fd::AsFd::as_fd(&*bell), nix::poll::PollFlags::POLLIN)];
         assert_eq!(nix::poll::poll(&mut fds, nix::poll::PollTimeout::NONE), Ok(1));
         assert!(reading.try_recv().is_ok());
     }
@@ -342,7 +343,10 @@ mod tests {
             process: Pid::this(),
             own,
             shared,
-            objects: objects.iter().map(|(inode, size)| (FileId { device: 1, inode: *inode }, *size)).collect(),
+            objects: objects
+                .iter()
+                .map(|(inode, size)| (FileId { device: 1, inode: *inode }, *size))
+                .collect(),
         };
         let total = |each: &[InMemory]| Together::of(each).total();
         assert_eq!(total(&[of(1, 10, &[]), of(2, 0, &[(7, 10)]), of(4, 0, &[])]), 17);

@@ -136,6 +136,7 @@ impl SeccompSpec {
         let Sockets { tcp, udp } = self.sockets;
         let tables = [
             (true, table::ARGUMENTS),
+            (!self.files_in_memory, table::NO_FILES_IN_MEMORY),
             (!self.sockets.any(), table::NO_NETWORK),
             (self.sockets.any(), table::NETWORK),
             (self.sockets.any() && !tcp, table::NO_TCP),
@@ -150,7 +151,6 @@ impl SeccompSpec {
         let groups = table::DENIED.iter().filter(move |group| match group.when {
             When::Always => true,
             When::DiskLimit => !self.reserve_space,
-            When::MemoryLimit => !self.files_in_memory,
             When::NoUnixRules => !self.unix_connect && !self.sockets.any(),
         });
         groups.flat_map(|group| group.calls.iter().map(move |call| (group, call)))

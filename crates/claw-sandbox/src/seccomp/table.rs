@@ -48,8 +48,6 @@ pub(super) enum When {
     NoUnixRules,
     /// Where what a run writes to disk is bounded.
     DiskLimit,
-    /// Where what a run has in memory is bounded and summed up by looking.
-    MemoryLimit,
 }
 
 /// A call that is denied with some arguments: when all tests hold.
@@ -171,13 +169,6 @@ pub(super) const DENIED: &[Group] = &[
         calls: calls![SYS_connect],
     },
     Group {
-        reason: "a file in memory that is sent to oneself and closed is in no table that tells of it; libraries that know \
-                 kernels without the call fall back to a file",
-        errno: ENOSYS,
-        when: When::MemoryLimit,
-        calls: calls![SYS_memfd_create],
-    },
-    Group {
         reason: "takes space on disk that nobody counts; libc's posix_fallocate falls back to writing",
         errno: EOPNOTSUPP,
         when: When::DiskLimit,
@@ -294,6 +285,11 @@ pub(super) const ARGUMENTS: &[ArgumentRule] = rules![
     SYS_migrate_pages [not_equal(0, 0)] "reach into other processes";
 ];
 
+/// What is denied beside [`ARGUMENTS`] where what a run has in memory is summed up by looking.
+pub(super) const NO_FILES_IN_MEMORY: &[ArgumentRule] = rules![
+    SYS_memfd_create [has(1, NOEXEC_SEAL)] "a file in memory that is sent to oneself and closed is in no table that tells of it";
+];
+
 /// What is denied beside [`ARGUMENTS`] where a run has no network.
 pub(super) const NO_NETWORK: &[ArgumentRule] = rules![
     SYS_socket [not_equal(0, UNIX)] FAMILY;
@@ -332,5 +328,5 @@ pub(super) const NO_UDP: &[ArgumentRule] = rules![
 /// All argument rules, those of every case.
 #[cfg(test)]
 pub(super) fn all_arguments() -> impl Iterator<Item = &'static ArgumentRule> {
-    [ARGUMENTS, NO_NETWORK, NETWORK, NO_TCP, NO_UDP].into_iter().flatten()
+    [ARGUMENTS, NO_FILES_IN_MEMORY, NO_NETWORK, NETWORK, NO_TCP, NO_UDP].into_iter().flatten()
 }

@@ -12,14 +12,62 @@ const UDP: Sockets = Sockets { tcp: false, udp: true };
 const BOTH: Sockets = Sockets { tcp: true, udp: true };
 
 const SPECS: [SeccompSpec; 8] = [
-    SeccompSpec { unix_connect: false, sockets: NONE, reserve_space: true, files_in_memory: true, supervised: false },
-    SeccompSpec { unix_connect: true, sockets: NONE, reserve_space: true, files_in_memory: true, supervised: false },
-    SeccompSpec { unix_connect: false, sockets: NONE, reserve_space: true, files_in_memory: true, supervised: true },
-    SeccompSpec { unix_connect: false, sockets: TCP, reserve_space: true, files_in_memory: true, supervised: true },
-    SeccompSpec { unix_connect: false, sockets: UDP, reserve_space: true, files_in_memory: true, supervised: true },
-    SeccompSpec { unix_connect: false, sockets: BOTH, reserve_space: true, files_in_memory: true, supervised: true },
-    SeccompSpec { unix_connect: true, sockets: NONE, reserve_space: false, files_in_memory: true, supervised: true },
-    SeccompSpec { unix_connect: true, sockets: TCP, reserve_space: true, files_in_memory: false, supervised: true },
+    SeccompSpec {
+        unix_connect: false,
+        sockets: NONE,
+        reserve_space: true,
+        files_in_memory: true,
+        supervised: false,
+    },
+    SeccompSpec {
+        unix_connect: true,
+        sockets: NONE,
+        reserve_space: true,
+        files_in_memory: true,
+        supervised: false,
+    },
+    SeccompSpec {
+        unix_connect: false,
+        sockets: NONE,
+        reserve_space: true,
+        files_in_memory: true,
+        supervised: true,
+    },
+    SeccompSpec {
+        unix_connect: false,
+        sockets: TCP,
+        reserve_space: true,
+        files_in_memory: true,
+        supervised: true,
+    },
+    SeccompSpec {
+        unix_connect: false,
+        sockets: UDP,
+        reserve_space: true,
+        files_in_memory: true,
+        supervised: true,
+    },
+    SeccompSpec {
+        unix_connect: false,
+        sockets: BOTH,
+        reserve_space: true,
+        files_in_memory: true,
+        supervised: true,
+    },
+    SeccompSpec {
+        unix_connect: true,
+        sockets: NONE,
+        reserve_space: false,
+        files_in_memory: true,
+        supervised: true,
+    },
+    SeccompSpec {
+        unix_connect: true,
+        sockets: TCP,
+        reserve_space: true,
+        files_in_memory: false,
+        supervised: true,
+    },
 ];
 
 fn native() -> u32 {
