@@ -8,12 +8,16 @@ use crate::{Finding, SecretType, TextKind, entropy, names, placeholder, shape, s
 /// A name is not longer: it keeps long words linear.
 const LONGEST_NAME: usize = 128;
 
+/// What ends a value without quotes, beside blanks.
+const ENDS: &[u8] = b",;\"'&|})]\\";
+
 /// The secret that belongs to the name here.
 pub(crate) fn at(kind: TextKind, text: &[u8], at: usize) -> Option<Finding> {
     let length = run(text.get(..text.len().min(at + LONGEST_NAME)).unwrap_or(text), at, is_name);
     let name = text.get(at..at + length).filter(|name| !name.is_empty())?;
-    // The value first: most words have none, and that is cheaper to see.
-    let span = value(kind, text, at + length).filter(|_| names::is_telling(name))?;
+    // First what is cheap to see: most words are no names of anything.
+    let start = value_start(text, at + length).filter(|_| names::is_telling(name))?;
+    let span = value(kind, text, start)?;
     // What has a shape says more about itself than its name does.
     if let Some(shaped) = shape::at(text, span.start)
         .or_else(|| structure::at(text, span.start))
@@ -32,24 +36,34 @@ pub(crate) fn at(kind: TextKind, text: &[u8], at: usize) -> Option<Finding> {
     Some(Finding { secret_type, span })
 }
 
-/// Where the value stands, if one was given.
-fn value(kind: TextKind, text: &[u8], name_end: usize) -> Option<Range<usize>> {
+/// Where the value begins that is given to the name that ends here, behind its quote and scheme.
+fn value_start(text: &[u8], name_end: usize) -> Option<Start> {
     let mut at = name_end + quote(text, name_end);
     at += blanks(text, at);
     at += assignment(text, at)?;
     at += blanks(text, at);
     let opened = quote(text, at);
     at += opened;
-    at += scheme(text, at);
-    let end = at + run(text, at, is_value);
+    Some(Start { at: at + scheme(text, at), is_quoted: opened > 0 })
+}
+
+struct Start {
+    at: usize,
+    is_quoted: bool,
+}
+
+/// Where the value stands, if it is one.
+fn value(kind: TextKind, text: &[u8], Start { at, is_quoted }: Start) -> Option<Range<usize>> {
+    let length = run(text.get(..text.len().min(at + entropy::LONGEST + 1)).unwrap_or(text), at, is_value);
+    if length > entropy::LONGEST {
+        return None;
+    }
+    let end = at + length;
     let next = text.get(end).copied();
-    if opened > 0 {
+    if is_quoted {
         return matches!(next, Some(b'"' | b'\'' | b'`' | b'\\')).then_some(at..end);
     }
-    let ends = next.is_none_or(|byte| {
-        byte.is_ascii_whitespace()
-            || matches!(byte, b',' | b';' | b'"' | b'\'' | b'&' | b'|' | b'}' | b')' | b']' | b'\\')
-    });
+    let ends = next.is_none_or(|byte| byte.is_ascii_whitespace() || ENDS.contains(&byte));
     let is_bare = match kind {
         TextKind::ConfigYaml | TextKind::Env | TextKind::LogLine => true,
         TextKind::Json5 => false,
@@ -78,13 +92,18 @@ fn quote(text: &[u8], at: usize) -> usize {
     }
 }
 
+/// Aligned tables have many, and others begin another column.
+const MOST_BLANKS: usize = 64;
+
 fn blanks(text: &[u8], at: usize) -> usize {
-    run(text, at, |byte| matches!(byte, b' ' | b'\t'))
+    run(text.get(..text.len().min(at + MOST_BLANKS)).unwrap_or(text), at, |byte| matches!(byte, b' ' | b'\t'))
 }
 
 /// `Bearer ` and its like.
 fn scheme(text: &[u8], at: usize) -> usize {
-    let word = run(text, at, |byte| byte.is_ascii_alphabetic());
+    let word = run(text.get(..text.len().min(at + LONGEST_NAME)).unwrap_or(text), at, |byte| {
+        byte.is_ascii_alphabetic()
+    });
     let is_scheme = text.get(at..at + word).is_some_and(|word| {
         [b"bearer".as_slice(), b"token", b"apikey", b"bot"]
             .iter()

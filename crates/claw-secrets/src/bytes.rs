@@ -45,7 +45,21 @@ pub(crate) const fn is_name(byte: u8) -> bool {
 
 /// How many bytes of a class stand from `at` on.
 pub(crate) fn run(text: &[u8], at: usize, belongs: impl Fn(u8) -> bool) -> usize {
-    text.get(at..).unwrap_or_default().iter().take_while(|byte| belongs(**byte)).count()
+    let length = text.get(at..).unwrap_or_default().iter().take_while(|byte| belongs(**byte)).count();
+    #[cfg(test)]
+    LOOKED_AT.with(|looked_at| looked_at.set(looked_at.get() + length));
+    length
+}
+
+#[cfg(test)]
+thread_local! {
+    static LOOKED_AT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// How many bytes this thread has looked at so far: the measure of the work.
+#[cfg(test)]
+pub(crate) fn looked_at() -> usize {
+    LOOKED_AT.with(std::cell::Cell::get)
 }
 
 /// Whether a word begins here: nothing that could belong to it stands before. `\n` in a string literal is no letter.

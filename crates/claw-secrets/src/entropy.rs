@@ -4,7 +4,7 @@ use crate::placeholder;
 
 /// Below this a value beside a telling name is more often a word than a key.
 const SHORTEST: usize = 12;
-const LONGEST: usize = 512;
+pub(crate) const LONGEST: usize = 512;
 
 /// Bits for each byte below which a value of this length was not drawn at random. Sixteen random hexadecimal digits have about
 /// 3.2 (they repeat), twelve random letters and digits 3.4, and English identifiers 2.5 to 3.3.

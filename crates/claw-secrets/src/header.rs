@@ -3,19 +3,25 @@
 use crate::bytes::{is_base64, is_name, run};
 use crate::{Finding, SecretType, placeholder};
 
+/// More than any user and password in base64.
+const LONGEST: usize = 1024;
+
 /// Credentials after the word `Basic`, or after a name under which tools keep them (`"auth"`, `_auth`).
 pub(crate) fn at(text: &[u8], at: usize) -> Option<Finding> {
-    let word = run(text, at, is_name);
+    // No name is longer than these, and none is read further.
+    let word = run(text.get(..text.len().min(at + 8)).unwrap_or(text), at, is_name);
     let name = text.get(at..at + word)?;
     let mut start = at + word;
     if name.eq_ignore_ascii_case(b"basic") {
-        start += run(text, start, |byte| byte == b' ');
+        start += run(text.get(..text.len().min(start + 8)).unwrap_or(text), start, |byte| byte == b' ');
     } else if name == b"auth" || name == b"_auth" {
-        start += run(text, start, |byte| matches!(byte, b'"' | b'\'' | b' ' | b':' | b'='));
+        start += run(text.get(..text.len().min(start + 8)).unwrap_or(text), start, |byte| {
+            matches!(byte, b'"' | b'\'' | b' ' | b':' | b'=')
+        });
     } else {
         return None;
     }
-    let length = run(text, start, is_base64);
+    let length = run(text.get(..text.len().min(start + LONGEST)).unwrap_or(text), start, is_base64);
     let decoded = decode(text.get(start..start + length)?)?;
     let colon = decoded.iter().position(|byte| *byte == b':')?;
     let password = decoded.get(colon + 1..)?;

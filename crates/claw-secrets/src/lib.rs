@@ -40,6 +40,7 @@ use std::ops::Range;
 pub use names::is_telling;
 pub use placeholder::is_reference;
 pub use secret_type::SecretType;
+pub use shape::begins_token;
 
 /// What a text is: it says how a name and its value are written there.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -65,6 +65,7 @@ const SHAPES: &[Shape] = &[
     shape(SecretType::StripeSecretKey, "sk_test_", is_alphanumeric, 16..=256),
     shape(SecretType::StripeSecretKey, "rk_live_", is_alphanumeric, 16..=256),
     shape(SecretType::StripeSecretKey, "rk_test_", is_alphanumeric, 16..=256),
+    shape(SecretType::StripeSecretKey, "whsec_", is_alphanumeric, 24..=64),
     shape(SecretType::DigitalOceanToken, "dop_v1_", is_hex, 40..=64),
     shape(SecretType::DigitalOceanToken, "doo_v1_", is_hex, 40..=64),
     shape(SecretType::DigitalOceanToken, "dor_v1_", is_hex, 40..=64),
@@ -84,6 +85,33 @@ pub(crate) fn at(text: &[u8], at: usize) -> Option<Finding> {
     let body = text.get(start..end)?;
     (shape.length.contains(&length) && !goes_on && !placeholder::is_filler(body))
         .then_some(Finding { secret_type: shape.secret_type, span: at..end })
+}
+
+/// How long the token is that a text begins with, if it may be one: a provider's prefix, and then hardly anything is asked.
+/// For those who would rather take away too much; [`find`](crate::find) is for those who would rather say nothing wrong.
+///
+/// ```
+/// assert_eq!(claw_secrets::begins_token(b"ghp_abcdefgh12345678 and more"), Some(20));
+/// assert_eq!(claw_secrets::begins_token(b"npm_config_cache"), None);
+/// ```
+#[must_use]
+pub fn begins_token(text: &[u8]) -> Option<usize> {
+    let shape = SHAPES.iter().find(|shape| text.starts_with(shape.prefix.as_bytes()))?;
+    let start = shape.prefix.len();
+    let is_word = !is_url64_shape(shape);
+    // What is letters and digits only is a name when something else follows soon (`npm_config_cache`).
+    let length = run(text, start, if is_word { shape.belongs } else { is_token });
+    let fewest = if is_word { *shape.length.start().min(&12) } else { 8 };
+    (length >= fewest).then_some(start + length)
+}
+
+fn is_url64_shape(shape: &Shape) -> bool {
+    (shape.belongs)(b'-')
+}
+
+/// base64 in both alphabets, dots and tildes.
+const fn is_token(byte: u8) -> bool {
+    is_url64(byte) || matches!(byte, b'.' | b'/' | b'+' | b'=' | b'~')
 }
 
 /// The newer tokens have three parts.

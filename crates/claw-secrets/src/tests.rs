@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::{TextKind, find};
+use crate::{TextKind, bytes, find};
 
 /// Letters and digits without a pattern, so that no test holds a token that a scanner of this repository would report.
 fn random(length: usize) -> String {
@@ -172,6 +172,42 @@ fn what_only_looks_like_a_secret_passes() {
         for kind in TextKind::ALL {
             assert_eq!(found(kind, text), [], "{} {text}", kind.name());
         }
+    }
+}
+
+#[test]
+fn the_work_is_linear_in_the_text() {
+    let work = |text: &[u8]| {
+        let before = bytes::looked_at();
+        assert!(find(TextKind::LogLine, text).len() <= text.len());
+        bytes::looked_at() - before
+    };
+    for unit in [
+        "password=",
+        "a:",
+        "a.",
+        "https://a:a:",
+        "Basic ",
+        "token: ",
+        "eyJ.",
+        "eyJ",
+        "-----BEGIN PRIVATE KEY-----\nx",
+        "SG.",
+        "auth=",
+        "secret=\"",
+        " ",
+        "=",
+        "e",
+        "9:",
+        "\\\"",
+        "-",
+        "AKIA",
+        "Bearer x",
+    ] {
+        let text = |length: usize| unit.bytes().cycle().take(length).collect::<Vec<u8>>();
+        let (short, long) = (work(&text(30_000)), work(&text(120_000)));
+        // Four times the text is four times the work; quadratic would be sixteen.
+        assert!(long < short * 5 + 1_000_000, "{unit}: {short} bytes, then {long}");
     }
 }
 

@@ -6,22 +6,6 @@ use crate::document::keys::{DOCUMENT, Key, Kind};
 use crate::document::{self, Node, Value};
 use crate::{Severity, Source};
 
-/// How tokens of well-known services begin, with the length from which it is one and not a word.
-const PREFIXES: &[(&str, usize)] = &[
-    ("sk-ant-", 12),
-    ("sk-", 20),
-    ("ghp_", 20),
-    ("github_pat_", 20),
-    ("glpat-", 20),
-    ("npm_", 20),
-    ("xoxb-", 20),
-    ("xoxp-", 20),
-    ("AKIA", 20),
-    ("AIza", 30),
-    ("hf_", 20),
-    ("-----BEGIN ", 20),
-];
-
 impl Linter<'_> {
     pub(super) fn secrets(&mut self) {
         for source in self.texts() {
@@ -76,5 +60,6 @@ fn is_written_out(text: &str) -> bool {
 }
 
 fn is_token(text: &str) -> bool {
-    PREFIXES.iter().any(|(prefix, length)| text.starts_with(prefix) && text.len() >= *length)
+    claw_secrets::begins_token(text.as_bytes()).is_some()
+        || !claw_secrets::find(claw_secrets::TextKind::File, text.as_bytes()).is_empty()
 }

@@ -105,24 +105,15 @@ impl Place {
 
     /// A program as the place's user, in the workspace, with a small environment.
     pub(crate) fn program(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = match self.user {
-            User::Current => Command::new(program),
-            User::Nobody => {
-                let mut command = Command::new("setpriv");
-                command.args([
-                    "--reuid",
-                    "65534",
-                    "--regid",
-                    "65534",
-                    "--clear-groups",
-                    "--inh-caps=-all",
-                    "--",
-                ]);
-                command.arg(program);
-                command
-            }
-        };
+        // What `nohup` and background jobs ignore is inherited, and the tests send it.
+        let mut command = Command::new("env");
+        command.arg("--default-signal");
+        if self.user == User::Nobody {
+            let user = ["--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all", "--"];
+            command.arg("setpriv").args(user);
+        }
         command
+            .arg(program)
             .current_dir(self.work())
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")

@@ -15,7 +15,9 @@ mod tests;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use self::names::{is_name_byte, is_placeholder, is_telling};
+use claw_secrets::is_telling;
+
+use self::names::{is_name_byte, is_placeholder};
 use self::options::Options;
 
 /// What takes a secret's place.

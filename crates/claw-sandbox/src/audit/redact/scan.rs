@@ -3,18 +3,22 @@
 
 use std::ops::Range;
 
-use super::names::{PLAIN_PREFIXES, PREFIXES, is_name_byte, is_placeholder, is_telling, is_token_byte};
+use claw_secrets::{SecretType, TextKind, is_telling};
 
-/// Every secret that a text shows.
+use super::names::{is_name_byte, is_placeholder, is_token_byte};
+
+/// Every secret that a text shows: what the detector finds, and what only may be one.
 pub(super) fn spans(text: &[u8]) -> Vec<Range<usize>> {
-    let mut spans = Vec::new();
+    let found = claw_secrets::find(TextKind::LogLine, text);
+    let found = found.into_iter().filter(|finding| finding.secret_type != SecretType::PrivateKey);
+    // Of a key block the first and the last line stay: they say what it was.
+    let mut spans: Vec<Range<usize>> = found.map(|finding| finding.span).collect();
     let mut at = 0;
     while at < text.len() {
         let starts_word =
             at.checked_sub(1).is_none_or(|before| text.get(before).is_none_or(|byte| !is_name_byte(*byte)));
         let found = if starts_word { at_word(text, at) } else { None };
         let found = found.or_else(|| key_block(text, at)).or_else(|| url_secret(text, at));
-        let found = found.or_else(|| telegram(text, at));
         match found {
             Some(span) => {
                 at = span.end.max(at + 1);
@@ -34,44 +38,15 @@ pub(super) fn run(text: &[u8], at: usize, mut accept: impl FnMut(u8) -> bool) ->
     text.get(at..).unwrap_or_default().iter().take_while(|byte| accept(**byte)).count()
 }
 
+/// What looks like a token, whether or not it was drawn at random.
 fn shaped(text: &[u8], at: usize) -> Option<Range<usize>> {
+    const WEBHOOK: &[u8] = b"hooks.slack.com/services/";
     let rest = text.get(at..)?;
-    if rest.starts_with(b"eyJ") {
-        return jwt(rest).map(|length| at..at + length);
-    }
-    let by = |prefixes: &[(&str, usize)], belongs: fn(u8) -> bool| {
-        prefixes.iter().find_map(|(prefix, fewest)| {
-            let after = at + prefix.len();
-            let length = rest.starts_with(prefix.as_bytes()).then(|| run(text, after, belongs))?;
-            (length >= *fewest).then(|| at..after + length)
-        })
-    };
-    by(PREFIXES, is_token_byte).or_else(|| by(PLAIN_PREFIXES, |byte| byte.is_ascii_alphanumeric()))
-}
-
-/// Three base64url parts, the first of which is a JSON object (`{"` is `eyJ`).
-fn jwt(rest: &[u8]) -> Option<usize> {
-    let part = |at: usize| run(rest, at, is_key_byte);
-    let dot = |at: usize| (rest.get(at) == Some(&b'.')).then_some(at + 1);
-    let header = part(0);
-    let body = dot(header)?;
-    let signature = dot(body + part(body))?;
-    let length = signature + part(signature);
-    (length >= 20).then_some(length)
-}
-
-/// A Telegram bot's token, also within a URL (`/bot1234567890:...`): digits, a colon, 35 characters.
-fn telegram(text: &[u8], at: usize) -> Option<Range<usize>> {
-    if at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(u8::is_ascii_digit) {
-        return None;
-    }
-    let digits = run(text, at, |byte| byte.is_ascii_digit());
-    let colon = at + digits;
-    if !(8..=10).contains(&digits) || text.get(colon) != Some(&b':') {
-        return None;
-    }
-    let length = run(text, colon + 1, is_key_byte);
-    (length == 35).then_some(at..colon + 36)
+    let length = claw_secrets::begins_token(rest).or_else(|| {
+        let path = run(rest, WEBHOOK.len(), is_token_byte);
+        (rest.starts_with(WEBHOOK) && path >= 8).then_some(WEBHOOK.len() + path)
+    })?;
+    Some(at..at + length)
 }
 
 /// `Bearer TOKEN`, `Basic TOKEN`.
@@ -171,8 +146,4 @@ fn url_secret(text: &[u8], at: usize) -> Option<Range<usize>> {
 pub(super) fn occurrences<'a>(text: &'a [u8], part: &'a [u8]) -> impl Iterator<Item = Range<usize>> {
     let windows = text.windows(part.len().max(1)).enumerate();
     windows.filter(move |(_, window)| *window == part).map(move |(at, _)| at..at + part.len())
-}
-
-const fn is_key_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
