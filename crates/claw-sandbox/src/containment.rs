@@ -7,6 +7,7 @@ use crate::{CommandLine, ExecInput, Judge};
 
 /// How one policy lies to another.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Containment {
     /// The rules by which the inner policy may allow more; none: it lies within.
     pub excesses: Vec<Excess>,
@@ -16,6 +17,7 @@ pub struct Containment {
 
 /// A request on which the inner policy is the looser one.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Counterexample {
     /// What is asked.
     pub request: Example,

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::path::Path;
+use std::time::Duration;
 
 use claw_policy::FileAction;
 use nix::fcntl::OFlag;
@@ -30,6 +31,7 @@ impl Replacement {
 
 /// What an edit did.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct Edited {
     /// The change as a unified diff; bytes that are not UTF-8 are shown as U+FFFD.
     pub diff: String,
@@ -47,7 +49,7 @@ impl Files {
     pub fn edit(&self, path: impl AsRef<Path>, replacements: &[Replacement]) -> Result<Edited, FileError> {
         let path = path.as_ref();
         self.rewrite(path, |content| {
-            let (edited, replaced) = apply(path, content, replacements)?;
+            let (edited, replaced) = self.apply(path, content, replacements)?;
             self.admitted(path, &edited)?;
             Ok((edited, replaced))
         })
@@ -55,6 +57,48 @@ impl Files {
             let diff = unified(path, &self.shown(path, old)?, &self.shown(path, new)?);
             Ok(Edited { diff, replaced })
         })
+    }
+
+    fn apply(
+        &self,
+        path: &Path,
+        content: &[u8],
+        replacements: &[Replacement],
+    ) -> Result<(Vec<u8>, usize), FileError> {
+        let wide = has_wide_ends(content);
+        let mut edited = content.to_vec();
+        let mut replaced = 0;
+        for (index, replacement) in replacements.iter().enumerate() {
+            let fails = |kind, what: &str| {
+                FileError::new(kind, path, format!("text {} of {}: {what}", index + 1, replacements.len()))
+            };
+            if replacement.old.is_empty() {
+                return Err(fails(FileErrorKind::Invalid, "it is empty; write the file to fill it"));
+            }
+            let (old, new) = (ends(&replacement.old, wide), ends(&replacement.new, wide));
+            let places = occurrences(&edited, &old);
+            match places.len() {
+                0 => {
+                    return Err(fails(
+                        FileErrorKind::NoMatch,
+                        "it does not occur; read the file again and copy it exactly",
+                    ));
+                }
+                1 => {}
+                _ if replacement.all => {}
+                count => {
+                    let what = format!("it occurs {count} times; add lines around it, or replace all");
+                    return Err(fails(FileErrorKind::ManyMatches, &what));
+                }
+            }
+            let grown = new.len().saturating_sub(old.len()).saturating_mul(places.len());
+            if edited.len().saturating_add(grown) as u64 > self.limits.bytes {
+                return Err(self.too_large(path));
+            }
+            edited = replaced_at(&edited, &places, old.len(), &new);
+            replaced += places.len();
+        }
+        Ok((edited, replaced))
     }
 
     /// Reads a regular file and puts what is made of its content in its place, if nobody else changed it meanwhile.
@@ -85,39 +129,6 @@ fn note(change: &mut Change, before: &[u8], after: &[u8]) {
     change.read(before);
     let before = change.after.take();
     change.wrote(before, after);
-}
-
-fn apply(path: &Path, content: &[u8], replacements: &[Replacement]) -> Result<(Vec<u8>, usize), FileError> {
-    let wide = has_wide_ends(content);
-    let mut edited = content.to_vec();
-    let mut replaced = 0;
-    for (index, replacement) in replacements.iter().enumerate() {
-        let fails = |kind, what: &str| {
-            FileError::new(kind, path, format!("text {} of {}: {what}", index + 1, replacements.len()))
-        };
-        if replacement.old.is_empty() {
-            return Err(fails(FileErrorKind::Invalid, "it is empty; write the file to fill it"));
-        }
-        let (old, new) = (ends(&replacement.old, wide), ends(&replacement.new, wide));
-        let places = occurrences(&edited, &old);
-        match places.len() {
-            0 => {
-                return Err(fails(
-                    FileErrorKind::NoMatch,
-                    "it does not occur; read the file again and copy it exactly",
-                ));
-            }
-            1 => {}
-            _ if replacement.all => {}
-            count => {
-                let what = format!("it occurs {count} times; add lines around it, or replace all");
-                return Err(fails(FileErrorKind::ManyMatches, &what));
-            }
-        }
-        edited = replaced_at(&edited, &places, old.len(), &new);
-        replaced += places.len();
-    }
-    Ok((edited, replaced))
 }
 
 /// Whether lines end with CR LF: the first line tells.
@@ -162,7 +173,10 @@ fn replaced_at(content: &[u8], places: &[usize], length: usize, new: &[u8]) -> V
 pub(crate) fn unified(path: &Path, old: &[u8], new: &[u8]) -> String {
     let name = path.to_string_lossy();
     let name = name.trim_start_matches('/');
-    similar::TextDiff::from_lines(old, new)
+    similar::TextDiff::configure()
+        // It only shows what was done: beyond this it shows more lines than need be.
+        .timeout(Duration::from_millis(500))
+        .diff_lines(old, new)
         .unified_diff()
         .header(&format!("a/{name}"), &format!("b/{name}"))
         .to_string()

@@ -209,13 +209,14 @@ impl Files {
         to: impl AsRef<Path>,
         replaces: bool,
     ) -> Result<(), FileError> {
-        let mode = self.status(from.as_ref())?.mode;
-        let (from, content) = (from.as_ref(), self.raw(from.as_ref())?);
+        let from = from.as_ref();
+        let permissions = Mode::from_bits_truncate(self.status(from)?.mode & 0o777);
+        let content = self.raw(from)?;
         if self.sandbox.policy().secrets() == Secrets::Deny {
             self.admitted(from, &content)?;
         }
-        self.put(to.as_ref(), &content, if replaces { WriteMode::Replace } else { WriteMode::Create })?;
-        self.set_mode(to, mode & 0o777)
+        let mode = if replaces { WriteMode::Replace } else { WriteMode::Create };
+        self.put_with(to.as_ref(), &content, mode, Some(permissions))
     }
 
     /// Makes a symbolic link at `path` that says `target`. Where it leads is judged when it is followed.

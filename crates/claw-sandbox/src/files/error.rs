@@ -9,7 +9,8 @@ use nix::errno::Errno;
 
 use crate::{Error, plain_io_error};
 
-/// Why an operation on a file was not done. Nothing was changed by it.
+/// Why an operation on a file was not done, or not to its end: an operation on a tree may have done a part, and a write whose last
+/// synchronisation fails has happened.
 #[derive(Debug)]
 pub struct FileError(Box<Inner>);
 

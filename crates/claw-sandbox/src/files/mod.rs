@@ -121,7 +121,7 @@ impl Files {
         }
     }
 
-    /// Decides, records, acts on what was granted and records what came of it. `act` changes nothing when it fails.
+    /// Decides, records, acts on what was granted and records what came of it.
     ///
     /// `ESTALE` and `ELOOP` mean that the world is another one by now: then it is decided again.
     fn perform<T>(
@@ -135,12 +135,12 @@ impl Files {
             let mut change = Change::new(self.sandbox.policy());
             let judged = self.judge_repository(&grant).map_err(Failed::from);
             let done = judged.and_then(|()| act(&grant, &mut change));
-            if matches!(done, Err(Failed::System(Errno::ESTALE | Errno::ELOOP))) {
-                continue;
-            }
+            let is_stale = matches!(done, Err(Failed::System(Errno::ESTALE | Errno::ELOOP)));
             let done = done.map_err(|failed| failed.into_error(path));
             self.record(ticket, request, &change, done.as_ref().err());
-            return done;
+            if !is_stale {
+                return done;
+            }
         }
         Err(FileError::system(path, Errno::ESTALE))
     }

@@ -12,6 +12,7 @@ use super::{FileError, FileErrorKind, Files, WriteMode};
 
 /// What a patch did to a file.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Patched {
     /// It was made.
     Created(PathBuf),
@@ -44,6 +45,8 @@ struct Step {
     path: PathBuf,
     before: Option<Vec<u8>>,
     after: Option<Vec<u8>>,
+    /// Of the file that is there.
+    mode: u32,
 }
 
 impl Files {
@@ -61,8 +64,8 @@ impl Files {
         let steps: Vec<Step> = files.iter().map(|file| self.step(file)).collect::<Result<_, _>>()?;
         for (done, step) in steps.iter().enumerate() {
             if let Err(error) = self.take(step) {
-                self.take_back(steps.get(..done).unwrap_or_default());
-                return Err(error);
+                let lost = self.take_back(steps.get(..done).unwrap_or_default());
+                return Err(if lost.is_empty() { error } else { unrestored(error, &lost) });
             }
         }
         let told = steps.into_iter().map(|step| match (step.before, step.after) {
@@ -104,7 +107,8 @@ impl Files {
                 return Err(FileError::new(FileErrorKind::PatchConflict, &path, message));
             }
         };
-        Ok(Step { path, before, after })
+        let mode = if before.is_some() { self.status(&path)?.mode } else { 0 };
+        Ok(Step { path, before, after, mode })
     }
 
     fn take(&self, step: &Step) -> Result<(), FileError> {
@@ -116,16 +120,24 @@ impl Files {
         }
     }
 
-    /// What cannot be taken back either was changed by somebody else since: that stays.
-    fn take_back(&self, steps: &[Step]) {
-        for Step { path, before, after } in steps.iter().rev() {
-            let _ = match (before, after) {
+    /// Takes steps back, the last one first. What cannot be was changed by somebody else since; its paths are given back.
+    fn take_back(&self, steps: &[Step]) -> Vec<PathBuf> {
+        let mut lost = Vec::new();
+        for Step { path, before, after, mode } in steps.iter().rev() {
+            let taken_back = match (before, after) {
                 (None, Some(_)) => self.remove(path),
                 (Some(before), Some(after)) => self.exchange(path, after, before),
-                (Some(before), None) => self.write(path, before, WriteMode::Create),
+                // As it was: what the policy says of credentials is about what is new.
+                (Some(before), None) => {
+                    self.put(path, before, WriteMode::Create).and_then(|()| self.set_mode(path, mode & 0o777))
+                }
                 (None, None) => Ok(()),
             };
+            if taken_back.is_err() {
+                lost.push(path.clone());
+            }
         }
+        lost
     }
 
     /// Replaces one content by another if it is still there.
@@ -141,6 +153,12 @@ impl Files {
     }
 }
 
+fn unrestored(error: FileError, lost: &[PathBuf]) -> FileError {
+    let names: Vec<_> = lost.iter().map(|path| path.to_string_lossy()).collect();
+    let message = format!("{error}; not all of the patch could be taken back, look at: {}", names.join(", "));
+    FileError::new(error.kind(), error.path(), message)
+}
+
 /// The content after all hunks.
 fn fit(path: &Path, content: &[u8], hunks: &[Hunk]) -> Result<Vec<u8>, FileError> {
     let lines: Vec<&[u8]> = content.split_inclusive(|byte| *byte == b'\n').collect();
@@ -150,7 +168,8 @@ fn fit(path: &Path, content: &[u8], hunks: &[Hunk]) -> Result<Vec<u8>, FileError
     let (mut taken, mut moved) = (0, 0);
     for hunk in hunks {
         let old: Vec<Vec<u8>> = hunk.old.iter().map(|line| ends(line, wide)).collect();
-        let wanted = hunk.start.saturating_add_signed(moved);
+        // Beyond the end nothing fits.
+        let wanted = hunk.start.saturating_add_signed(moved).min(lines.len());
         let Some(place) = nearest(&lines, &old, wanted, taken) else {
             let message = format!(
                 "the hunk at line {} of the patch does not fit; make the patch again from the file as it is",
@@ -171,6 +190,9 @@ fn fit(path: &Path, content: &[u8], hunks: &[Hunk]) -> Result<Vec<u8>, FileError
     Ok(fitted)
 }
 
+/// How many lines a hunk may have moved: it bounds the work of a patch with many hunks.
+const FURTHEST: usize = 10_000;
+
 /// The place of these lines that is nearest to the wanted one, not before `first`.
 fn nearest(lines: &[&[u8]], old: &[Vec<u8>], wanted: usize, first: usize) -> Option<Range<usize>> {
     let fits = |start: usize| {
@@ -179,8 +201,7 @@ fn nearest(lines: &[&[u8]], old: &[Vec<u8>], wanted: usize, first: usize) -> Opt
                 .get(start..start + old.len())
                 .is_some_and(|found| found.iter().zip(old).all(|(found, old)| *found == old.as_slice()))
     };
-    let distances = 0..=lines.len().max(wanted);
-    distances
+    (0..=FURTHEST)
         .flat_map(|distance| [wanted.checked_sub(distance), wanted.checked_add(distance)])
         .flatten()
         .find(|start| fits(*start))

@@ -15,6 +15,7 @@ use super::{Failed, FileError, FileErrorKind, Files};
 
 /// A range of lines.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct Lines {
     /// The lines with their ends, as they stand in the file.
     pub text: Vec<u8>,

@@ -33,6 +33,7 @@ const LINE_BYTES: usize = 1024;
 
 /// An entry of a tree.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct Entry {
     /// From the top.
     pub path: PathBuf,
@@ -64,6 +65,7 @@ pub struct Search {
 
 /// A line that matches.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct Match {
     /// From the top; empty when the top is the file.
     pub path: PathBuf,
@@ -187,7 +189,7 @@ impl Files {
             Ok((directory.file, grant.path().real.clone()))
         });
         let (directory, real) = directory?;
-        let mut walk = Walk { files: self, visit, searched: Searched::default() };
+        let mut walk = Walk { files: self, visit, left: self.limits.entries, searched: Searched::default() };
         match walk.directory(&directory, &real, &mut PathBuf::new(), self.limits.depth) {
             Ok(flow) => {
                 walk.searched.ended_early = flow.is_break();
@@ -232,6 +234,7 @@ impl Files {
 struct Walk<'f> {
     files: &'f Files,
     visit: &'f mut dyn FnMut(&OwnedFd, &Path, Entry) -> ControlFlow<()>,
+    left: usize,
     searched: Searched,
 }
 
@@ -250,7 +253,7 @@ impl Walk<'_> {
             return Err(FileError::new(FileErrorKind::TooMany, real, message).into());
         }
         let mut place = real.to_owned();
-        for (name, kind) in entries(directory, limits.entries - self.searched.entries).map_err(|errno| {
+        for (name, kind) in entries(directory, self.left).map_err(|errno| {
             if errno == Errno::E2BIG { self.files.too_many(real).into() } else { Failed::from(errno) }
         })? {
             place.push(&name);
@@ -278,6 +281,7 @@ impl Walk<'_> {
         if self.files.sandbox.parts().judge.touch(&request).is_err() {
             return Ok(ControlFlow::Continue(()));
         }
+        self.left = self.left.checked_sub(1).ok_or_else(|| self.files.too_many(place))?;
         self.searched.entries += 1;
         let Some(kind) = kind.or_else(|| kind_at(directory, name)) else {
             return Ok(ControlFlow::Continue(()));

@@ -52,6 +52,17 @@ impl Files {
 
     /// Writes a content that was looked at.
     pub(super) fn put(&self, path: &Path, content: &[u8], mode: WriteMode) -> Result<(), FileError> {
+        self.put_with(path, content, mode, None)
+    }
+
+    /// Writes a content, with these permissions in place of the old or usual ones.
+    pub(super) fn put_with(
+        &self,
+        path: &Path,
+        content: &[u8],
+        mode: WriteMode,
+        permissions: Option<Mode>,
+    ) -> Result<(), FileError> {
         if content.len() as u64 > self.limits.bytes {
             return Err(self.too_large(path));
         }
@@ -65,7 +76,7 @@ impl Files {
             };
             match (mode, old) {
                 (WriteMode::Append, Some(old)) => append(&place, &old, content)?,
-                (_, old) => replace(&place, old.as_ref(), content)?,
+                (_, old) => replace(&place, old.as_ref(), permissions, content)?,
             }
             change.wrote(before, content);
             Ok(())
@@ -94,7 +105,7 @@ impl Files {
 
 /// Puts a content in the place of a file that was read, unless somebody else has written it since.
 pub(super) fn replace_unchanged(place: &Place, old: &FileStat, content: &[u8]) -> Result<(), Failed> {
-    replace_if(place, Some(old), content, || {
+    replace_if(place, Some(old), None, content, || {
         let now = place.status()?.ok_or(Errno::ESTALE)?;
         let stamp = |status: &FileStat| {
             (
@@ -111,13 +122,19 @@ pub(super) fn replace_unchanged(place: &Place, old: &FileStat, content: &[u8]) -
 }
 
 /// Puts a content in the place of what is there.
-pub(super) fn replace(place: &Place, old: Option<&FileStat>, content: &[u8]) -> Result<(), Failed> {
-    replace_if(place, old, content, || Ok(()))
+pub(super) fn replace(
+    place: &Place,
+    old: Option<&FileStat>,
+    permissions: Option<Mode>,
+    content: &[u8],
+) -> Result<(), Failed> {
+    replace_if(place, old, permissions, content, || Ok(()))
 }
 
 fn replace_if(
     place: &Place,
     old: Option<&FileStat>,
+    permissions: Option<Mode>,
     content: &[u8],
     last_look: impl FnOnce() -> nix::Result<()>,
 ) -> Result<(), Failed> {
@@ -126,6 +143,11 @@ fn replace_if(
     file.write_all(content)?;
     if let Some(old) = old {
         keep(&draft.file, old)?;
+    }
+    match (permissions, old) {
+        (Some(permissions), _) => fchmod(&draft.file, permissions)?,
+        (None, None) => fchmod(&draft.file, draft.usual)?,
+        (None, Some(_)) => {}
     }
     file.sync_all()?;
     last_look()?;
@@ -184,25 +206,33 @@ fn keep(file: &OwnedFd, old: &FileStat) -> Result<(), Failed> {
 /// A content that has not taken its place yet. It goes away when it does not come to that.
 struct Draft<'p> {
     file: OwnedFd,
+    /// The mode of a file that nobody says anything about.
+    usual: Mode,
     /// The directory and its name there; none on file systems that can do without.
     named: Option<(&'p OwnedFd, OsString)>,
 }
 
 impl<'p> Draft<'p> {
     fn new(place: &'p Place) -> Result<Self, Failed> {
-        // As open(2) makes files; the umask is the runtime's own.
-        let mode = Mode::from_bits_truncate(0o666);
+        // As open(2) makes files, with the runtime's own umask; nobody else reads it before it is whole.
+        let usual = Mode::from_bits_truncate(0o666);
+        let private = Mode::from_bits_truncate(0o600);
         let how =
-            nix::fcntl::OpenHow::new().flags(OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC).mode(mode);
-        match nix::fcntl::openat2(&place.directory, ".", how) {
-            Ok(file) => Ok(Self { file, named: None }),
+            nix::fcntl::OpenHow::new().flags(OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC).mode(usual);
+        let (file, named) = match nix::fcntl::openat2(&place.directory, ".", how) {
+            // It has no name by which others could open it.
+            Ok(file) => (file, None),
             Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::ENOENT) => {
                 let name = temporary_name()?;
-                let file = create_in(&place.directory, &name, OFlag::O_RDWR, mode)?;
-                Ok(Self { file, named: Some((&place.directory, name)) })
+                let file = create_in(&place.directory, &name, OFlag::O_RDWR, usual)?;
+                (file, Some((&place.directory, name)))
             }
-            Err(errno) => Err(errno.into()),
-        }
+            Err(errno) => return Err(errno.into()),
+        };
+        // What the umask left of it.
+        let usual = Mode::from_bits_truncate(fstat(&file)?.st_mode & 0o777);
+        fchmod(&file, private)?;
+        Ok(Self { file, named, usual })
     }
 
     fn publish(mut self, place: &'p Place, replaces: bool) -> Result<(), Failed> {

@@ -113,6 +113,42 @@ fn a_hunk_that_moved_fits_where_it_is_nearest() {
     assert_eq!(fs::read(&path).unwrap(), b"x\nx\n1\nc\n2\nb\n");
 }
 
+#[test]
+fn what_would_grow_beyond_the_limit_is_refused_before_it_is_made() {
+    let scene = Scene::new();
+    let path = scene.write("work/a.txt", "a".repeat(1 << 20));
+    let all = Replacement { old: "a".into(), new: "b".repeat(1 << 20).into(), all: true };
+    assert_eq!(kind(scene.files().edit("a.txt", &[all])), FileErrorKind::TooLarge);
+    assert_eq!(fs::read(path).unwrap().len(), 1 << 20);
+}
+
+#[test]
+fn numbers_in_a_patch_may_be_any_size() {
+    let scene = Scene::new();
+    let path = scene.write("work/f", "a\nb\n");
+    for number in ["1000000000000000000", "18446744073709551615", "18446744073709551616", "0"] {
+        for count in ["0", "1", "2", "18446744073709551615"] {
+            let patch = format!("--- a/f\n+++ b/f\n@@ -{number},{count} +1,1 @@\n-x\n+y\n");
+            assert!(scene.files().patch(patch.as_bytes()).is_err(), "{patch}");
+        }
+    }
+    assert_eq!(fs::read(path).unwrap(), b"a\nb\n");
+}
+
+#[test]
+fn a_patch_that_fails_in_the_middle_gives_everything_back_as_it_was() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scene = Scene::new();
+    let gone = scene.write("work/gone.env", "A_TOKEN=Xk3vQ9sLm2Pz7Rt4Yw8BnC6d\n");
+    fs::set_permissions(&gone, fs::Permissions::from_mode(0o600)).unwrap();
+    scene.write("work/.git/config", "x\n");
+    let files = scene.files_with("secrets: redact\n");
+    let patch = "--- a/gone.env\n+++ /dev/null\n@@ -1 +0,0 @@\n-A_TOKEN=Xk3vQ9sLm2Pz7Rt4Yw8BnC6d\n--- a/.git/config\n+++ b/.git/config\n@@ -1 +1 @@\n-x\n+r\n";
+    assert_eq!(kind(files.patch(patch.as_bytes())), FileErrorKind::Denied);
+    assert_eq!(fs::read_to_string(&gone).unwrap(), "A_TOKEN=Xk3vQ9sLm2Pz7Rt4Yw8BnC6d\n");
+    assert_eq!(fs::metadata(&gone).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
 fn lines() -> impl Strategy<Value = String> {
     let line = prop::sample::select(vec!["a", "b", "", "--- x", "+++ y", "@@ -1 +1 @@", "\\ z", " "]);
     (prop::collection::vec(line, 0..12), any::<bool>())

@@ -92,6 +92,10 @@ fn a_search_has_bounds() {
     limits.entries = 3;
     let files = scene.files().limits(limits.clone());
     assert_eq!(kind(files.walk(".", |_| ControlFlow::Continue(()))), FileErrorKind::TooMany);
+    scene.write("work/many/a/1", "");
+    scene.write("work/many/a/2", "");
+    scene.write("work/many/b", "");
+    assert_eq!(kind(files.walk("many", |_| ControlFlow::Continue(()))), FileErrorKind::TooMany);
     (limits.entries, limits.depth) = (100, 2);
     let files = scene.files().limits(limits);
     assert_eq!(kind(files.walk("a", |_| ControlFlow::Continue(()))), FileErrorKind::TooMany);

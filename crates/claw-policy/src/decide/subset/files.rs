@@ -150,15 +150,16 @@ fn holds(outer: &PathPattern, inner: &PathPattern) -> bool {
 /// Requests for what a pattern means, when a root of the policy can hold it.
 fn reached(own: &Ground, pattern: &PathPattern, action: FileAction) -> Option<Vec<Example>> {
     let need = if action == FileAction::Write { Access::Write } else { Access::Read };
-    let roots: Vec<&Path> = own
-        .roots()
-        .map(|root| root.real.as_path())
-        .filter(|root| access(own, root).is_some_and(|(access, _)| access >= need))
-        .collect();
+    let granted =
+        own.roots().filter(|root| access(own, &root.real).is_some_and(|(access, _)| access >= need));
+    // What the system profile has, commands read.
+    let system = own.system.iter().filter(|root| root.access >= need);
+    let roots: Vec<&Path> = granted.chain(system).map(|root| root.real.as_path()).collect();
     let paths: Vec<PathBuf> = match pattern {
         PathPattern::Literal(path) => {
             let beneath = roots.iter().filter(|root| root.starts_with(path)).map(|root| root.to_path_buf());
-            let holding = access(own, path).is_some_and(|(access, _)| access >= need);
+            let holding = access(own, path).is_some_and(|(access, _)| access >= need)
+                || deepest(&own.system, path).is_some_and(|root| root.access >= need);
             holding.then(|| path.clone()).into_iter().chain(beneath).collect()
         }
         PathPattern::Component(name) => roots.iter().map(|root| root.join(without_magic(name))).collect(),
@@ -169,7 +170,9 @@ fn reached(own: &Ground, pattern: &PathPattern, action: FileAction) -> Option<Ve
             std::iter::once(PathBuf::from(plain)).chain(under).collect()
         }
     };
-    (!paths.is_empty()).then(|| paths.iter().map(|path| file(action, path)).collect())
+    // The runtime's own request first; what only the system profile has, a command reads.
+    let by = |origin: Origin| paths.iter().map(move |path| file_by(origin, action, path));
+    (!paths.is_empty()).then(|| by(Origin::Runtime).chain(by(Origin::Command)).collect())
 }
 
 /// A name that the pattern matches, for the simple ones.
@@ -178,13 +181,10 @@ fn without_magic(pattern: &str) -> String {
 }
 
 fn file(action: FileAction, path: &Path) -> Example {
+    file_by(Origin::Runtime, action, path)
+}
+
+fn file_by(origin: Origin, action: FileAction, path: &Path) -> Example {
     let path = path.as_os_str().as_encoded_bytes().to_vec();
-    Example::File(FileRequest {
-        action,
-        path,
-        to: None,
-        recursive: false,
-        cwd: PathBuf::from("/"),
-        origin: Origin::Runtime,
-    })
+    Example::File(FileRequest { action, path, to: None, recursive: false, cwd: PathBuf::from("/"), origin })
 }

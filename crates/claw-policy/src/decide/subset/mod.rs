@@ -16,6 +16,7 @@ use crate::{Facts, FileRequest, MissingFacts, NetworkRequest, Policy, RuleRef};
 
 /// A right that the inner policy may have and the outer one has not.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Excess {
     /// What it is, in one line.
     pub message: String,

@@ -99,11 +99,11 @@ fn variables(inner: &Policy, outer: &Policy) -> Vec<Excess> {
 
 fn limits(inner: &Policy, outer: &Policy) -> Vec<Excess> {
     let (own, other) = (&inner.limits, &outer.limits);
-    let milliseconds = |time: Option<std::time::Duration>| time.map(|time| time.as_millis());
+    let nanoseconds = |time: Option<std::time::Duration>| time.map(|time| time.as_nanos());
     let bytes = |count: Option<u64>| count.map(u128::from);
     let pairs = [
-        ("time", milliseconds(own.time), milliseconds(other.time)),
-        ("cpu", milliseconds(own.cpu), milliseconds(other.cpu)),
+        ("time", nanoseconds(own.time), nanoseconds(other.time)),
+        ("cpu", nanoseconds(own.cpu), nanoseconds(other.cpu)),
         ("output", bytes(own.output), bytes(other.output)),
         ("memory", bytes(own.memory), bytes(other.memory)),
         ("processes", bytes(own.processes), bytes(other.processes)),

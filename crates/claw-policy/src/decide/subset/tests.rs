@@ -137,6 +137,7 @@ fn what_widens_has_an_example_that_both_policies_confirm() {
         ("workspace: /w", "workspace: /v"),
         ("workspace: /w", "workspace: /w/out"),
         ("workspace: /w\nfilesystem: { hidden: [\"*.pem\"] }", "workspace: /w"),
+        ("workspace: /w\nfilesystem: { hidden: [/usr/bin/git] }", "workspace: /w"),
         ("workspace: /w", "workspace: /w\nfilesystem: { readOnly: [/home/me/.ssh] }"),
         ("workspace: /w", "workspace: /w\nfilesystem: { protected: none }"),
         (
