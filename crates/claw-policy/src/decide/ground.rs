@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::sieve::Sieve;
 use super::world::World;
 use crate::normal::{self, is_strictly_beneath, is_within, normal};
 use crate::pattern::{Matches, PatternSet, Patterns};
@@ -58,6 +59,7 @@ struct GroundPatterns {
     literals: Vec<GroundLiteral>,
     /// The literals' places in the list, by their names and by their objects.
     by_name: HashMap<OsString, usize>,
+    names: Sieve,
     by_id: HashMap<FileId, usize>,
     /// Spellings of the globs' directories, with the group's place.
     bases: Vec<(PathBuf, usize)>,
@@ -288,6 +290,7 @@ impl GroundPatterns {
             rules: rules.iter().map(|rule| rule.rule.clone()).collect(),
             literals: Vec::new(),
             by_name: HashMap::with_capacity(set.literals.len()),
+            names: Sieve::default(),
             by_id: HashMap::new(),
             bases,
         };
@@ -300,6 +303,7 @@ impl GroundPatterns {
     fn add(&mut self, literal: GroundLiteral) {
         let place = self.literals.len();
         for name in &literal.names {
+            self.names.add(name.as_os_str());
             self.by_name.entry(name.as_os_str().to_owned()).or_insert(place);
         }
         if let Some(id) = literal.id {
@@ -378,7 +382,7 @@ impl GroundPatterns {
 
     fn matches_literally(&self, path: &Path, id: Option<FileId>) -> Matches {
         let mut found: Matches = self.set.broken().map(|rule| (rule, path.to_owned())).into_iter().collect();
-        for ancestor in normal::ancestors(path).filter(|_| !self.by_name.is_empty()) {
+        for ancestor in normal::ancestors(path).filter(|name| self.names.may_have(name.as_os_str())) {
             let place = self.by_name.get(ancestor.as_os_str());
             if let Some(literal) = place.and_then(|place| self.literals.get(*place)) {
                 found.push((literal.rule, ancestor.to_owned()));

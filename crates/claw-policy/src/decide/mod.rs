@@ -6,6 +6,7 @@ mod exec;
 mod file;
 mod ground;
 pub(crate) mod network;
+mod sieve;
 mod subset;
 #[cfg(test)]
 pub(crate) mod testing;
