@@ -6,12 +6,13 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use claw_testkit::programs;
 use claw_testkit::scene::Scene;
 
-use crate::attack::{attacks, calls, python, sh};
-use crate::evidence::Evidence::Held;
+use crate::attack::{attacks, bash, calls, python, sh};
+use crate::evidence::Evidence::{After, Held};
 
 const WORKSPACE_EXEC: &str = "workspace: {ws}\nworkspaceExec: true\nexec: {exec}\n";
 /// With a program that becomes root, as `sudo` does.
 const SU: &str = "workspace: {ws}\nexec: {allowlist: [python3, {path: /usr/bin/su}, {path: /usr/bin/passwd}, {path: /usr/bin/mount}]}\n";
+const UNJUDGED: &str = "workspace: {ws}\nexec: {exec}\nenforcement: {degrade: [metadata]}\n";
 const ROOT: &str = "root, who may make such a file";
 
 attacks! { "privileges";
@@ -26,6 +27,16 @@ attacks! { "privileges";
         "import subprocess, time\np = subprocess.Popen(['/usr/bin/su', 'root', '-c', ': {root}'], stdin=subprocess.PIPE)\n",
         "time.sleep(0.5)\nprint('ready', flush=True)\nsys.stdin.read()\np.kill()")).under(SU).may_be_refused()
         .needs("another user than root, and a su that asks for a password").shows(Held(is_root_now));
+    make_a_program_of_one_s_own_user => bash("cp {attack} p; chmod 4755 p").shows(After(set_id));
+    make_a_program_of_one_s_own_group => bash("cp {attack} p; chmod g+s p").shows(After(set_id));
+    make_such_a_program_by_descriptor => python("f = open('p', 'wb'); os.fchmod(f.fileno(), 0o6755)").shows(After(set_id));
+    make_such_a_program_by_its_directory => python("open('p', 'w'); os.chmod('p', 0o4755, dir_fd=os.open('.', os.O_RDONLY))").shows(After(set_id));
+    make_such_a_program_by_number => calls(&["do", "openat -100 @{ws}/p 0o101 0o755; fchmodat2 $1 @ 0o4755 0x1000"]).needs("fchmodat2 (Linux 6.6)").shows(After(set_id));
+    open_such_a_program => python("os.umask(0); os.open('p', os.O_CREAT | os.O_WRONLY, 0o4755)").shows(After(set_id));
+    make_such_a_node => python("import stat; os.umask(0); os.mknod('p', stat.S_IFREG | 0o6755)").shows(After(set_id));
+    make_such_a_nameless_program => python("f = os.open('.', os.O_TMPFILE | os.O_WRONLY, 0o4755); os.link('/proc/self/fd/%d' % f, 'p', src_dir_fd=os.open('/', os.O_RDONLY), follow_symlinks=True)").shows(After(set_id));
+    make_such_a_program_where_metadata_is_given_up => bash("cp {attack} p; chmod 4755 p").under(UNJUDGED).shows(After(set_id));
+    make_such_a_program_for_the_group_where_metadata_is_given_up => bash("cp {attack} p; chmod g+s p").under(UNJUDGED).shows(After(set_id));
     become_somebody_else => calls(&["do", "setresuid 12345 12345 12345; hold"]).needs("CAP_SETUID").shows(Held(|scene| {
         scene.some_attacker(|process| ids(process, "Uid:") == ["12345"; 3])
     }));
@@ -39,6 +50,12 @@ attacks! { "privileges";
             stat.rsplit(") ").next().is_some_and(|rest| rest.split(' ').nth(38) == Some("1"))
         })
     }));
+}
+
+// Whether a file was left that runs as somebody else when somebody else runs it.
+fn set_id(scene: &Scene, _: &crate::harness::Ran) -> bool {
+    let mode = fs::metadata(scene.path("ws/p")).map_or(0, |metadata| metadata.permissions().mode());
+    mode & 0o6000 != 0
 }
 
 #[derive(Clone, Copy, Eq, PartialEq)]

@@ -80,6 +80,7 @@ cases! {
     shell_jobs: ["sleep"] "sleep 0.01 & wait; echo done > log" => "log" "done\n";
     here_documents: ["cat"] "cat > log << E\ntext\nE" => "log" "text\n";
     modes_of_own_files: ["chmod"] "chmod 600 own && touch -d 2001-01-01 own && stat -c '%a %y' own | cut -c1-14 > log" => "log" "600 2001-01-01\n";
+    directories_pass_their_group_on: ["chmod"] "mkdir d && chmod 2775 d && mkdir d/e && stat -c %a d d/e > log" => "log" "2775\n2755\n";
     gzip_round_trip: ["gzip"] "gzip -k own && gzip -dc own.gz > log" => "log" "original\n";
     git_resets_and_cleans: ["git"] "cd r && echo two > own && touch junk && git reset -q --hard && git clean -qf && ls > ../log" => "log" "own\n";
     git_tags_and_describes: ["git"] "cd r && git tag -a -m one v1 && git describe > ../log" => "log" "v1\n";

@@ -431,6 +431,8 @@ codes! {
     FileRoot = "file.root",
     /// The file has a name outside of the roots.
     FileHardLink = "file.hard-link",
+    /// A mode or flag that no run may give to a file.
+    FileMode = "file.mode",
     /// A FIFO, socket or device.
     FileSpecial = "file.special",
     /// The path does not resolve.

@@ -139,6 +139,14 @@ pub(crate) fn has_broker(kernel: &KernelFeatures) -> bool {
     kernel.seccomp_filter && kernel.openat2 && kernel.user_notification()
 }
 
+/// Whether the modes of files are judged where they are made and where they are changed, by the broker.
+pub(crate) fn judges_modes(confinement: &Confinement, kernel: &KernelFeatures) -> bool {
+    let calls = crate::supervisor::calls(confinement, kernel);
+    [libc::SYS_openat, libc::SYS_fchmod]
+        .iter()
+        .all(|call| calls.iter().any(|notified| notified.call == *call))
+}
+
 /// Whether each address that a run uses is judged: where a policy has network rules.
 pub(crate) fn is_gated(confinement: &Confinement, kernel: &KernelFeatures) -> bool {
     kernel.user_notification() && kernel.pidfd && !confinement.network.is_empty()

@@ -361,6 +361,40 @@ fn denied_calls_are_recorded_and_allowed_ones_when_asked_for() {
 }
 
 #[test]
+fn what_we_write_of_a_repository_for_a_run_is_recorded_like_everything_else() {
+    for audited in [false, true] {
+        let scene = Scene::new();
+        fs::remove_dir_all(scene.workspace().join(".git")).unwrap();
+        let log = scene.path.join("log");
+        let text = format!(
+            "workspace: {}\nexec: {{security: full}}\nlogging: {{logFile: {}, auditFileAccess: {audited}}}\n",
+            scene.workspace().display(),
+            log.display(),
+        );
+        let sandbox = Sandbox::new(policy_from_yaml(&text, scene.workspace()).unwrap()).unwrap();
+        let script = scene.script(
+            "export HOME=$PWD GIT_CONFIG_NOSYSTEM=1
+             git init -q . && git -c user.name=n -c user.email=e@x commit -q --allow-empty -m x
+             git remote add origin https://example.org/x.git && git worktree add -q w/tree
+             mkdir -p b/objects b/refs; printf '[core]\n\tbare = true\n' > b/config; echo 'ref: refs/heads/main' > b/HEAD
+             git -C b rev-parse --is-bare-repository; cat .git/worktrees/tree/commondir",
+        );
+        let output =
+            sandbox.command("/bin/bash").arg(script).current_dir(scene.workspace()).output().unwrap();
+        assert_eq!(output.stdout, b"true\n../..\n", "{}", String::from_utf8_lossy(&output.stderr));
+        let log = fs::read_to_string(log).unwrap();
+        let lines = log.lines().filter(|line| line.contains("file.descendant") && line.contains("\"allow\""));
+        let lines: Vec<_> = lines.collect();
+        for (name, at_least) in
+            [("/.git/config\"", 2), ("/worktrees/tree/commondir\"", 1), ("/b/config\"", 2)]
+        {
+            let found = lines.iter().filter(|line| line.contains(name)).count();
+            assert!(if audited { found >= at_least } else { found == 0 }, "{name}: {found}\n{log}");
+        }
+    }
+}
+
+#[test]
 fn a_later_run_may_change_what_git_does_not_execute_and_nothing_else() {
     let scene = Scene::new();
     fs::remove_dir_all(scene.workspace().join(".git")).unwrap();

@@ -181,6 +181,8 @@ const PROTECTED_NAMES: &[&str] = &[
     ".openclaw",
     ".vscode",
     ".idea",
+    // Hooks of git, where a repository's own settings name them (`core.hooksPath`).
+    ".husky",
     ".claw-sandbox.yaml",
     ".claw-sandbox.json5",
     ".claw-sandbox.json",

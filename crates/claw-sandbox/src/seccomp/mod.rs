@@ -26,7 +26,7 @@ use seccompiler::{
 
 use crate::KernelFeatures;
 use crate::cgroup::Bounds;
-use crate::enforcement::{has_supervisor, is_gated, is_supervised};
+use crate::enforcement::{has_supervisor, is_gated, is_supervised, judges_modes};
 use table::{ArgumentRule, Call, Group, Operation, Test, When};
 
 /// What happens to a system call.
@@ -61,6 +61,8 @@ pub(crate) struct SeccompSpec {
     pub(crate) reserve_space: bool,
     /// Whether files in memory may be made: without a control group nobody can count one that was sent and closed.
     pub(crate) files_in_memory: bool,
+    /// Whether the modes of files are judged by the supervisor, who can tell a directory from a file.
+    pub(crate) judged_modes: bool,
     /// Whether the threads that have the program install a listener: then the listener's own program refuses others.
     pub(crate) supervised: bool,
 }
@@ -107,6 +109,7 @@ impl SeccompSpec {
             reserve_space: confinement.limits.disk.is_none(),
             files_in_memory: confinement.limits.memory.is_none()
                 || Bounds::of(confinement, kernel).is_some_and(|bounds| bounds.bounds_memory()),
+            judged_modes: judges_modes(confinement, kernel),
             supervised: has_supervisor(confinement, kernel),
         }
     }
@@ -137,6 +140,10 @@ impl SeccompSpec {
         let tables = [
             (true, table::ARGUMENTS),
             (!self.files_in_memory, table::NO_FILES_IN_MEMORY),
+            (!self.judged_modes, table::NEW_MODES),
+            (!self.judged_modes, table::OLD_NEW_MODES),
+            (!self.judged_modes, table::MODES),
+            (!self.judged_modes, table::OLD_MODES),
             (!self.sockets.any(), table::NO_NETWORK),
             (self.sockets.any(), table::NETWORK),
             (self.sockets.any() && !tcp, table::NO_TCP),

@@ -295,6 +295,65 @@ pub(super) const NO_NETWORK: &[ArgumentRule] = rules![
     SYS_socket [not_equal(0, UNIX)] FAMILY;
 ];
 
+const SET_ID: &str = "a file that runs with the rights of its owner or group outlives the run, and root's rights are everybody's";
+
+const CREATES: u32 = libc::O_CREAT as u32;
+// O_TMPFILE without O_DIRECTORY, which alone is a look.
+const NAMELESS: u32 = (libc::O_TMPFILE & !libc::O_DIRECTORY) as u32;
+const SET_USER: u32 = libc::S_ISUID;
+const SET_GROUP: u32 = libc::S_ISGID;
+
+/// What is denied of the modes of new files where nobody judges them. A new directory ignores these bits (`vfs_mkdir` in fs/namei.c).
+pub(super) const NEW_MODES: &[ArgumentRule] = rules![
+    SYS_openat [has(2, CREATES), has(3, SET_USER)] SET_ID;
+    SYS_openat [has(2, CREATES), has(3, SET_GROUP)] SET_ID;
+    SYS_openat [has(2, NAMELESS), has(3, SET_USER)] SET_ID;
+    SYS_openat [has(2, NAMELESS), has(3, SET_GROUP)] SET_ID;
+    SYS_mknodat [has(2, SET_USER)] SET_ID;
+    SYS_mknodat [has(2, SET_GROUP)] SET_ID;
+];
+
+/// The same of the calls without a directory.
+#[cfg(target_arch = "x86_64")]
+pub(super) const OLD_NEW_MODES: &[ArgumentRule] = rules![
+    SYS_open [has(1, CREATES), has(2, SET_USER)] SET_ID;
+    SYS_open [has(1, CREATES), has(2, SET_GROUP)] SET_ID;
+    SYS_open [has(1, NAMELESS), has(2, SET_USER)] SET_ID;
+    SYS_open [has(1, NAMELESS), has(2, SET_GROUP)] SET_ID;
+    SYS_creat [has(1, SET_USER)] SET_ID;
+    SYS_creat [has(1, SET_GROUP)] SET_ID;
+    SYS_mknod [has(1, SET_USER)] SET_ID;
+    SYS_mknod [has(1, SET_GROUP)] SET_ID;
+];
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) const OLD_NEW_MODES: &[ArgumentRule] = &[];
+
+// Linux 6.6; libc does not have it everywhere.
+const SYS_FCHMODAT2: Call = call("SYS_fchmodat2", 452);
+
+/// What is denied of changes of modes there; a directory cannot be told from a file then.
+pub(super) const MODES: &[ArgumentRule] = &[
+    mode(call("SYS_fchmod", libc::SYS_fchmod), &[has(1, SET_USER)]),
+    mode(call("SYS_fchmod", libc::SYS_fchmod), &[has(1, SET_GROUP)]),
+    mode(call("SYS_fchmodat", libc::SYS_fchmodat), &[has(2, SET_USER)]),
+    mode(call("SYS_fchmodat", libc::SYS_fchmodat), &[has(2, SET_GROUP)]),
+    mode(SYS_FCHMODAT2, &[has(2, SET_USER)]),
+    mode(SYS_FCHMODAT2, &[has(2, SET_GROUP)]),
+];
+
+/// The same of the call without a directory.
+#[cfg(target_arch = "x86_64")]
+pub(super) const OLD_MODES: &[ArgumentRule] = rules![
+    SYS_chmod [has(1, SET_USER)] SET_ID;
+    SYS_chmod [has(1, SET_GROUP)] SET_ID;
+];
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) const OLD_MODES: &[ArgumentRule] = &[];
+
+const fn mode(call: Call, tests: &'static [Test]) -> ArgumentRule {
+    ArgumentRule { reason: SET_ID, call, tests }
+}
+
 const PROTOCOL: &str = "MPTCP, SCTP and other protocols than TCP and UDP pass by the rules about ports";
 const ADDRESS: &str = "connects to an address past connect";
 const ROUTE: &str = "sends packets by way of an address that nobody was asked about";
@@ -328,5 +387,6 @@ pub(super) const NO_UDP: &[ArgumentRule] = rules![
 /// All argument rules, those of every case.
 #[cfg(test)]
 pub(super) fn all_arguments() -> impl Iterator<Item = &'static ArgumentRule> {
-    [ARGUMENTS, NO_FILES_IN_MEMORY, NO_NETWORK, NETWORK, NO_TCP, NO_UDP].into_iter().flatten()
+    let modes = [NEW_MODES, OLD_NEW_MODES, MODES, OLD_MODES];
+    [ARGUMENTS, NO_FILES_IN_MEMORY, NO_NETWORK, NETWORK, NO_TCP, NO_UDP].into_iter().chain(modes).flatten()
 }

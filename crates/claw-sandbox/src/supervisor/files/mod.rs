@@ -7,6 +7,8 @@
 
 mod call;
 mod created;
+mod forbidden;
+mod fresh;
 mod links;
 mod open;
 mod perform;
@@ -175,7 +177,7 @@ impl Supervisor<'_> {
                 // Nobody else waits for the log: what was judged is judged again.
                 Err(Refusal::Unrecorded { path, is_there }) => {
                     task.record(&task.attempt(&operation, &path, is_there), Ok(()))?;
-                    task.recorded.replace(Some(path));
+                    task.recorded.borrow_mut().push(path);
                 }
             }
         }
@@ -205,8 +207,8 @@ struct Task<'a> {
     made: &'a Arc<Made>,
     created: &'a Created,
     resolver: Resolver<'a>,
-    // The path of the change that was recorded as allowed.
-    recorded: RefCell<Option<PathBuf>>,
+    // The paths of the changes that were recorded as allowed.
+    recorded: RefCell<Vec<PathBuf>>,
     is_alone: Cell<bool>,
 }
 
@@ -235,12 +237,16 @@ impl Task<'_> {
                 if place.existing()?.is_some() {
                     return Err(Errno::EEXIST.into());
                 }
+                if let New::Node(mode, _) = what {
+                    forbidden::judge(&place.path, forbidden::of_mode(*mode))?;
+                }
                 match self.judge(&place.path, None, Touch::Change) {
                     Err(Refusal::Denied { denial, .. }) if self.may_make_hooks(&denial, &place, what) => {}
                     judged => judged?,
                 }
-                self.judge_mark(&place)?;
+                let mark = self.judge_mark(&place)?;
                 self.allowed(operation, &place.path, false)?;
+                self.make_anew(operation, mark)?;
                 let umask = if what.has_mode() { Some(self.process.umask()?) } else { None };
                 if let New::Socket(socket, path) = what {
                     let (cwd, socket, path) = (self.process.directory()?, Arc::clone(socket), path.clone());
@@ -270,8 +276,9 @@ impl Task<'_> {
                 }
                 self.judge_object(&source, Touch::Change)?;
                 self.judge(&place.path, None, Touch::Change)?;
-                self.judge_mark(&place)?;
+                let mark = self.judge_mark(&place)?;
                 self.allowed(operation, &place.path, false)?;
+                self.make_anew(operation, mark)?;
                 self.creating(|| self.perform(move || perform::link(&source, &place)))
             }
             Operation::Change { target, no_follow, change } => {
@@ -320,6 +327,8 @@ impl Task<'_> {
             Err(Refusal::Denied { denial, .. }) if self.may_set_mode(&denial, &object, change) => {}
             judged => judged?,
         }
+        let path = object.path.as_deref().unwrap_or(Path::new("(a file without a name)"));
+        forbidden::judge(path, forbidden::of_change(change, object.kind()))?;
         if let Some(path) = &object.path {
             self.allowed(operation, path, true)?;
         }
@@ -358,19 +367,23 @@ impl Task<'_> {
         let judged = self.judge(&to.path, id, Touch::Remove);
         match judged.and_then(|()| self.judge_part(&to.path, replaced.is_some())) {
             Err(Refusal::Denied { path, is_there, denial }) if !exchanges => {
-                let made = self.make_configuration(&denial, [&from, &to], &moved, replaced.as_ref());
-                return made.unwrap_or(Err(Refusal::Denied { path, is_there, denial }));
+                let files = [Some(&moved), replaced.as_ref()];
+                let made = self.make_configuration(operation, &denial, [&from, &to], files)?;
+                return made.ok_or(Refusal::Denied { path, is_there, denial });
             }
             judged => judged?,
         }
         self.judge_members(&moved, &from.path, &to.path)?;
-        self.judge_mark(&to)?;
+        let mut marks = vec![self.judge_mark(&to)?];
         if exchanges && let Some(replaced) = &replaced {
             self.judge_part(&from.path, true)?;
-            self.judge_mark(&from)?;
+            marks.push(self.judge_mark(&from)?);
             self.judge_members(replaced, &to.path, &from.path)?;
         }
         self.allowed(operation, &to.path, true)?;
+        for mark in marks {
+            self.make_anew(operation, mark)?;
+        }
         self.perform(move || perform::rename(&from, &to, flags))
     }
 
@@ -420,7 +433,7 @@ impl Task<'_> {
     }
 
     fn allowed(&self, operation: &Operation, path: &Path, is_there: bool) -> Result<()> {
-        let is_known = || self.recorded.borrow().as_deref() == Some(path);
+        let is_known = || self.recorded.borrow().iter().any(|known| known == path);
         if !self.watch.oversight.records_files() || operation.is_read() || is_known() {
             return Ok(());
         }

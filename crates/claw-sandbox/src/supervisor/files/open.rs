@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use nix::sys::stat::{Mode, SFlag, major, minor};
 
 use super::call::{Operation, Target};
 use super::place::{Final, Object};
-use super::{Done, Refusal, Result, Task, answer_with, own_name, perform};
+use super::{Done, Refusal, Result, Task, answer_with, forbidden, own_name, perform};
 use crate::sys::notify::Answer;
 
 /// How often it is looked whether the other end of a FIFO is there, and whether the caller still is.
@@ -59,19 +60,23 @@ impl Task<'_> {
         match found {
             Final::Missing(_) if !creates => Err(Errno::ENOENT.into()),
             Final::Missing(place) => {
-                if let Some(made) = self.make_common_directory(&place, given) {
-                    return made;
-                }
+                forbidden::judge(&place.path, forbidden::of_mode(mode))?;
                 match self.judge(&place.path, None, Touch::Change) {
                     Err(Refusal::Denied { denial, .. }) if self.may_make_sample(&denial, &place) => {}
                     Err(Refusal::Denied { path, is_there, denial }) => {
-                        let made = self.make_empty_configuration(&denial, &place, given, mode);
-                        return made.unwrap_or(Err(Refusal::Denied { path, is_there, denial }));
+                        let made = match self.make_common_directory(operation, &denial, &place, given)? {
+                            None => {
+                                self.make_empty_configuration(operation, &denial, &place, (given, mode))?
+                            }
+                            made => made,
+                        };
+                        return made.ok_or(Refusal::Denied { path, is_there, denial });
                     }
                     judged => judged?,
                 }
-                self.judge_mark(&place)?;
+                let mark = self.judge_mark(&place)?;
                 self.allowed(operation, &place.path, false)?;
+                self.make_anew(operation, mark)?;
                 let mask = self.process.umask()?;
                 self.creating(|| {
                     self.opened(close_on_exec, move || perform::create(&place, given, mode, mask))
@@ -84,6 +89,8 @@ impl Task<'_> {
                     return Ok(done);
                 }
                 if given.contains(OFlag::O_TMPFILE) {
+                    let path = object.path.as_deref().unwrap_or(Path::new("."));
+                    forbidden::judge(path, forbidden::of_mode(mode))?;
                     let mask = self.process.umask()?;
                     let make = move || perform::reopen(&object, given, mode, Some(mask));
                     return self.creating(|| self.opened(close_on_exec, make));

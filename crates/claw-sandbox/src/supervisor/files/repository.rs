@@ -11,27 +11,22 @@
 
 use std::collections::HashMap;
 use std::ffi::CStr;
-use std::fs::File;
-use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use claw_policy::{Denial, FileId};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, openat, renameat};
-use nix::sys::stat::{Mode, SFlag, fchmod, fstat};
-use nix::unistd::{LinkatFlags, UnlinkatFlags, linkat, unlinkat};
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{Mode, fstat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::call::{Change, New};
+use super::call::{Change, New, Operation};
 use super::place::{Object, Place};
 use super::settings::is_harmless_change;
-use super::{Done, Result, Task, own_name, perform, shape};
-use crate::opened::{id_of, kind_of};
+use super::{Done, Result, Task, fresh, perform, shape};
+use crate::opened::id_of;
 use crate::repository::{is_called_git, is_protection, is_repository};
-
-/// Far more than a new repository's.
-const BYTES: u64 = 64 << 10;
 
 /// What a run makes beyond that it cannot remove; each holds a descriptor of ours.
 const MOST: usize = 256;
@@ -63,34 +58,36 @@ impl Task<'_> {
     /// the denial stands.
     pub(super) fn make_configuration(
         &self,
+        operation: &Operation,
         denial: &Denial,
         [from, to]: [&Place; 2],
-        moved: &Object,
-        replaced: Option<&Object>,
-    ) -> Option<Result<Done>> {
-        let path = to.path.parent()?.to_owned();
+        [moved, replaced]: [Option<&Object>; 2],
+    ) -> Result<Option<Done>> {
+        let (Some(path), Some(moved)) = (to.path.parent().map(Path::to_owned), moved) else {
+            return Ok(None);
+        };
         let is_lock = from.path.parent() == Some(&path)
             && from.name.as_bytes() == b"config.lock"
             && to.name.as_bytes() == b"config";
         let are_files = [Some(moved), replaced].into_iter().flatten().all(Object::is_file);
         if !is_lock || !are_files || !is_protection(denial) || !shape::is_in_repository(&to.path) {
-            return None;
+            return Ok(None);
         }
-        let hands = self.supervisor.hands.as_ref()?;
-        let (source, directory) = (moved.file.try_clone().ok()?, from.directory.try_clone().ok()?);
-        let old = replaced.map(|replaced| replaced.file.try_clone()).transpose().ok()?;
-        if self.waits().is_err() {
-            return Some(Err(Errno::EINTR.into()));
-        }
-        let made = hands.run(move || make(&source, old.as_ref(), &directory, &path))?;
-        match made {
-            Ok(Some(made)) => {
-                self.made.replace(replaced.map(Object::id), made);
-                Some(Ok(Done::Value(0)))
-            }
-            Ok(None) => None,
-            Err(errno) => Some(Err(errno.into())),
-        }
+        let (source, directory) = (copy(&moved.file)?, copy(&from.directory)?);
+        let old = replaced.map(|replaced| copy(&replaced.file)).transpose()?;
+        let hands = self.supervisor.hands.as_ref().ok_or(Errno::EACCES)?;
+        let judged = hands.run(move || judged(&source, old.as_ref(), &path)).ok_or(Errno::EACCES)??;
+        let Some((content, mode)) = judged else { return Ok(None) };
+        self.allowed(operation, &to.path, true)?;
+        let (kept, id) = (Arc::clone(self.made), replaced.map(Object::id));
+        self.perform(move || {
+            let new = fresh::replace(&directory, c"config", &content, mode)?;
+            kept.replace(id, (id_of(&fstat(&new)?), new));
+            // The caller's own lock file, which it has given away.
+            unlinkat(&directory, c"config.lock", UnlinkatFlags::NoRemoveDir)?;
+            Ok(0)
+        })
+        .map(Some)
     }
 
     /// Whether a denied removal is that of a configuration which the run has made, or of a worktree's `commondir`: without
@@ -120,11 +117,11 @@ impl Task<'_> {
     /// into it comes by `config.lock` as ever.
     pub(super) fn make_empty_configuration(
         &self,
+        operation: &Operation,
         denial: &Denial,
         place: &Place,
-        flags: OFlag,
-        mode: u32,
-    ) -> Option<Result<Done>> {
+        (flags, mode): (OFlag, u32),
+    ) -> Result<Option<Done>> {
         let is_begun = place.name.as_bytes() == b"config"
             && place
                 .path
@@ -132,24 +129,19 @@ impl Task<'_> {
                 .is_some_and(|directory| is_called_git(directory) && !is_repository(directory));
         let has_parts = || [c"objects", c"refs"].iter().all(|part| is_directory(&place.directory, part));
         if !is_begun || !is_protection(denial) || !self.is_of_run(&place.directory, c".") || !has_parts() {
-            return None;
+            return Ok(None);
         }
-        if let Err(refusal) = self.alone() {
-            return Some(Err(refusal));
-        }
-        let (directory, kept) = (place.directory.try_clone().ok()?, Arc::clone(self.made));
-        let mode = mode & 0o666 & !self.process.umask().ok()?.bits();
+        self.alone()?;
+        self.allowed(operation, &place.path, false)?;
+        let (directory, kept) = (copy(&place.directory)?, Arc::clone(self.made));
+        let mode = mode & 0o666 & !self.process.umask()?.bits();
         let make = move || {
-            let new = fresh(&directory, c"config", b"", mode)?;
+            let new = fresh::create(&directory, c"config", b"", mode)?;
             kept.replace(None, (id_of(&fstat(&new)?), new));
-            openat(
-                &directory,
-                c"config",
-                OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
-                Mode::empty(),
-            )
+            let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+            openat(&directory, c"config", flags, Mode::empty())
         };
-        Some(self.creating(|| self.opened(flags.contains(OFlag::O_CLOEXEC), make)))
+        self.creating(|| self.opened(flags.contains(OFlag::O_CLOEXEC), make)).map(Some)
     }
 
     /// Makes an entry; of a repository that begins it is kept that it is this run's.
@@ -185,45 +177,58 @@ impl Task<'_> {
         mode & 0o7000 == 0 && of_others == 0 && is_protection(denial) && self.made.has(object.id())
     }
 
-    /// Makes the `commondir` of a worktree, if that is what the caller wants to make. What it writes goes nowhere.
-    pub(super) fn make_common_directory(&self, place: &Place, flags: OFlag) -> Option<Result<Done>> {
+    /// Makes the `commondir` of a worktree, if that is what the caller wants to make and only its protection is in the way.
+    /// What the caller writes goes nowhere.
+    pub(super) fn make_common_directory(
+        &self,
+        operation: &Operation,
+        denial: &Denial,
+        place: &Place,
+        flags: OFlag,
+    ) -> Result<Option<Done>> {
         let is_written = flags.intersects(OFlag::O_WRONLY | OFlag::O_RDWR);
-        if !is_written || !shape::is_of_worktree(&place.path) {
-            return None;
+        if !is_written || !is_protection(denial) || !shape::is_of_worktree(&place.path) {
+            return Ok(None);
         }
-        if let Err(refusal) = self.alone() {
-            return Some(Err(refusal));
-        }
-        let directory = place.directory.try_clone().ok()?;
-        let mode = 0o666 & !self.process.umask().ok()?.bits();
+        self.alone()?;
+        self.allowed(operation, &place.path, false)?;
+        let directory = copy(&place.directory)?;
+        let mode = 0o666 & !self.process.umask()?.bits();
         let make = move || {
-            drop(fresh(&directory, c"commondir", COMMON_DIRECTORY, mode)?);
-            let access = flags & OFlag::O_ACCMODE;
-            openat(&directory, ".", OFlag::O_TMPFILE | OFlag::O_CLOEXEC | access, nobodys())
+            let nowhere = fresh::nameless(&directory, flags & OFlag::O_ACCMODE)?;
+            drop(fresh::create(&directory, c"commondir", COMMON_DIRECTORY, mode)?);
+            Ok(nowhere)
         };
-        Some(self.creating(|| self.opened(flags.contains(OFlag::O_CLOEXEC), make)))
+        self.creating(|| self.opened(flags.contains(OFlag::O_CLOEXEC), make)).map(Some)
     }
 
-    /// Makes a part of what is about to become a repository anew, so that nobody has it open, if it is harmless.
-    pub(super) fn make_fresh(
-        &self,
-        directory: &OwnedFd,
-        part: &'static CStr,
-        path: PathBuf,
-    ) -> nix::Result<bool> {
+    /// Whether a part of what is about to become a repository is harmless.
+    pub(super) fn is_harmless_part(&self, place: &Place, part: &'static CStr, path: PathBuf) -> Result<bool> {
+        let directory = copy(&place.directory)?;
         let hands = self.supervisor.hands.as_ref().ok_or(Errno::EACCES)?;
-        let directory = directory.try_clone().map_err(|_| Errno::ENFILE)?;
-        let made = hands.run(move || {
-            let source = openat(&directory, part, look(), Mode::empty())?;
-            let Some((content, mode)) = read(&source)? else { return Ok(false) };
-            if !is_harmless(&path, &content) {
-                return Ok(false);
-            }
-            unlinkat(&directory, part, UnlinkatFlags::NoRemoveDir)?;
-            fresh(&directory, part, &content, mode).map(|_| true)
-        });
-        made.ok_or(Errno::EACCES)?
+        let judged = hands.run(move || judged_part(&directory, part, &path));
+        Ok(judged.ok_or(Errno::EACCES)??.is_some())
     }
+
+    /// Makes such a part anew, so that nobody has it open. `false` when it is harmless no longer.
+    pub(super) fn make_fresh(&self, place: &Place, part: &'static CStr, path: PathBuf) -> Result<bool> {
+        let directory = copy(&place.directory)?;
+        let made = self.perform(move || {
+            let Some((content, mode)) = judged_part(&directory, part, &path)? else { return Ok(0) };
+            fresh::replace(&directory, part, &content, mode).map(|_| 1)
+        });
+        Ok(matches!(made?, Done::Value(1)))
+    }
+}
+
+// The content and mode of a part, if it is harmless.
+fn judged_part(directory: &OwnedFd, part: &CStr, path: &Path) -> nix::Result<Option<(Vec<u8>, u32)>> {
+    let source = openat(directory, part, look(), Mode::empty())?;
+    Ok(fresh::read(&source)?.filter(|(content, _)| is_harmless(path, content)))
+}
+
+fn copy(file: &OwnedFd) -> nix::Result<OwnedFd> {
+    file.try_clone().map_err(|_| Errno::ENFILE)
 }
 
 // Whether a part of a repository that a run has made says nothing that git would execute or follow elsewhere.
@@ -234,50 +239,14 @@ fn is_harmless(path: &Path, content: &[u8]) -> bool {
     shape::is_of_worktree(path) && content == COMMON_DIRECTORY
 }
 
-// `None` when more changes than data.
-fn make(
-    source: &OwnedFd,
-    old: Option<&OwnedFd>,
-    directory: &OwnedFd,
-    path: &Path,
-) -> nix::Result<Option<(FileId, OwnedFd)>> {
+// The content and mode of a lock file that changes data only.
+fn judged(source: &OwnedFd, old: Option<&OwnedFd>, path: &Path) -> nix::Result<Option<(Vec<u8>, u32)>> {
     let old = match old {
-        Some(old) => read(old)?.map(|(content, _)| content),
+        Some(old) => fresh::read(old)?.map(|(content, _)| content),
         None => Some(Vec::new()),
     };
-    let (Some(old), Some((content, mode))) = (old, read(source)?) else { return Ok(None) };
-    if !is_harmless_change(&old, &content, path) {
-        return Ok(None);
-    }
-    // Nobody else is there in between: who renames goes alone.
-    unlinkat(directory, c"config.lock", UnlinkatFlags::NoRemoveDir)?;
-    let new = fresh(directory, c"config.lock", &content, mode)?;
-    renameat(directory, c"config.lock", directory, c"config")?;
-    Ok(Some((id_of(&fstat(&new)?), new)))
-}
-
-// The content and the mode of a regular file; `None` when it is none, or a long one.
-fn read(file: &OwnedFd) -> nix::Result<Option<(Vec<u8>, u32)>> {
-    if kind_of(&fstat(file)?) != SFlag::S_IFREG {
-        return Ok(None);
-    }
-    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-    let file = openat(AT_FDCWD, own_name(file).as_c_str(), flags, Mode::empty())?;
-    let mode = fstat(&file)?.st_mode;
-    let mut content = Vec::new();
-    File::from(file).take(BYTES + 1).read_to_end(&mut content).map_err(|_| Errno::EIO)?;
-    Ok((content.len() as u64 <= BYTES).then_some((content, mode & 0o777)))
-}
-
-// A file with that content, which nobody else has open, under a name that is free.
-fn fresh(directory: &OwnedFd, name: &CStr, content: &[u8], mode: u32) -> nix::Result<OwnedFd> {
-    let flags = OFlag::O_TMPFILE | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-    let mut new = File::from(openat(directory, ".", flags, nobodys())?);
-    new.write_all(content).map_err(|_| Errno::EIO)?;
-    fchmod(&new, Mode::from_bits_truncate(mode))?;
-    let follow = LinkatFlags::AT_SYMLINK_FOLLOW;
-    linkat(AT_FDCWD, own_name(&new).as_c_str(), directory, name, follow)?;
-    Ok(new.into())
+    let (Some(old), Some((content, mode))) = (old, fresh::read(source)?) else { return Ok(None) };
+    Ok(is_harmless_change(&old, &content, path).then_some((content, mode)))
 }
 
 fn is_directory(directory: &OwnedFd, name: &CStr) -> bool {
@@ -286,8 +255,4 @@ fn is_directory(directory: &OwnedFd, name: &CStr) -> bool {
 
 const fn look() -> OFlag {
     OFlag::O_PATH.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC)
-}
-
-const fn nobodys() -> Mode {
-    Mode::S_IRUSR.union(Mode::S_IWUSR)
 }

@@ -2,14 +2,17 @@
 //!
 //! Git takes a directory for a repository by what lies in it (setup.c, `is_git_directory`): always a `HEAD`. It looks
 //! for one where it is called, and where a `.git` that is a file or a link leads. So what is protected in a `.git` is
-//! protected beside a `HEAD`, and where a `HEAD` appears nothing of that may be there before.
+//! protected beside a `HEAD`, and where a `HEAD` appears nothing of that may be there before that
+//! git would execute: but for `info/attributes`, which only names drivers, and these are settings.
 #![forbid(unsafe_code)]
 
+use std::ffi::CStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use claw_policy::{Denial, Touch, TouchRequest};
 
+use super::call::Operation;
 use super::place::Place;
 use super::{Refusal, Result, Task};
 use crate::repository::{in_git, is_called_git, is_protection, is_repository, is_there, parts};
@@ -32,27 +35,24 @@ impl Task<'_> {
     }
 
     /// Judges that a name appears which may make a repository of the directory.
-    pub(super) fn judge_mark(&self, place: &Place) -> Result<()> {
+    pub(super) fn judge_mark<'p>(&self, place: &'p Place) -> Result<Option<Mark<'p>>> {
         let Some(directory) = place.path.parent().filter(|_| place.path.ends_with("HEAD")) else {
-            return Ok(());
+            return Ok(None);
         };
         if is_called_git(directory) {
-            return Ok(());
+            return Ok(None);
         }
-        let Some(denial) = self.in_git(directory, Path::new("config")) else { return Ok(()) };
+        let Some(denial) = self.in_git(directory, Path::new("config")) else { return Ok(None) };
         self.alone()?;
         if is_repository(directory) {
-            return Ok(());
+            return Ok(None);
         }
-        let refused = |part: &str| {
-            let what = format!("`{}` would be a git repository with it", directory.display());
-            Err(denied(&directory.join(part), true, denial.clone(), &what))
-        };
+        let mut mark = Mark { place, directory, denial, parts: Vec::new() };
         if is_there(&directory.join("config.worktree")) {
-            return refused("config.worktree");
+            return Err(mark.refused("config.worktree"));
         }
         if !has_samples_only(&directory.join("hooks")) {
-            return refused("hooks");
+            return Err(mark.refused("hooks"));
         }
         for part in [c"config", c"commondir"] {
             let name = part.to_str().unwrap_or_default();
@@ -60,8 +60,25 @@ impl Task<'_> {
             // Where it was protected by its name nobody has it open.
             let request = TouchRequest { path: &path, id: None, touch: Touch::Change };
             let was_open = self.watch.oversight.touch(&request).is_ok();
-            if was_open && is_there(&path) && !self.make_fresh(&place.directory, part, path)? {
-                return refused(name);
+            if was_open && is_there(&path) {
+                if !self.is_harmless_part(place, part, path)? {
+                    return Err(mark.refused(name));
+                }
+                mark.parts.push(part);
+            }
+        }
+        Ok(Some(mark))
+    }
+
+    /// Makes anew what is there before a mark appears, once it is recorded that this is allowed.
+    pub(super) fn make_anew(&self, operation: &Operation, mark: Option<Mark<'_>>) -> Result<()> {
+        let Some(mark) = mark else { return Ok(()) };
+        for part in &mark.parts {
+            self.allowed(operation, &mark.path_of(part), true)?;
+        }
+        for part in &mark.parts {
+            if !self.make_fresh(mark.place, part, mark.path_of(part))? {
+                return Err(mark.refused(&part.to_string_lossy()));
             }
         }
         Ok(())
@@ -97,6 +114,25 @@ impl Task<'_> {
         let path = in_git(directory, part);
         let request = TouchRequest { path: &path, id: None, touch: Touch::Change };
         self.watch.oversight.touch(&request).err().filter(is_protection)
+    }
+}
+
+/// A name that makes a repository of its directory, and what lies there that others may have open.
+pub(super) struct Mark<'p> {
+    place: &'p Place,
+    directory: &'p Path,
+    denial: Denial,
+    parts: Vec<&'static CStr>,
+}
+
+impl Mark<'_> {
+    fn path_of(&self, part: &CStr) -> PathBuf {
+        self.directory.join(part.to_string_lossy().as_ref())
+    }
+
+    fn refused(&self, part: &str) -> Refusal {
+        let what = format!("`{}` would be a git repository with it", self.directory.display());
+        denied(&self.directory.join(part), true, self.denial.clone(), &what)
     }
 }
 

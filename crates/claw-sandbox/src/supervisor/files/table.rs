@@ -6,8 +6,7 @@ use std::ffi::c_long;
 use claw_policy::{Confinement, Guarantee};
 
 use crate::KernelFeatures;
-use crate::enforcement::has_broker;
-use crate::enforcement::is_gated;
+use crate::enforcement::{has_broker, is_gated};
 use crate::seccomp::notify::{Notified, When};
 
 /// What makes an `open` more than a look. `O_TMPFILE` without `O_DIRECTORY`, which alone is one.
