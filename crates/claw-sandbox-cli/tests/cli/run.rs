@@ -114,7 +114,7 @@ fn standard_streams_pass_through() {
 fn closed_streams_and_a_broken_pipe_work() {
     let place = Place::new();
     let close = |line: &str| {
-        let binary = place.cli(["x"]).get_program().to_owned();
+        let binary = place.path("bin/claw-sandbox");
         let output = place.program("sh").args(["-c", line, "sh"]).arg(binary).output().unwrap();
         Ran::new(line.to_owned(), &output)
     };
