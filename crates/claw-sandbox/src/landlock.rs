@@ -77,9 +77,7 @@ impl PreparedRuleset {
 
 /// Adds a domain to the current thread from which no signal leaves (ABI 6).
 pub(crate) fn scope_signals_current_thread() -> Result<(), LandlockError> {
-    let ruleset =
-        Ruleset::default().set_compatibility(CompatLevel::HardRequirement).scope(Scope::Signal)?.create()?;
-    enforce(ruleset)
+    enforce(layer(true, true)?)
 }
 
 /// The layer that a child takes before its program, as a descriptor that is closed on exec.
@@ -88,25 +86,20 @@ pub(crate) fn scope_signals_current_thread() -> Result<(), LandlockError> {
 /// ancestor of the child's: an ancestor's signals and looks reach down, and nothing reaches up. Without it the kernel
 /// takes the two for equals.
 pub(crate) fn child_layer(scopes_signals: bool, knows_refer: bool) -> Result<OwnedFd, LandlockError> {
-    let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
-    let created = if scopes_signals {
-        ruleset.scope(Scope::Signal)?.create()?
-    } else {
-        layer_of_files(ruleset, knows_refer)?
-    };
-    Option::from(created).ok_or(LandlockError::Partial)
+    Option::from(layer(scopes_signals, knows_refer)?).ok_or(LandlockError::Partial)
 }
 
-// Without scopes a layer must rule something else: to make block devices, for which no run has the capability.
-fn layer_of_files(ruleset: Ruleset, knows_refer: bool) -> Result<RulesetCreated, LandlockError> {
-    let ruleset = ruleset.handle_access(AccessFs::MakeBlock)?;
-    if !knows_refer {
-        return Ok(ruleset.create()?);
+// A layer that grants everywhere what it rules. To move files between directories is forbidden by every layer that does
+// not rule it, also by one of scopes alone (seen on Linux 6.18). On ABI 1, which lacks that right, it is another one.
+fn layer(scopes_signals: bool, knows_refer: bool) -> Result<RulesetCreated, LandlockError> {
+    let right = if knows_refer { AccessFs::Refer } else { AccessFs::MakeBlock };
+    let mut ruleset =
+        Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(right)?;
+    if scopes_signals {
+        ruleset = ruleset.scope(Scope::Signal)?;
     }
-    // Every layer that rules files forbids to move them between directories, unless it is told otherwise.
-    let created = ruleset.handle_access(AccessFs::Refer)?.create()?;
-    let everywhere = open(&[RulePlan::everywhere(AccessFs::Refer.into())])?;
-    Ok(created.add_rules(everywhere.into_iter().map(Ok::<_, RulesetError>))?)
+    let everywhere = open(&[RulePlan::everywhere(right.into())])?;
+    Ok(ruleset.create()?.add_rules(everywhere.into_iter().map(Ok::<_, RulesetError>))?)
 }
 
 fn enforce(ruleset: RulesetCreated) -> Result<(), LandlockError> {

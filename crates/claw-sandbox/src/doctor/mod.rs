@@ -12,6 +12,7 @@ mod scene;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -151,10 +152,10 @@ pub fn diagnose(
     kernel: &KernelFeatures,
 ) -> Result<Vec<Finding>, DiagnoseError> {
     let scene = Scene::make().map_err(DiagnoseError::Scene)?;
-    let observe_all = || -> Result<Vec<Observation>, DiagnoseError> {
-        PROBES.iter().map(|probe| start(program, arguments, probe, &scene)).collect()
+    let observe_all = |layer: Option<&OwnedFd>| -> Result<Vec<Observation>, DiagnoseError> {
+        PROBES.iter().map(|probe| start(program, arguments, probe, &scene, layer)).collect()
     };
-    let outside = observe_all()?;
+    let outside = observe_all(None)?;
     let (supervised, inside) = match supervised(program, arguments, kernel, &scene)? {
         Some(observations) => (true, observations),
         // What the kernel's rules alone are worth here.
@@ -197,20 +198,21 @@ fn supervised(
     Ok(Some(observations))
 }
 
-// Runs `body` on a thread with the restrictions of a run thread.
+// Runs `body` on a thread with the restrictions of a run thread. It gets the layer that its children take.
 fn inside<T: Send>(
     confinement: &claw_policy::Confinement,
     kernel: &KernelFeatures,
-    body: impl FnOnce() -> T + Send,
+    body: impl FnOnce(Option<&OwnedFd>) -> T + Send,
 ) -> Result<T, DiagnoseError> {
     let sandbox = |error: domain::DomainError| DiagnoseError::Sandbox(error.to_string());
     let prepared = PreparedDomain::prepare(confinement, kernel, None).map_err(sandbox)?;
+    let layer = domain::child_layer(kernel).map_err(sandbox)?;
     let restricted = || {
         prepared.restrict_current_thread().map_err(sandbox)?;
         if domain::has_signal_scope(kernel) {
             domain::scope_signals_current_thread().map_err(sandbox)?;
         }
-        Ok(body())
+        Ok(body(layer.as_ref()))
     };
     std::thread::scope(|scope| scope.spawn(restricted).join())
         .unwrap_or_else(|_| Err(DiagnoseError::Sandbox(String::from("its thread panicked"))))
@@ -221,10 +223,14 @@ fn start(
     arguments: &[&OsStr],
     probe: &Probe,
     scene: &Scene,
+    layer: Option<&OwnedFd>,
 ) -> Result<Observation, DiagnoseError> {
     let mut command = Command::new(program);
     command.args(arguments).arg(probe.name).arg(scene.path());
     command.current_dir(scene.workspace()).env_clear().stdin(Stdio::null());
+    if let Some(layer) = layer {
+        crate::sys::child::take_layer(&mut command, layer.as_fd());
+    }
     match command.output() {
         Ok(output) => Ok(judge(&output)),
         Err(error) => Err(DiagnoseError::Start { name: probe.name, error }),

@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 
 use claw_policy::Guarantee::{Exec, Files, Metadata, Network, Privileges, ProtectedPaths, Signals, Syscalls};
 use nix::errno::Errno;
-use nix::unistd::{geteuid, getppid};
+use nix::unistd::{Pid, geteuid, getppid};
 
 use super::scene::{
     CLOSED_PORT, HIDDEN_FILE, HOOKS, LOADERS, OUTSIDE_FILE, OUTSIDE_NEW, OUTSIDE_SOCKET, WORKSPACE,
@@ -48,7 +48,7 @@ probes! {
     "truncate-outside" Files None, "truncate a file outside" => |scene| truncate(scene);
     "read-hidden" Files None, "read a hidden file of a readable directory" => |scene| io(fs::read(scene.join(HIDDEN_FILE)));
     "read-outside" Files None, "read a file outside" => |scene| io(fs::read(scene.join(OUTSIDE_FILE)));
-    "parent-environment" Files None, "read the environment of the process outside" => |_| parent_environment();
+    "parent-environment" Files None, "read the environment of the process outside, by any of its threads" => |_| of_parent(read_environment);
     "chmod-outside" Metadata Some(BROKER_GAP), "change the mode of a file outside" => |scene| chmod(scene);
     "chmod-read-only" Metadata Some(BROKER_GAP), "change the mode of a read-only file" => |scene| io(fs::set_permissions(scene.join("shared/plain"), Permissions::from_mode(0o640)));
     "write-hook" ProtectedPaths Some(BROKER_GAP), "write a hook for the next git command" => |scene| io(fs::write(scene.join(HOOKS).join("pre-commit"), "x"));
@@ -68,9 +68,9 @@ probes! {
     "unix-datagram" Network None, "make an AF_UNIX datagram socket" => |_| raw(attempt::socket(libc::AF_UNIX, libc::SOCK_DGRAM, 0));
     "unix-abstract" Network None, "connect to an abstract AF_UNIX socket outside" => |scene| unix_abstract(scene);
     "unix-path" Network None, "connect to an AF_UNIX socket outside by its path" => |scene| io(UnixStream::connect(scene.join(OUTSIDE_SOCKET)));
-    "signal-outside" Signals None, "signal the process outside" => |_| nix(nix::sys::signal::kill(getppid(), None));
-    "ptrace-parent" Signals None, "trace the process outside" => |_| raw(attempt::ptrace_seize(getppid().as_raw()));
-    "read-memory" Signals None, "read the memory of the process outside" => |_| raw(attempt::process_vm_readv(getppid().as_raw()));
+    "signal-outside" Signals None, "signal the process outside, by any of its threads" => |_| of_parent(signal);
+    "ptrace-parent" Signals None, "trace the process outside, by any of its threads" => |_| of_parent(attempt::ptrace_seize);
+    "read-memory" Signals None, "read the memory of the process outside, by any of its threads" => |_| of_parent(read_memory);
     "int80" Syscalls None, "call the kernel through the 32-bit interface" => |_| int80();
     "x32" Syscalls None, "call the kernel by an x32 number" => |_| x32();
     "io-uring" Syscalls None, "make an io_uring" => |_| raw(attempt::io_uring_setup());
@@ -124,8 +124,12 @@ fn nix(answer: nix::Result<()>) -> Observation {
     raw(answer.map(|()| 0))
 }
 
-fn io<T>(answer: io::Result<T>) -> Observation {
-    raw(answer.map(|_| 0).map_err(|error| error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)))
+fn io<T>(result: io::Result<T>) -> Observation {
+    raw(answer(result))
+}
+
+fn answer<T>(result: io::Result<T>) -> attempt::Answer {
+    result.map(|_| 0).map_err(|error| error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw))
 }
 
 fn create_temporary(scene: &Path) -> Observation {
@@ -161,8 +165,38 @@ fn truncate(scene: &Path) -> Observation {
     nix(nix::unistd::truncate(&scene.join(OUTSIDE_FILE), 0))
 }
 
-fn parent_environment() -> Observation {
-    io(fs::read(format!("/proc/{}/environ", getppid())))
+// Tries the same on every thread of the parent: one of them has started us, under our own restrictions.
+fn of_parent(attempt: impl Fn(i32) -> attempt::Answer) -> Observation {
+    let parent = getppid();
+    let tasks = fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+    let tasks = tasks.filter_map(|task| task.file_name().to_str()?.parse().ok());
+    let mut refused = None;
+    for task in [parent.as_raw()].into_iter().chain(tasks) {
+        match attempt(task) {
+            // It has ended since.
+            Err(Errno::ESRCH | Errno::ENOENT) => {}
+            answer => match raw(answer) {
+                Observation::Blocked(evidence) => refused = Some(Observation::Blocked(evidence)),
+                observation => return observation,
+            },
+        }
+    }
+    refused.unwrap_or_else(|| unusable("the parent is not seen"))
+}
+
+fn signal(task: i32) -> attempt::Answer {
+    nix::sys::signal::kill(Pid::from_raw(task), None).map(|()| 0)
+}
+
+fn read_environment(task: i32) -> attempt::Answer {
+    answer(fs::read(format!("/proc/{task}/environ")))
+}
+
+fn read_memory(task: i32) -> attempt::Answer {
+    match attempt::process_vm_readv(task) {
+        Err(Errno::EPERM | Errno::EACCES) => answer(File::open(format!("/proc/{task}/mem"))),
+        answer => answer,
+    }
 }
 
 fn chmod(scene: &Path) -> Observation {

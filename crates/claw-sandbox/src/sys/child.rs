@@ -22,8 +22,11 @@
 //! the sleeping thread's, so writing it is harmless. The caller has blocked all signals.
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_void};
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 use std::ptr;
 
 use nix::errno::Errno;
@@ -228,10 +231,21 @@ fn reset_dispositions() -> Result<(), c_int> {
 }
 
 fn restrict(shared: &Shared) -> Result<(), c_int> {
-    if shared.layer >= 0 {
-        call(libc::SYS_landlock_restrict_self, [word(shared.layer), 0, 0, 0])?;
-    }
-    Ok(())
+    if shared.layer >= 0 { restrict_self(shared.layer) } else { Ok(()) }
+}
+
+fn restrict_self(layer: RawFd) -> Result<(), c_int> {
+    call(libc::SYS_landlock_restrict_self, [word(layer), 0, 0, 0]).map(|_| ())
+}
+
+/// Has a child of the standard library take the layer before its program, too.
+///
+/// INVARIANT: `layer` stays open until the child was started.
+pub(crate) fn take_layer(command: &mut Command, layer: BorrowedFd<'_>) {
+    let layer = layer.as_raw_fd();
+    let take = move || restrict_self(layer).map_err(io::Error::from_raw_os_error);
+    // SAFETY: between fork and exec it makes one system call and allocates nothing.
+    unsafe { command.pre_exec(take) };
 }
 
 fn enter_group(shared: &Shared) -> Result<(), c_int> {

@@ -3,6 +3,7 @@
 //! The same tests run as root and as an unprivileged user.
 
 mod ending;
+mod layer;
 mod limits;
 mod streams;
 mod sweep;
