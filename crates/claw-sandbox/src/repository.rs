@@ -7,8 +7,14 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::RwLock;
 
 use claw_policy::{Code, Denial};
+
+/// The order of all changes of ours that depend on more than the entry that was judged. Renames and links change what a path
+/// means that is being judged for another run, and a `HEAD` makes a repository of what lies beside it: who does that, or
+/// changes a part of what is or may become a repository, goes alone, from the judgement to the change.
+pub(crate) static ORDER: RwLock<()> = RwLock::new(());
 
 /// What of a repository's may be protected; `info` for its attributes.
 const PARTS: [&str; 5] = ["config", "config.worktree", "commondir", "hooks", "info"];

@@ -117,7 +117,7 @@ impl Files {
                 return Err(self.too_large(path).into());
             }
             if after != before {
-                replace_unchanged(&place, &old, &after)?;
+                replace_unchanged(&place, &old, &after, || self.judge_last(grant, &place))?;
             }
             note(change, &before, &after);
             Ok::<_, Failed>((before, after, more))

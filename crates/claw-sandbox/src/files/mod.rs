@@ -133,8 +133,11 @@ impl Files {
         for _ in 0..TRIES {
             let (grant, ticket) = self.decide(request, path)?;
             let mut change = Change::new(self.sandbox.policy());
+            // What takes longer makes a draft first, and is judged again when that takes its place.
+            let order = is_one_step(request.action).then(repository::alone);
             let judged = self.judge_repository(&grant).map_err(Failed::from);
             let done = judged.and_then(|()| act(&grant, &mut change));
+            drop(order);
             let is_stale = matches!(done, Err(Failed::System(Errno::ESTALE | Errno::ELOOP)));
             let done = done.map_err(|failed| failed.into_error(path));
             self.record(ticket, request, &change, done.as_ref().err());
@@ -158,6 +161,11 @@ impl Files {
             Decision::Allow(_) => Err(FileError::denied(path, crate::sandbox::unsettled())),
         }
     }
+}
+
+/// Whether it is one call that makes a name or moves one.
+const fn is_one_step(action: FileAction) -> bool {
+    matches!(action, FileAction::Mkdir | FileAction::Rename | FileAction::Symlink | FileAction::Hardlink)
 }
 
 /// Why an operation came to nothing.

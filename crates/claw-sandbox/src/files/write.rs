@@ -76,7 +76,9 @@ impl Files {
             };
             match (mode, old) {
                 (WriteMode::Append, Some(old)) => append(&place, &old, content)?,
-                (_, old) => replace(&place, old.as_ref(), permissions, content)?,
+                (_, old) => {
+                    replace(&place, old.as_ref(), permissions, content, || self.judge_last(grant, &place))?;
+                }
             }
             change.wrote(before, content);
             Ok(())
@@ -104,8 +106,14 @@ impl Files {
 }
 
 /// Puts a content in the place of a file that was read, unless somebody else has written it since.
-pub(super) fn replace_unchanged(place: &Place, old: &FileStat, content: &[u8]) -> Result<(), Failed> {
-    replace_if(place, Some(old), None, content, || {
+pub(super) fn replace_unchanged<Held>(
+    place: &Place,
+    old: &FileStat,
+    content: &[u8],
+    last_look: impl FnOnce() -> Result<Held, Failed>,
+) -> Result<(), Failed> {
+    replace(place, Some(old), None, content, || {
+        let held = last_look()?;
         let now = place.status()?.ok_or(Errno::ESTALE)?;
         let stamp = |status: &FileStat| {
             (
@@ -117,26 +125,18 @@ pub(super) fn replace_unchanged(place: &Place, old: &FileStat, content: &[u8]) -
                 status.st_ctime_nsec,
             )
         };
-        if stamp(&now) == stamp(old) { Ok(()) } else { Err(Errno::ESTALE) }
+        if stamp(&now) == stamp(old) { Ok(held) } else { Err(Errno::ESTALE.into()) }
     })
 }
 
-/// Puts a content in the place of what is there.
-pub(super) fn replace(
+/// Puts a content in the place of what is there, if that is still right at the last look. What the look returns is held
+/// until the content has its name.
+pub(super) fn replace<Held>(
     place: &Place,
     old: Option<&FileStat>,
     permissions: Option<Mode>,
     content: &[u8],
-) -> Result<(), Failed> {
-    replace_if(place, old, permissions, content, || Ok(()))
-}
-
-fn replace_if(
-    place: &Place,
-    old: Option<&FileStat>,
-    permissions: Option<Mode>,
-    content: &[u8],
-    last_look: impl FnOnce() -> nix::Result<()>,
+    last_look: impl FnOnce() -> Result<Held, Failed>,
 ) -> Result<(), Failed> {
     let draft = Draft::new(place)?;
     let mut file = File::from(draft.file.try_clone()?);
@@ -150,8 +150,9 @@ fn replace_if(
         (None, Some(_)) => {}
     }
     file.sync_all()?;
-    last_look()?;
+    let held = last_look()?;
     draft.publish(place, old.is_some())?;
+    drop(held);
     // The name is on the disk as well.
     File::from(place.readable_directory()?).sync_all()?;
     Ok(())

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use claw_sandbox::{FileErrorKind, FileLimits, FileType, WriteMode};
+use claw_sandbox::{FileErrorKind, FileLimits, FileType, Sandbox, WriteMode, policy_from_yaml};
 
 use crate::scene::{Scene, kind};
 
@@ -129,6 +129,31 @@ fn repositories_of_any_name_are_protected_by_their_head() {
     files.write("bare/description", b"x", WriteMode::Create).unwrap();
     files.write("other/config", b"x", WriteMode::Create).unwrap_err();
     files.write("config", b"x", WriteMode::Create).unwrap();
+}
+
+#[test]
+fn a_run_that_makes_a_repository_meanwhile_gets_no_configuration_from_the_file_tools() {
+    let scene = Scene::new();
+    let text = format!("workspace: {}\nexec: {{security: full}}\n", scene.path("work").display());
+    let sandbox = Sandbox::new(policy_from_yaml(&text, scene.path("work")).unwrap()).unwrap();
+    let files = sandbox.files();
+    // Whichever comes first: both are never there.
+    for round in 0..40 {
+        let directory = format!("r{round}");
+        files.make_directory(&directory).unwrap();
+        let script =
+            format!("until [ -e go{round} ]; do :; done; echo ref: refs/heads/main > {directory}/HEAD");
+        let mut run = sandbox.command("/bin/bash");
+        let mut run = run.args(["-c", &script]).current_dir(scene.path("work")).spawn().unwrap();
+        fs::write(scene.path(&format!("work/go{round}")), "").unwrap();
+        let evil = b"[core]\n\tfsmonitor = evil\n";
+        let written = files.write(format!("{directory}/config"), evil, WriteMode::Create);
+        run.wait().unwrap();
+        let [config, head] =
+            ["config", "HEAD"].map(|name| scene.path(&format!("work/{directory}/{name}")).exists());
+        assert!(!(config && head), "round {round}: {written:?}");
+        assert!(config || head, "round {round}: {written:?}");
+    }
 }
 
 #[test]

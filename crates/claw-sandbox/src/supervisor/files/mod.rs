@@ -24,7 +24,7 @@ use std::cell::{Cell, RefCell};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
 use claw_policy::{Denial, FileId, Touch, TouchRequest};
 use nix::errno::Errno;
@@ -37,6 +37,7 @@ use super::image::Base;
 use super::process::Process;
 use super::{FileAttempt, Supervisor, Watch};
 use crate::opened;
+use crate::repository::ORDER;
 use crate::sys::notify::{Answer, Notification};
 use crate::sys::rlimit::Resource;
 use crate::sys::signal::signal_process;
@@ -46,9 +47,6 @@ pub(crate) use self::links::Links;
 pub(crate) use self::repository::Made;
 pub(crate) use self::table::{calls, is_file_call};
 pub(crate) use self::waiters::Waiters;
-
-/// Renames and links change what a path means that is being judged for another run of ours.
-static ORDER: RwLock<()> = RwLock::new(());
 
 /// How often a call is begun anew because somebody changes its path meanwhile.
 const ATTEMPTS: usize = 8;
