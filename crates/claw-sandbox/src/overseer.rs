@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use claw_policy::{
-    Confinement, Decision, Denial, DescendantGrant, DescendantRequest, Grant, Question, Request, TouchRequest,
+    Code, Confinement, Decision, Denial, DescendantGrant, DescendantRequest, Grant, Question, Reason,
+    Request, TouchRequest,
 };
 
-use crate::approval::{Approvals, Asked};
+use crate::approval::{Approvals, Asked, Waits};
 use crate::lessons::Lessons;
 use crate::reach::Reach;
 use crate::record::Recorder;
@@ -56,10 +57,11 @@ impl Overseer {
         question: Question,
         attempt: &ExecAttempt,
         terminal: Option<&RunTerminal>,
+        waits: Waits<'_>,
     ) -> Result<DescendantGrant, Denial> {
         let ExecAttempt { role, program, argv, cwd, .. } = attempt;
-        let asked =
-            Asked { program: Some(program), line: None, argv, cwd, caller: Some(role.to_string()), terminal };
+        let caller = Some(role.to_string());
+        let asked = Asked { program: Some(program), line: None, argv, cwd, caller, terminal, waits };
         if let Err(reasons) = approvals.settle(&question, &asked) {
             return Err(Denial { reasons, commands: question.commands });
         }
@@ -97,15 +99,29 @@ impl Oversight for Overseer {
             Some(Decision::Ask(question)) if self.approvals.approver.is_some() => {
                 let (approvals, ledger) = (self.approvals.clone(), self.ledger.clone());
                 let attempt = Arc::clone(attempt);
-                return Judgement::Ask(Box::new(move |terminal| {
-                    ledger.exec(&attempt, Self::settled(&approvals, question, &attempt, terminal))
+                return Judgement::Ask(Box::new(move |terminal, waits| {
+                    let waits = Waits::while_true(waits);
+                    ledger.exec(&attempt, Self::settled(&approvals, question, &attempt, terminal, waits))
                 }));
             }
-            Some(Decision::Ask(question)) => Self::settled(&self.approvals, question, attempt, None),
+            Some(Decision::Ask(question)) => {
+                Self::settled(&self.approvals, question, attempt, None, Waits::always())
+            }
             // A grant of another kind does not answer this request.
             Some(Decision::Allow(_)) | None => Err(crate::sandbox::unsettled()),
         };
         Judgement::Decided(self.ledger.exec(attempt, judged))
+    }
+
+    fn unasked(&self, attempt: &ExecAttempt) -> Verdict {
+        let reason = Reason {
+            code: Code::ExecAsk,
+            message: "a person has to be asked, and too many questions of this run are open already".into(),
+            rule: None,
+            span: None,
+            change: None,
+        };
+        self.ledger.exec(attempt, Err(Denial { reasons: vec![reason], commands: Vec::new() }))
     }
 
     fn network(&self, attempt: &NetworkAttempt) -> NetworkVerdict {

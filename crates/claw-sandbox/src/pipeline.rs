@@ -82,8 +82,15 @@ impl Decided {
             CommandLine::Argv(argv) => (None, argv.as_slice()),
             CommandLine::Line { text, .. } => (Some(text.as_slice()), [].as_slice()),
         };
-        let asked =
-            Asked { program: question.program(), line, argv, cwd: &input.cwd, caller: None, terminal: None };
+        let asked = Asked {
+            program: question.program(),
+            line,
+            argv,
+            cwd: &input.cwd,
+            caller: None,
+            terminal: None,
+            waits: crate::approval::Waits::always(),
+        };
         if let Err(reasons) = parts.approvals.settle(&question, &asked) {
             return Err(Denial { reasons, commands: question.commands });
         }

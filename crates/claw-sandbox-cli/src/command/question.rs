@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use claw_sandbox::approval::{Approval, ApprovalRequest, Approver, RunTerminal};
+use claw_sandbox::approval::{Approval, ApprovalRequest, Approver, RunTerminal, Waits};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{FlushArg, tcflush};
@@ -18,6 +18,8 @@ use crate::terminal::Cooked;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// A longer answer is none.
 const ANSWER_BYTES: usize = 64;
+// How often it is looked whether anybody still waits for the answer.
+const LOOK_AFTER: Duration = Duration::from_millis(200);
 
 /// The controlling terminal, whatever the standard streams are.
 #[derive(Debug)]
@@ -38,6 +40,10 @@ impl Terminal {
 impl Approver for Terminal {
     fn ask(&self, request: &ApprovalRequest<'_>) -> Approval {
         let terminal = self.terminal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Others were asked meanwhile.
+        if !request.waits.still() {
+            return Approval::Denied;
+        }
         // The run must neither draw over the question nor get its answer.
         let hold = match request.terminal.map(RunTerminal::hold) {
             Some(None) => return Approval::Denied,
@@ -58,9 +64,16 @@ fn put_to(mut terminal: &File, request: &ApprovalRequest<'_>) -> io::Result<Appr
     let deadline = Instant::now() + PATIENCE;
     loop {
         terminal.write_all(b"[o]nce, [a]lways, [d]eny: ")?;
-        let Some(answer) = read_line(terminal, deadline)? else {
-            terminal.write_all(b"\nno answer in time: denied\n")?;
-            return Ok(Approval::Denied);
+        let answer = match read_line(terminal, deadline, request.waits)? {
+            Typed::Line(answer) => answer,
+            Typed::Nothing => {
+                terminal.write_all(b"\nno answer in time: denied\n")?;
+                return Ok(Approval::Denied);
+            }
+            Typed::TooLate => {
+                terminal.write_all(b"\nwhat asked has ended: no answer is needed\n")?;
+                return Ok(Approval::Denied);
+            }
         };
         match answer.trim().to_ascii_lowercase().as_str() {
             "o" | "once" => return Ok(Approval::Once),
@@ -144,16 +157,25 @@ fn quoted(word: &[u8]) -> String {
     if !word.is_empty() && word.iter().all(is_plain) { shown } else { format!("'{shown}'") }
 }
 
-// `None` when the time is over or the terminal is gone.
-fn read_line(mut terminal: &File, deadline: Instant) -> io::Result<Option<String>> {
+enum Typed {
+    Line(String),
+    // The time is over, or the terminal is gone.
+    Nothing,
+    // Nobody waits for it any more.
+    TooLate,
+}
+
+fn read_line(mut terminal: &File, deadline: Instant, waits: Waits<'_>) -> io::Result<Typed> {
     let mut line = Vec::new();
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(left.as_millis()).unwrap_or(PollTimeout::MAX);
+        let timeout = PollTimeout::try_from(left.min(LOOK_AFTER).as_millis()).unwrap_or(PollTimeout::MAX);
         let mut fds = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
         let mut bytes = [0; ANSWER_BYTES];
         let length = match poll(&mut fds, timeout) {
-            Ok(0) => return Ok(None),
+            Ok(0) if left.is_zero() => return Ok(Typed::Nothing),
+            Ok(0) if !waits.still() => return Ok(Typed::TooLate),
+            Ok(0) => continue,
             // A signal is no answer.
             Err(Errno::EINTR) => continue,
             Err(errno) => return Err(errno.into()),
@@ -164,10 +186,10 @@ fn read_line(mut terminal: &File, deadline: Instant) -> io::Result<Option<String
         };
         line.extend(bytes.iter().take(length));
         if length == 0 {
-            return Ok(None);
+            return Ok(Typed::Nothing);
         }
         if line.contains(&b'\n') || line.len() > ANSWER_BYTES {
-            return Ok(Some(String::from_utf8_lossy(&line).into_owned()));
+            return Ok(Typed::Line(String::from_utf8_lossy(&line).into_owned()));
         }
     }
 }
@@ -215,6 +237,7 @@ mod tests {
             caller: None,
             reasons: &[],
             terminal: None,
+            waits: Waits::always(),
         });
         assert!(text.contains(r"curl '\u{1b}[2J a\n' '\u{202e}b' '\xff' '' xxx"), "{text:.200}");
         assert!(text.contains(&"x".repeat(100_000)) && text.contains("program: /usr/bin/cu\\nrl\n"));

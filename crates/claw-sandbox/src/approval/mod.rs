@@ -36,6 +36,36 @@ pub struct ApprovalRequest<'a> {
     /// The terminal of the run that the caller belongs to, when the run has one of its own: to be held while the question
     /// is put to the person at our terminal.
     pub terminal: Option<&'a RunTerminal>,
+    /// Whether anybody still waits for the answer: a process that was killed, or whose run has ended, does not.
+    pub waits: Waits<'a>,
+}
+
+/// Tells whether somebody still waits for an answer.
+#[derive(Clone, Copy)]
+pub struct Waits<'a>(Option<&'a (dyn Fn() -> bool + Sync)>);
+
+impl<'a> Waits<'a> {
+    /// Somebody does, until there is an answer.
+    #[must_use]
+    pub const fn always() -> Self {
+        Self(None)
+    }
+
+    pub(crate) const fn while_true(waits: &'a (dyn Fn() -> bool + Sync)) -> Self {
+        Self(Some(waits))
+    }
+
+    /// Whether somebody does now. To be asked now and then while the answer takes long.
+    #[must_use]
+    pub fn still(&self) -> bool {
+        self.0.is_none_or(|waits| waits())
+    }
+}
+
+impl fmt::Debug for Waits<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Waits").field(&self.still()).finish()
+    }
 }
 
 /// What somebody says.
@@ -71,6 +101,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) cwd: &'a Path,
     pub(crate) caller: Option<String>,
     pub(crate) terminal: Option<&'a RunTerminal>,
+    pub(crate) waits: Waits<'a>,
 }
 
 impl Approvals {
@@ -83,6 +114,9 @@ impl Approvals {
             return Ok(());
         }
         let Some(approver) = &self.approver else { return Err(question.reasons.clone()) };
+        if !asked.waits.still() {
+            return Err(refused(question, "nobody waits for an answer"));
+        }
         let request = ApprovalRequest {
             commands: &question.commands,
             line: asked.line,
@@ -91,6 +125,7 @@ impl Approvals {
             caller: asked.caller.as_deref(),
             reasons: &question.reasons,
             terminal: asked.terminal,
+            waits: asked.waits,
         };
         match approver.ask(&request) {
             Approval::Once => Ok(()),

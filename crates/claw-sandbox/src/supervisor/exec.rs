@@ -7,11 +7,11 @@ use claw_policy::{FileId, Role};
 use nix::errno::Errno;
 
 use super::image::{ExecCall, Image};
-use super::oversight::{ExecAttempt, Judgement, Verdict};
+use super::oversight::{ExecAttempt, Inquiry, Judgement, Verdict};
 use super::process::Process;
 use super::stop::{self, Arrival};
 use super::{Case, Supervisor, Watch};
-use crate::sys::notify::{Answer, Notification};
+use crate::sys::notify::{Answer, Listener, Notification};
 use crate::terminal::RunTerminal;
 use crate::told::one_line;
 
@@ -33,6 +33,11 @@ impl Pending {
     /// The terminal of the caller's run.
     pub(super) const fn terminal(&self) -> Option<&RunTerminal> {
         self.watch.terminal.as_ref()
+    }
+
+    /// Whether the caller still waits.
+    pub(super) fn waits(&self, listener: &Listener) -> bool {
+        listener.is_waiting(&self.notification)
     }
 }
 
@@ -66,8 +71,17 @@ impl Supervisor<'_> {
         self.still_waits(&pending)?;
         match pending.watch.oversight.exec(&pending.attempt) {
             Judgement::Decided(verdict) => self.conclude(&pending, verdict),
-            Judgement::Ask(inquiry) => self.questions.put(pending, inquiry),
+            Judgement::Ask(inquiry) => self.put_question(pending, inquiry),
         }
+    }
+
+    fn put_question(&self, pending: Pending, inquiry: Inquiry) -> nix::Result<()> {
+        let open = case_of(&mut self.desk.lock(), &pending.watch).map(|case| case.questions.clone());
+        let open = open.ok_or(Errno::EACCES)?;
+        self.questions.put(pending, inquiry, &open, &self.listener).or_else(|pending| {
+            let verdict = pending.watch.oversight.unasked(&pending.attempt);
+            self.conclude(&pending, verdict)
+        })
     }
 
     fn conclude(&self, pending: &Pending, verdict: Verdict) -> nix::Result<()> {
@@ -93,7 +107,7 @@ impl Supervisor<'_> {
     }
 
     fn still_waits(&self, pending: &Pending) -> nix::Result<()> {
-        if self.listener.is_waiting(&pending.notification) { Ok(()) } else { Err(Errno::ESRCH) }
+        if pending.waits(&self.listener) { Ok(()) } else { Err(Errno::ESRCH) }
     }
 
     // Who judges, and what the caller is. `None` for the child that becomes the run's first process: it runs our

@@ -39,7 +39,7 @@ use crate::terminal::RunTerminal;
 use files::{Created, Links, Made, Waiters};
 use network::Workers;
 use process::{Mark, ProcessFiles};
-use questions::Questions;
+use questions::{OpenQuestions, Questions};
 use report::Reporter;
 use roles::Roles;
 
@@ -109,6 +109,7 @@ pub(crate) struct Case {
     denials: Denials,
     made: Arc<Made>,
     created: Arc<Created>,
+    questions: OpenQuestions,
 }
 
 impl Desk {
@@ -122,6 +123,7 @@ impl Desk {
             roles: Roles::default(),
             denials: Denials::default(),
             made: Arc::default(),
+            questions: OpenQuestions::default(),
         });
     }
 

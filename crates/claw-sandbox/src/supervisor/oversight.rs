@@ -45,8 +45,9 @@ pub(crate) enum Judgement {
     Ask(Inquiry),
 }
 
-/// Asks, and records what was said. The run's own terminal is for who asks on the same one.
-pub(crate) type Inquiry = Box<dyn FnOnce(Option<&RunTerminal>) -> Verdict + Send>;
+/// Asks, and records what was said. The run's own terminal is for who asks on the same one; the other tells whether the
+/// caller still waits.
+pub(crate) type Inquiry = Box<dyn FnOnce(Option<&RunTerminal>, &(dyn Fn() -> bool + Sync)) -> Verdict + Send>;
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -97,6 +98,9 @@ pub(crate) enum NetworkVerdict {
 pub(crate) trait Oversight: Debug + Send + Sync {
     /// Judges a program that is about to be executed, and records the decision.
     fn exec(&self, attempt: &Arc<ExecAttempt>) -> Judgement;
+
+    /// Denies a program that a person should have been asked about, when too many questions are open, and records that.
+    fn unasked(&self, attempt: &ExecAttempt) -> Verdict;
 
     /// Judges an address that is about to be used, and records a denial.
     fn network(&self, attempt: &NetworkAttempt) -> NetworkVerdict;

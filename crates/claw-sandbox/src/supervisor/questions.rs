@@ -7,19 +7,20 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Weak};
 use std::thread::Builder;
-
-use nix::errno::Errno;
 
 use super::exec::Pending;
 use super::oversight::{Inquiry, Verdict};
 use crate::sys::fd::Bell;
+use crate::sys::notify::Listener;
 
-// Questions of one run thread that are open at the same time. Each is a thread of ours, and more than a person answers.
+// Questions of one run that are open at the same time. Each is a thread of ours, and more than a person answers.
 const MOST: usize = 32;
+// Of the runs of one run thread together: an approver that asks about runs which have ended keeps their threads.
+const MOST_OF_ALL: usize = 256;
 
 const NO_ANSWER: &str = "denied: nobody could be asked: whoever asks has failed";
 
@@ -27,8 +28,8 @@ const NO_ANSWER: &str = "denied: nobody could be asked: whoever asks has failed"
 #[derive(Debug)]
 pub(super) struct Questions {
     open: Arc<AtomicUsize>,
-    answer: Sender<(Pending, Verdict)>,
-    answers: Receiver<(Pending, Verdict)>,
+    answer: Sender<(Arc<Pending>, Verdict)>,
+    answers: Receiver<(Arc<Pending>, Verdict)>,
     /// Rings when there is an answer.
     pub(super) bell: Arc<Bell>,
 }
@@ -39,30 +40,63 @@ impl Questions {
         Ok(Self { open: Arc::default(), answer, answers, bell: Arc::new(Bell::new()?) })
     }
 
-    /// Asks. An error is the caller's answer.
-    pub(super) fn put(&self, pending: Pending, inquiry: Inquiry) -> nix::Result<()> {
-        if self.open.load(Ordering::Relaxed) >= MOST {
-            return Err(Errno::EAGAIN);
-        }
-        self.open.fetch_add(1, Ordering::Relaxed);
-        let (open, answer, bell) = (Arc::clone(&self.open), self.answer.clone(), Arc::clone(&self.bell));
+    /// Asks, if the run has few open questions, `of_run`. Gives back what nobody is asked about.
+    pub(super) fn put(
+        &self,
+        pending: Pending,
+        inquiry: Inquiry,
+        of_run: &OpenQuestions,
+        listener: &Arc<Listener>,
+    ) -> Result<(), Arc<Pending>> {
+        let pending = Arc::new(pending);
+        let Some(slots) = Slot::take(&of_run.0, MOST).zip(Slot::take(&self.open, MOST_OF_ALL)) else {
+            return Err(pending);
+        };
+        let (answer, bell, listener) =
+            (self.answer.clone(), Arc::clone(&self.bell), Arc::downgrade(listener));
+        let asked = Arc::clone(&pending);
         let ask = move || {
+            let waits = || Weak::upgrade(&listener).is_some_and(|listener| asked.waits(&listener));
             // Whatever an approver does, the caller gets an answer.
-            let verdict = catch_unwind(AssertUnwindSafe(|| inquiry(pending.terminal())));
-            open.fetch_sub(1, Ordering::Relaxed);
+            let verdict = catch_unwind(AssertUnwindSafe(|| inquiry(asked.terminal(), &waits)));
+            drop(slots);
             // A supervisor that has ended took the listener with it.
-            let _ = answer.send((pending, verdict.unwrap_or_else(|_| Verdict::Deny(NO_ANSWER.into()))));
+            let _ = answer.send((asked, verdict.unwrap_or_else(|_| Verdict::Deny(NO_ANSWER.into()))));
             bell.ring();
         };
-        Builder::new().name("claw-question".into()).spawn(ask).map(drop).map_err(|_| {
-            self.open.fetch_sub(1, Ordering::Relaxed);
-            Errno::EAGAIN
-        })
+        match Builder::new().name("claw-question".into()).spawn(ask) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(pending),
+        }
     }
 
     /// What has been answered.
-    pub(super) fn answered(&self) -> impl Iterator<Item = (Pending, Verdict)> {
+    pub(super) fn answered(&self) -> impl Iterator<Item = (Arc<Pending>, Verdict)> {
         self.bell.silence();
         self.answers.try_iter()
+    }
+}
+
+/// How many questions of a run are open.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OpenQuestions(Arc<AtomicUsize>);
+
+// A place among those that may be open.
+struct Slot(Arc<AtomicUsize>);
+
+impl Slot {
+    fn take(open: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        // The supervisor alone takes them, so nobody is faster between the two.
+        let is_free = open.load(Ordering::Relaxed) < most;
+        is_free.then(|| {
+            open.fetch_add(1, Ordering::Relaxed);
+            Self(Arc::clone(open))
+        })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

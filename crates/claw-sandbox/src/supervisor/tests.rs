@@ -9,6 +9,7 @@ use std::io::{Read as _, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use claw_policy::{Decision, DescendantRequest, Grant, Request};
 use nix::unistd::pipe2;
@@ -23,7 +24,7 @@ use crate::spawn::{ChildSpec, StdioPlan, StreamPlan, Streams, Supervision};
 
 type Rule = fn(&ExecAttempt) -> bool;
 
-type Person = Arc<dyn Fn(Verdict) -> Verdict + Send + Sync>;
+type Person = Arc<dyn Fn(Verdict, &(dyn Fn() -> bool + Sync)) -> Verdict + Send + Sync>;
 
 struct Table {
     rule: Rule,
@@ -57,10 +58,14 @@ impl Oversight for Table {
         match &self.person {
             Some(person) if argv.last().is_some_and(|word| word == b"asked") => {
                 let person = Arc::clone(person);
-                Judgement::Ask(Box::new(move |_| person(verdict)))
+                Judgement::Ask(Box::new(move |_, waits| person(verdict, waits)))
             }
             _ => Judgement::Decided(verdict),
         }
+    }
+
+    fn unasked(&self, _attempt: &ExecAttempt) -> Verdict {
+        Verdict::Deny("denied: not asked".into())
     }
 
     fn network(&self, _attempt: &NetworkAttempt) -> NetworkVerdict {
@@ -414,7 +419,7 @@ fn no_race_between_the_judgement_and_the_exec_is_won() {
 // The end of a run that must not take for ever. A run that does is killed by its drop.
 #[track_caller]
 fn ended(running: &Running) -> Outcome {
-    running.wait_for(std::time::Duration::from_secs(120)).expect("it ends")
+    running.wait_for(Duration::from_secs(120)).expect("it ends")
 }
 
 #[test]
@@ -444,7 +449,7 @@ fn an_open_question_holds_up_neither_its_run_nor_the_next_one() {
     let (asked, is_asked) = std::sync::mpsc::channel();
     let (answer, answers) = std::sync::mpsc::channel::<()>();
     let (asked, answers) = (Mutex::new(asked), Mutex::new(answers));
-    let person = move |verdict| {
+    let person = move |verdict, _: &(dyn Fn() -> bool + Sync)| {
         asked.lock().unwrap().send(()).unwrap();
         answers.lock().unwrap().recv().unwrap();
         verdict
@@ -487,9 +492,53 @@ fn an_open_question_holds_up_neither_its_run_nor_the_next_one() {
 }
 
 #[test]
+fn a_question_too_many_is_denied_aloud_and_starves_no_other_run() {
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+    let (asked, is_asked) = std::sync::mpsc::channel();
+    let (over, is_over) = std::sync::mpsc::channel();
+    let (asked, over) = (Mutex::new(asked), Mutex::new(over));
+    let is_patient = Arc::new(AtomicBool::new(false));
+    let looks = Arc::clone(&is_patient);
+    // At first it asks on whether anybody waits or not.
+    let person = move |verdict, waits: &(dyn Fn() -> bool + Sync)| {
+        asked.lock().unwrap().send(()).unwrap();
+        while !looks.load(SeqCst) || waits() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        over.lock().unwrap().send(()).unwrap();
+        verdict
+    };
+    let table = table(|_| true, Some(Arc::new(person)));
+    let launcher = start_launcher();
+    let run = |script: &str| {
+        let (read, write) = pipe();
+        let argv = ["/bin/bash", "-c", script];
+        let streams = [write.try_clone().unwrap(), write];
+        (launcher.spawn(spec(Path::new("/"), &argv, streams, &table)).unwrap(), read)
+    };
+    let (first, read) = run("for i in {1..40}; do { /bin/echo asked 2> /dev/null || echo no; } & done; wait");
+    (0..32).for_each(|_| is_asked.recv().unwrap());
+    // The other eight are denied.
+    let lines = io::BufRead::lines(io::BufReader::new(read));
+    assert_eq!(lines.map(Result::unwrap).filter(|line| line == "no").take(8).count(), 8);
+    first.kill();
+    let denials = ended(&first).denials;
+    assert_eq!(denials.count(), 8, "{denials:?}");
+    assert_eq!(denials.first()[0].message, "denied: not asked");
+    // Nobody has answered any of them yet.
+    let (second, _read) = run("/bin/bash -c '/bin/echo $0' asked");
+    is_asked.recv().unwrap();
+    assert!(is_over.try_recv().is_err());
+    second.kill();
+    ended(&second);
+    is_patient.store(true, SeqCst);
+    (0..33).for_each(|_| is_over.recv().unwrap());
+}
+
+#[test]
 fn a_person_who_fails_has_said_no() {
     let (mut read, write) = pipe();
-    let table = table(|_| true, Some(Arc::new(|_| std::panic::resume_unwind(Box::new("no answer")))));
+    let table = table(|_| true, Some(Arc::new(|_, _| std::panic::resume_unwind(Box::new("no answer")))));
     let argv = ["/bin/bash", "-c", "/bin/echo asked; echo $?"];
     let running = start_launcher()
         .spawn(spec(Path::new("/"), &argv, [write.try_clone().unwrap(), write], &table))
