@@ -73,6 +73,8 @@ ctypes.CDLL(None).renameat2(-100, b'q/c', -100, b'r/config', 2)").shows(After(fi
         .shows(After(fired));
     a_common_directory_that_moves => attack!("mkdir -p e/worktrees/x s/objects s/refs; evil > s/config; head > e/HEAD; echo ../.. > e/worktrees/x/commondir; head > e/worktrees/x/HEAD; mv e/worktrees s/t; echo 'gitdir: s/t/x' > .git")
         .shows(After(fired));
+    a_rebase_that_somebody_continues => bash("git -C g -c user.name=n -c user.email=e@x rebase -q --reschedule-failed-exec -x 'true > {out}/fired' HEAD~1")
+        .after(commits).shows(After(continued));
     a_given_bare_repository => attack!("evil >> r/config").after(given).shows(After(fired));
     a_given_bare_repository_that_loses_its_head => attack!("rm r/HEAD; evil > r/config; head > r/HEAD").after(given).shows(After(fired));
     a_given_bare_repository_in_git_s_way => bash("git --git-dir=r config core.bare false; git --git-dir=r config core.worktree {ws}; git --git-dir=r config core.fsmonitor 'touch {out}/fired; false'")
@@ -95,6 +97,18 @@ fn git(scene: &Scene, directory: &str, arguments: &[&str]) {
 fn given(scene: &mut Scene) {
     git(scene, "ws", &["init", "-q", "--bare", "r"]);
     git(scene, "ws", &["init", "-q", "g"]);
+}
+
+fn commits(scene: &mut Scene) {
+    given(scene);
+    for _ in 0..2 {
+        git(scene, "ws/g", &["commit", "-q", "--allow-empty", "-m", "x"]);
+    }
+}
+
+fn continued(scene: &Scene, _: &Ran) -> bool {
+    git(scene, "ws/g", &["rebase", "--continue"]);
+    scene.path("out/fired").exists()
 }
 
 // As somebody does who looks at what the run has left.
