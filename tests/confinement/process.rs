@@ -13,7 +13,7 @@ use crate::evidence::Evidence::{After, Exists, Held, Loot, Signalled};
 
 attacks! { "process";
     kill => sh("kill -s KILL {pid}").shows(Signalled);
-    stop => sh("kill -s STOP {pid}").shows(After(|scene, _| stat(scene, 0) == "T"));
+    stop => sh("kill -s STOP {pid}").shows(After(|scene, _| eventually(|| stat(scene, 0) == "T")));
     signal => sh("kill -s USR1 {pid}").shows(Signalled);
     signal_the_group => sh("kill -s USR1 -- -{pid}").shows(Signalled);
     // In a process namespace of its own: everything in it is signalled.
