@@ -42,10 +42,11 @@ pub(super) fn run(text: &[u8], at: usize, mut accept: impl FnMut(u8) -> bool) ->
 fn shaped(text: &[u8], at: usize) -> Option<Range<usize>> {
     const WEBHOOK: &[u8] = b"hooks.slack.com/services/";
     let rest = text.get(at..)?;
-    let length = claw_secrets::begins_token(rest).or_else(|| {
-        let path = run(rest, WEBHOOK.len(), is_token_byte);
-        (rest.starts_with(WEBHOOK) && path >= 8).then_some(WEBHOOK.len() + path)
-    })?;
+    let webhook = || {
+        let path = run(rest.strip_prefix(WEBHOOK)?, 0, is_token_byte);
+        (path >= 8).then_some(WEBHOOK.len() + path)
+    };
+    let length = claw_secrets::begins_token(rest).or_else(webhook)?;
     Some(at..at + length)
 }
 
