@@ -146,14 +146,15 @@ fn the_modes_are_restored_however_it_ends() {
 }
 
 // Writes without end while it is asked about a program, and reads afterwards.
-const CHATTERBOX: &str = "while :; do echo noise; done &\n/usr/bin/id -u > uid\nstatus=$?\nkill $!; wait $! 2>/dev/null\n\
+const CHATTERBOX: &str = "{ echo noise; echo noise; : > begun; while :; do echo noise; done; } &\n\
+                          until [ -e begun ]; do :; done; rm -f begun\n/usr/bin/id -u > uid\nstatus=$?\nkill $!; wait $! 2>/dev/null\n\
                           echo ready; read -r line; echo \"$status got <$line>\"\n";
 
 #[test]
 fn a_question_is_put_on_our_terminal_and_the_command_neither_sees_nor_disturbs_it() {
     for user in User::all() {
         let place = place(user);
-        place.write("policy.yaml", "exec:\n  ask: on-miss\n  allowlist: [bash]\n");
+        place.write("policy.yaml", "exec:\n  ask: on-miss\n  allowlist: [bash, rm]\n");
         place.write("work/chatterbox", CHATTERBOX);
         for (answer, status) in [("o", 0), ("d", 126)] {
             let steps = json!([
