@@ -138,7 +138,10 @@ impl Supervisor<'_> {
 
     fn run_verified(&self, pending: &Pending, process: Process<'_>, role: Role) -> nix::Result<()> {
         let seized = stop::seize(process.id()).map_err(|errno| {
-            self.report(process, &format!("denied: an exec cannot be verified on this host: {errno}"));
+            // Who was killed meanwhile was denied nothing.
+            if errno != Errno::ESRCH {
+                self.report(process, &format!("denied: an exec cannot be verified on this host: {errno}"));
+            }
             Errno::EACCES
         })?;
         let is_callers = self.listener.answer(&pending.notification, Answer::Continue);
