@@ -52,9 +52,22 @@ impl Ran {
     }
 }
 
+/// How often an attack is tried without a sandbox before it counts as one that does not work.
+const CONTROLS: usize = 5;
+
 /// The test of an attack.
 pub(crate) fn check(name: &str, attack: &Attack) {
-    let control = run(attack, Confined::No);
+    // Whoever races is sometimes unlucky. That is no sign of a sandbox where there is none.
+    let controls = std::iter::repeat_with(|| run(attack, Confined::No)).take(CONTROLS);
+    let mut control = None;
+    for ran in controls {
+        let shown = ran.shown;
+        control = Some(ran);
+        if shown || attack.needs.is_some() {
+            break;
+        }
+    }
+    let control = control.unwrap();
     if !control.shown {
         let Some(needs) = attack.needs else {
             panic!("{name}: the control, without a sandbox, does not succeed: {}", control.story());
