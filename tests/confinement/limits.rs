@@ -127,7 +127,7 @@ attacks! { "limits";
         .shows(After(|scene, _| is_on_disk(scene) && scene.path("ws/done").exists())).ends("disk-limit");
     disk_of_many_processes => sh("for i in 1 2 3 4 5 6 7 8; do setsid sh -c 'head -c 8000000 /dev/zero > {ws}/f$0; sleep 4' $i & done; sleep 3; : > {ws}/done")
         .under(DISK).needs(DISK_NEEDED).shows(After(|scene, _| is_on_disk(scene) && scene.path("ws/done").exists())).ends("disk-limit");
-    disk_for_one_file_again_and_again => python("f = open('{ws}/f', 'w+b', buffering=0)\nfor i in range(50):\n  f.seek(0); f.write(b'1' * (1 << 20)); os.fsync(f.fileno())\nopen('{ws}/done', 'w')")
+    disk_for_one_file_again_and_again => python("import time\nf = open('{ws}/f', 'w+b', buffering=0)\nfor i in range(50):\n  f.seek(0); f.write(b'1' * (1 << 20)); os.fsync(f.fileno())\ntime.sleep(1); open('{ws}/done', 'w')")
         .under(DISK).needs(DISK_NEEDED).shows(After(|scene, _| is_on_disk(scene) && scene.path("ws/done").exists())).ends("disk-limit");
     disk_by_mapping => python(concat!("import mmap, time\nf = open('{ws}/f', 'w+b'); f.truncate(100 << 20)\nkept = mmap.mmap(f.fileno(), 0)\n",
         "for i in range(0, 100 << 20, 4096): kept[i] = 1\ntime.sleep(1); open('{ws}/done', 'w')")).under(DISK).needs(DISK_NEEDED)
