@@ -138,8 +138,8 @@ impl Supervisor<'_> {
 
     fn run_verified(&self, pending: &Pending, process: Process<'_>, role: Role) -> nix::Result<()> {
         let seized = stop::seize(process.id()).map_err(|errno| {
-            // Who was killed meanwhile was denied nothing.
-            if errno != Errno::ESRCH {
+            // Who was killed meanwhile was denied nothing: it cannot be seized because it is on its way out.
+            if self.still_waits(pending).is_ok() {
                 self.report(process, &format!("denied: an exec cannot be verified on this host: {errno}"));
             }
             Errno::EACCES
