@@ -21,8 +21,7 @@ const ROUNDS: usize = 200;
 /// the roots leads to; a decision is about one moment anyway, and the kernel holds the files themselves.
 const KEPT: Duration = Duration::from_secs(2);
 
-/// How long they serve without a look whether they still hold, for calls on files: these come by the thousand, and a
-/// run can change none of them.
+/// How long they serve without a look whether they still hold, for requests about files: these come by the thousand.
 const RECENT: Duration = Duration::from_secs(1);
 
 /// A policy together with the world that it is about.
@@ -52,8 +51,6 @@ struct Base {
     facts: Arc<Facts>,
     stamp: Stamp,
     since: Instant,
-    // When it was last seen that they hold.
-    checked: Instant,
 }
 
 impl Judge {
@@ -103,21 +100,32 @@ impl Judge {
     #[must_use]
     pub fn decide(&self, request: Request<'_>) -> Option<Decision> {
         if let Request::File(file) = request
-            && let Some(allowed @ Decision::Allow(_)) = self.decide_file(file)
+            && let Some((allowed @ Decision::Allow(_), _)) = self.decide_file(file)
         {
             return Some(allowed);
         }
         self.settle(request, |facts| claw_policy::decide(&self.policy, facts, request))
     }
 
+    /// Decides about a file, and says how long the policy's own paths need not be looked at again for an allowance.
+    pub(crate) fn decide_until(&self, request: &FileRequest) -> Option<(Decision, Option<Instant>)> {
+        if let Some((allowed @ Decision::Allow(_), until)) = self.decide_file(request) {
+            return Some((allowed, Some(until)));
+        }
+        let request = Request::File(request);
+        let decision = self.settle(request, |facts| claw_policy::decide(&self.policy, facts, request))?;
+        Some((decision, None))
+    }
+
     /// Decides about a file by facts about the policy's own paths of at most a second ago, and about the file of now.
-    /// A denial may come of a root that was not there then: it is for the caller to look again.
-    fn decide_file(&self, request: &FileRequest) -> Option<Decision> {
-        let recent = self.recent();
+    /// A denial may come of a root that was not there then: it is for the caller to look again. The facts are old enough
+    /// at the time that comes with the decision.
+    fn decide_file(&self, request: &FileRequest) -> Option<(Decision, Instant)> {
+        let (recent, until) = self.recent();
         let ask = |facts: &Facts| claw_policy::decide(&self.policy, facts, Request::File(request));
         let mut facts = Facts::over(&recent);
         Edge::answer_at_once(request.cwd.join(OsStr::from_bytes(&request.path)), &mut facts);
-        self.settle_with(facts, ask)
+        Some((self.settle_with(facts, ask)?, until))
     }
 
     /// Explains. `None` when the world changes faster than it can be looked at.
@@ -128,7 +136,7 @@ impl Judge {
 
     /// Judges one object of an operation that was granted as a whole, by facts of at most a second ago.
     pub(crate) fn touch(&self, request: &TouchRequest<'_>) -> Result<(), Denial> {
-        claw_policy::decide_touch(&self.policy, &self.recent(), request)
+        claw_policy::decide_touch(&self.policy, &self.recent().0, request)
     }
 
     /// Every fact that a decision on `request` needs, looked up now.
@@ -201,34 +209,34 @@ impl Judge {
         }
     }
 
-    /// The kept facts, of at most a second ago.
-    fn recent(&self) -> Arc<Facts> {
-        let base = self.lock();
-        if let Some(base) = base.as_ref().filter(|base| base.checked.elapsed() < RECENT) {
-            return Arc::clone(&base.facts);
-        }
-        drop(base);
-        self.base()
+    /// The kept facts, of at most a second ago, and when they have that age.
+    fn recent(&self) -> (Arc<Facts>, Instant) {
+        let mut kept = self.lock();
+        let base = match kept.take().filter(|base| base.since.elapsed() < RECENT) {
+            Some(base) => base,
+            None => self.look_again(self.edge.stamp()),
+        };
+        let base = kept.insert(base);
+        (Arc::clone(&base.facts), base.since + RECENT)
     }
 
     /// The kept facts, looked up anew when they are old or a root or trusted directory has changed.
     fn base(&self) -> Arc<Facts> {
-        let mut base = self.lock();
+        let mut kept = self.lock();
         let stamp = self.edge.stamp();
-        let now = Instant::now();
-        if let Some(base) = base.as_mut()
-            && base.since.elapsed() < KEPT
-            && base.stamp == stamp
-        {
-            base.checked = now;
-            return Arc::clone(&base.facts);
-        }
+        let base = match kept.take().filter(|base| base.since.elapsed() < KEPT && base.stamp == stamp) {
+            Some(base) => base,
+            None => self.look_again(stamp),
+        };
+        Arc::clone(&kept.insert(base).facts)
+    }
+
+    fn look_again(&self, stamp: Stamp) -> Base {
+        let since = Instant::now();
         let mut facts = Facts::new(self.home.clone());
         facts.one_shot = self.one_shot;
         self.complete(&mut facts, claw_policy::queries);
-        let facts = Arc::new(facts);
-        *base = Some(Base { facts: Arc::clone(&facts), stamp, since: now, checked: now });
-        facts
+        Base { facts: Arc::new(facts), stamp, since }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Base>> {

@@ -121,7 +121,7 @@ fn start(
         plan.limit_time(timeout);
     }
     plan.watch(grant.role(), || {
-        let (judge, recorder) = (Arc::clone(&parts.judge), parts.recorder.clone());
+        let (judge, recorder) = (Arc::clone(&parts.judge), parts.recorder.of_run(ticket));
         let run = ticket.id().into();
         let (approvals, lessons) = (parts.approvals.clone(), parts.lessons.clone());
         Arc::new(Overseer::new(judge, recorder, approvals, lessons, run, grant.confinement()))

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use claw_policy::{Decision, Denial, DescendantGrant, ExecGrant, FileRequest, Logging};
@@ -12,6 +13,10 @@ use crate::request::ExecInput;
 use crate::supervisor::{ExecAttempt, FileAttempt, NetworkAttempt};
 use crate::{Enforcement, Error, Outcome};
 
+/// Denials of one run's processes that are written one by one. Who reads a thousand attempts learns nothing from the next, a
+/// loop makes ten thousand in a second, and each is up to some kilobytes.
+const DENIALS: u64 = 1000;
+
 /// Writes events, or nothing when there is no log.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recorder {
@@ -20,6 +25,8 @@ pub(crate) struct Recorder {
     actor: Arc<str>,
     continues: bool,
     missing: Arc<Mutex<Missing>>,
+    // Denials of the processes of the run that this one is about.
+    denials: Arc<AtomicU64>,
 }
 
 /// Events that are not in the log although they happened.
@@ -48,6 +55,8 @@ pub(crate) enum Sink {
 #[must_use = "every decision has an outcome"]
 pub(crate) struct Ticket {
     id: String,
+    // Denials of the run's processes so far.
+    denials: Arc<AtomicU64>,
 }
 
 impl Ticket {
@@ -55,13 +64,43 @@ impl Ticket {
     pub(crate) fn id(&self) -> &str {
         &self.id
     }
+
+    // How many denials have no event of their own.
+    fn unwritten(&self) -> u64 {
+        self.denials.load(Ordering::Relaxed).saturating_sub(DENIALS)
+    }
 }
 
 impl Recorder {
     /// A recorder of files as the caller asks, and of commands if `commands`.
     pub(crate) fn new(sink: Sink, commands: bool, logging: &Logging) -> Self {
         let actor = format!("user:{}", nix::unistd::getuid()).into();
-        Self { sink, commands, actor, continues: logging.continue_without_log, missing: Arc::default() }
+        Self {
+            sink,
+            commands,
+            actor,
+            continues: logging.continue_without_log,
+            missing: Arc::default(),
+            denials: Arc::default(),
+        }
+    }
+
+    /// The recorder of what the processes of a run do. What they are allowed is always written; of what they are denied the
+    /// first thousand, then one event that says so, and the rest is a number in the run's outcome.
+    pub(crate) fn of_run(&self, ticket: &Ticket) -> Self {
+        Self { denials: Arc::clone(&ticket.denials), ..self.clone() }
+    }
+
+    // Whether a denial is only counted, from now on.
+    fn is_flooded(&self, run: &str) -> bool {
+        if matches!(self.sink, Sink::None) {
+            return false;
+        }
+        let before = self.denials.fetch_add(1, Ordering::Relaxed);
+        if before == DENIALS {
+            self.note(self.append("run.flooded", || audit::flooded(&self.actor, run, DENIALS)));
+        }
+        before >= DENIALS
     }
 
     /// What could not be written.
@@ -86,14 +125,14 @@ impl Recorder {
         input: &ExecInput,
         decided: Result<&ExecGrant, &Denial>,
     ) -> Result<Ticket, Error> {
-        let ticket = Ticket { id: self.id()? };
+        let ticket = Ticket { id: self.id()?, denials: Arc::default() };
         self.append_command("exec.decision", || audit::decision(&self.actor, &ticket.id, input, decided))?;
         Ok(ticket)
     }
 
     /// Records a decision about a file.
     pub(crate) fn file(&self, request: &FileRequest, decision: &Decision) -> Result<Ticket, Error> {
-        let ticket = Ticket { id: self.id()? };
+        let ticket = Ticket { id: self.id()?, denials: Arc::default() };
         self.append("file.decision", || audit::file_decision(&self.actor, &ticket.id, request, decision))?;
         Ok(ticket)
     }
@@ -117,6 +156,9 @@ impl Recorder {
         attempt: &ExecAttempt,
         judged: Result<&DescendantGrant, &Denial>,
     ) -> Result<(), Error> {
+        if judged.is_err() && self.commands && self.is_flooded(run) {
+            return Ok(());
+        }
         self.append_command("exec.descendant", || audit::descendant(&self.actor, run, attempt, judged))
     }
 
@@ -127,16 +169,25 @@ impl Recorder {
         attempt: &FileAttempt<'_>,
         judged: Result<(), &Denial>,
     ) -> Result<(), Error> {
+        if judged.is_err() && self.is_flooded(run) {
+            return Ok(());
+        }
         self.append("file.descendant", || audit::touched(&self.actor, run, attempt, judged))
     }
 
     /// Records that an allowed exec was ended because it was another one by then.
     pub(crate) fn lost_race(&self, run: &str, attempt: &ExecAttempt) {
+        if self.commands && self.is_flooded(run) {
+            return;
+        }
         self.note(self.append_command("exec.descendant", || audit::lost_race(&self.actor, run, attempt)));
     }
 
     /// Records that a process of a run was denied an address.
     pub(crate) fn network(&self, run: &str, attempt: &NetworkAttempt, denial: &Denial) {
+        if self.commands && self.is_flooded(run) {
+            return;
+        }
         let fields = || audit::network(&self.actor, run, attempt, denial);
         self.note(self.append_command("network.denied", fields));
     }
@@ -162,7 +213,10 @@ impl Recorder {
         outcome: &Outcome,
         enforcement: &Enforcement,
     ) -> Result<(), Error> {
-        self.append_command("exec.outcome", || audit::outcome(&self.actor, &ticket.id, outcome, enforcement))
+        let unwritten = ticket.unwritten();
+        let fields = || audit::outcome(&self.actor, &ticket.id, outcome, unwritten, enforcement);
+        // What was counted must be told.
+        if self.commands || unwritten > 0 { self.append("exec.outcome", fields) } else { Ok(()) }
     }
 
     fn append_command(&self, event: &str, fields: impl FnOnce() -> Fields) -> Result<(), Error> {
@@ -197,5 +251,46 @@ impl Recorder {
             let _ = write!(id, "{byte:02x}");
             id
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use claw_policy::Protocol;
+
+    use super::*;
+    use crate::supervisor::Purpose;
+
+    fn attempt(port: u16) -> NetworkAttempt {
+        NetworkAttempt {
+            caller: nix::unistd::Pid::this(),
+            protocol: Protocol::Tcp,
+            address: (std::net::Ipv4Addr::LOCALHOST, port).into(),
+            purpose: Purpose::Connect,
+        }
+    }
+
+    #[test]
+    fn a_flood_of_denials_is_counted_by_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().canonicalize().unwrap().join("log");
+        let recorder = Recorder::new(Sink::Log(AuditLog::open(&path).unwrap()), true, &Logging::default());
+        let denial = Denial { reasons: Vec::new(), commands: Vec::new() };
+        let tickets = [(); 2].map(|()| Ticket { id: recorder.id().unwrap(), denials: Arc::default() });
+        let [first, second] = &tickets;
+        for port in 0..1100 {
+            recorder.of_run(first).network(first.id(), &attempt(port), &denial);
+        }
+        for port in 0..1000 {
+            recorder.of_run(second).network(second.id(), &attempt(port), &denial);
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let count = |ticket: &Ticket, event: &str| {
+            text.lines().filter(|line| line.contains(event) && line.contains(ticket.id())).count()
+        };
+        for (ticket, unwritten, told) in [(first, 100, 1), (second, 0, 0)] {
+            assert_eq!(count(ticket, "network.denied"), 1000);
+            assert_eq!((ticket.unwritten(), count(ticket, "run.flooded")), (unwritten, told));
+        }
     }
 }

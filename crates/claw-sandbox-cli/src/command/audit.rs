@@ -127,6 +127,7 @@ fn summary_json(summary: &Summary) -> serde_json::Value {
         "kinds": summary.kinds,
         "programs": programs,
         "denials": summary.denials,
+        "denialsUnwritten": summary.denials_unwritten,
         "endings": summary.endings,
         "authFailed": summary.auth_failed,
     })
@@ -151,6 +152,9 @@ fn summary_text(summary: &Summary) -> String {
         counts.into_iter().map(|(count, name)| format!("{count:>7} {}", output::visible(name.as_bytes())))
     };
     section(&mut lines, "denials", counted(&summary.denials));
+    if summary.denials_unwritten > 0 {
+        lines.push(format!("denials that were counted only: {}", summary.denials_unwritten));
+    }
     section(&mut lines, "ends of runs", counted(&summary.endings));
     if summary.auth_failed > 0 {
         lines.push(format!("failed authentications: {}", summary.auth_failed));

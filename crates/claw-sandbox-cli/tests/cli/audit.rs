@@ -85,3 +85,36 @@ fn a_broken_line_does_not_end_a_search_and_a_forged_one_does_not_write_on_the_te
     assert_eq!(found.stdout.lines().count(), 3, "{found:?}");
     assert!(!found.stdout.replace('\n', "").contains(char::is_control), "{found:?}");
 }
+
+#[test]
+fn a_flood_of_denials_does_not_fill_the_log_and_none_of_them_is_forgotten() {
+    for user in User::all() {
+        let place = Place::of(user);
+        place.write("work/.git/config", "original");
+        place.write(
+            "work/flood.sh",
+            "for ((i = 0; i < 5000; i++)); do echo evil >> .git/config; done 2>&-; echo new > allowed",
+        );
+        place.write("policy.yaml", "exec:\n  security: full\nlogging:\n  auditFileAccess: true\n");
+        let (policy, report) = (place.path("policy.yaml"), place.path("home/outcome.json"));
+        let run = ["run", "--policy", policy.to_str().unwrap(), "--outcome", report.to_str().unwrap()];
+        place.run([&run[..], &["--", "bash", "flood.sh"]].concat()).exits(0);
+        assert_eq!(fs::read_to_string(place.path("work/.git/config")).unwrap(), "original");
+        let outcome: serde_json::Value = serde_json::from_slice(&fs::read(&report).unwrap()).unwrap();
+        let all = outcome["denials"]["count"].as_u64().unwrap();
+        assert!(all >= 5000, "{outcome:#}");
+        let log = fs::read_to_string(place.path("home/.local/state/claw-sandbox/audit.jsonl")).unwrap();
+        let count = |event: &str, text: &str| {
+            let event = format!("\"event\":\"{event}\"");
+            log.lines().filter(|line| line.contains(&event) && line.contains(text)).count()
+        };
+        assert_eq!(count("file.descendant", "\"decision\":\"deny\""), 1000);
+        assert_eq!(count("run.flooded", ""), 1);
+        assert_eq!(count("file.descendant", "/allowed"), 1, "what is allowed is written all the same");
+        let unwritten = format!("\"denialsUnwritten\":{}", all - 1000);
+        assert_eq!(count("exec.outcome", &unwritten), 1, "{}", log.lines().last().unwrap());
+        place.run(["audit", "verify"]).exits(0).prints("intact");
+        let counted = format!("denials that were counted only: {}", all - 1000);
+        place.run(["audit", "summary"]).exits(0).prints(&counted);
+    }
+}

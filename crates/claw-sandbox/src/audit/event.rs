@@ -202,8 +202,22 @@ pub(crate) fn network(actor: &str, run: &str, attempt: &NetworkAttempt, denial: 
     fields
 }
 
-/// The end of a run.
-pub(crate) fn outcome(actor: &str, id: &str, outcome: &Outcome, enforcement: &Enforcement) -> Fields {
+/// More denials of a run than are written one by one.
+pub(crate) fn flooded(actor: &str, run: &str, written: u64) -> Fields {
+    let message = format!(
+        "run: more than {written} denials; the next ones are counted, and the outcome has their number (`denialsUnwritten`)"
+    );
+    vec![("id", json!(run)), ("actor", json!(actor)), ("message", json!(message))]
+}
+
+/// The end of a run. `unwritten` is how many denials of its processes have no event of their own.
+pub(crate) fn outcome(
+    actor: &str,
+    id: &str,
+    outcome: &Outcome,
+    unwritten: u64,
+    enforcement: &Enforcement,
+) -> Fields {
     let status = outcome.status;
     let milliseconds = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let guarantees = enforcement.entries().map(|(guarantee, state)| {
@@ -232,6 +246,7 @@ pub(crate) fn outcome(actor: &str, id: &str, outcome: &Outcome, enforcement: &En
         ("guarded", json!(outcome.guarded)),
         ("denials", json!(outcome.denials.count())),
         ("denialsUnsaid", json!(outcome.denials.unsaid())),
+        ("denialsUnwritten", json!(unwritten)),
         ("enforced", Value::Object(guarantees.collect())),
     ]
 }

@@ -34,7 +34,8 @@ mod verify;
 
 pub use error::AuditError;
 pub(crate) use event::{
-    decision, descendant, file_decision, file_outcome, lost_race, network, not_started, outcome, touched,
+    decision, descendant, file_decision, file_outcome, flooded, lost_race, network, not_started, outcome,
+    touched,
 };
 pub use log::AuditLog;
 pub use query::{Counts, Entries, Entry, Filter, Summary, entries, parse_time, summarize};

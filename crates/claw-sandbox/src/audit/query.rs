@@ -190,6 +190,8 @@ pub struct Summary {
     pub programs: BTreeMap<String, Counts>,
     /// Denials by the code of the reason.
     pub denials: BTreeMap<String, u64>,
+    /// Denials that were only counted, because their run had too many.
+    pub denials_unwritten: u64,
     /// How runs ended.
     pub endings: BTreeMap<String, u64>,
     /// Events that tell of a failed authentication.
@@ -221,6 +223,8 @@ impl Summary {
         if is_denied {
             count(&mut self.denials, entry.field("code"));
         }
+        let unwritten = entry.event.get("denialsUnwritten").and_then(Value::as_u64).unwrap_or(0);
+        self.denials_unwritten = self.denials_unwritten.saturating_add(unwritten);
         for program in entry.programs() {
             let counts = self.programs.entry(program.to_owned()).or_default();
             *(if is_denied { &mut counts.denied } else { &mut counts.allowed }) += 1;

@@ -13,6 +13,7 @@
 mod edit;
 mod entry;
 mod error;
+mod known;
 mod patch;
 pub(crate) mod place;
 mod read;
@@ -25,6 +26,7 @@ mod write;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use claw_policy::{Decision, Denial, FileAction, FileGrant, FileRequest, Grant, Origin};
 use nix::errno::Errno;
@@ -34,6 +36,7 @@ pub use self::edit::{Edited, Replacement};
 pub(crate) use self::entry::type_of;
 pub use self::entry::{FileStatus, FileType};
 pub use self::error::{FileError, FileErrorKind};
+use self::known::KnownFiles;
 pub use self::patch::Patched;
 use self::place::Roots;
 pub use self::read::Lines;
@@ -84,6 +87,7 @@ pub struct Files {
     directory: PathBuf,
     limits: FileLimits,
     roots: Arc<Roots>,
+    known: Arc<KnownFiles>,
 }
 
 impl Sandbox {
@@ -91,7 +95,13 @@ impl Sandbox {
     #[must_use]
     pub fn files(&self) -> Files {
         let directory = self.policy().workspace().map_or_else(|| PathBuf::from("/"), Path::to_owned);
-        Files { sandbox: self.clone(), directory, limits: FileLimits::default(), roots: Arc::default() }
+        Files {
+            sandbox: self.clone(),
+            directory,
+            limits: FileLimits::default(),
+            roots: Arc::default(),
+            known: Arc::default(),
+        }
     }
 }
 
@@ -100,6 +110,8 @@ impl Files {
     #[must_use]
     pub fn in_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = directory.into();
+        // It is by a path as it was asked for.
+        self.known = Arc::default();
         self
     }
 
@@ -131,7 +143,7 @@ impl Files {
         mut act: impl FnMut(&FileGrant, &mut Change) -> Result<T, Failed>,
     ) -> Result<T, FileError> {
         for _ in 0..TRIES {
-            let (grant, ticket) = self.decide(request, path)?;
+            let Decided { grant, until, ticket } = self.decide(request, path)?;
             let mut change = Change::new(self.sandbox.policy());
             // What takes longer makes a draft first, and is judged again when that takes its place.
             let order = is_one_step(request.action).then(repository::alone);
@@ -141,18 +153,24 @@ impl Files {
             let is_stale = matches!(done, Err(Failed::System(Errno::ESTALE | Errno::ELOOP)));
             let done = done.map_err(|failed| failed.into_error(path));
             self.record(ticket, request, &change, done.as_ref().err());
-            if !is_stale {
-                return done;
+            if is_stale {
+                continue;
             }
+            if let (FileAction::Read, Ok(_), Some(until)) = (request.action, &done, until) {
+                self.known.keep(&self.directory, path, grant, until);
+            }
+            return done;
         }
         Err(FileError::system(path, Errno::ESTALE))
     }
 
-    fn decide(&self, request: &FileRequest, path: &Path) -> Result<(FileGrant, record::Ticket), FileError> {
-        let decision = self.sandbox.decide_file(request);
+    fn decide(&self, request: &FileRequest, path: &Path) -> Result<Decided, FileError> {
+        let decided = self.sandbox.parts().judge.decide_until(request);
+        let (decision, until) =
+            decided.unwrap_or_else(|| (Decision::Deny(crate::sandbox::unsettled()), None));
         let ticket = self.announce(request, path, &decision)?;
         match decision {
-            Decision::Allow(Grant::File(grant)) => Ok((grant, ticket)),
+            Decision::Allow(Grant::File(grant)) => Ok(Decided { grant, until, ticket }),
             Decision::Deny(denial) => Err(FileError::denied(path, denial)),
             Decision::Ask(question) => {
                 Err(FileError::denied(path, Denial { reasons: question.reasons, commands: Vec::new() }))
@@ -161,6 +179,15 @@ impl Files {
             Decision::Allow(_) => Err(FileError::denied(path, crate::sandbox::unsettled())),
         }
     }
+}
+
+/// What may be done, and was recorded.
+#[derive(Debug)]
+struct Decided {
+    grant: FileGrant,
+    /// How long the policy's own paths need not be looked at again.
+    until: Option<Instant>,
+    ticket: record::Ticket,
 }
 
 /// Whether it is one call that makes a name or moves one.

@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -79,6 +79,11 @@ impl Roots {
         let root = if parent.starts_with(root) { root } else { parent };
         let directory = self.open(root, parent, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
         Ok(Place { directory, name: name.to_owned(), path: path.to_owned() })
+    }
+
+    /// Opens an object by its canonical path.
+    pub(crate) fn known(path: &CStr, flags: OFlag) -> nix::Result<Object> {
+        Object::new(retried(|| openat2(AT_FDCWD, path, how(flags, ResolveFlag::empty())))?)
     }
 
     /// Opens a granted object. `ESTALE` when another one is there than was judged.

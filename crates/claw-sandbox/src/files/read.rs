@@ -10,8 +10,11 @@ use claw_policy::{FileAction, FileGrant};
 use nix::fcntl::OFlag;
 use nix::sys::stat::SFlag;
 
-use super::place::Object;
-use super::{Failed, FileError, FileErrorKind, Files};
+use super::place::{Object, Roots};
+use super::{Change, Failed, FileError, FileErrorKind, Files};
+
+/// O_NONBLOCK: a FIFO that was put there must not hold us up.
+const READ: OFlag = OFlag::O_RDONLY.union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY);
 
 /// A range of lines.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -38,8 +41,7 @@ impl Files {
 
     /// The content as it is, for what does not show it.
     pub(super) fn raw(&self, path: &Path) -> Result<Vec<u8>, FileError> {
-        self.perform(&self.request(FileAction::Read, path), path, |grant, change| {
-            let object = self.regular(grant)?;
+        self.reading(path, |object, change| {
             let content = self.content(object, path)?;
             change.read(&content);
             Ok(content)
@@ -64,10 +66,10 @@ impl Files {
             let end = usize::try_from(range.end).unwrap_or(usize::MAX).min(content.len());
             return Ok(content.get(start..end).unwrap_or_default().to_vec());
         }
-        self.perform(&self.request(FileAction::Read, path), path, |grant, change| {
-            let mut file = File::from(self.regular(grant)?.file);
+        self.reading(path, |object, change| {
+            let mut file = File::from(object.file);
             file.seek(SeekFrom::Start(range.start))?;
-            let content = self.bounded(file.take(length), path)?;
+            let content = self.bounded(file.take(length), 0, path)?;
             change.read(&content);
             Ok(content)
         })
@@ -89,8 +91,8 @@ impl Files {
                 .lines_of(content.as_slice(), path, first, count)
                 .map_err(|failed| failed.into_error(path));
         }
-        self.perform(&self.request(FileAction::Read, path), path, |grant, change| {
-            let file = BufReader::new(File::from(self.regular(grant)?.file));
+        self.reading(path, |object, change| {
+            let file = BufReader::new(File::from(object.file));
             let lines = self.lines_of(file, path, first, count)?;
             change.read(&lines.text);
             Ok(lines)
@@ -131,16 +133,48 @@ impl Files {
                 "a stream cannot be looked through for credentials, as the policy wants (`secrets`); read it";
             return Err(FileError::new(FileErrorKind::Secret, path, message));
         }
-        self.perform(&self.request(FileAction::Read, path), path, |grant, _| {
-            Ok(File::from(self.regular(grant)?.file))
+        self.reading(path, |object, _| Ok(File::from(object.file)))
+    }
+
+    /// Decides, records, and acts on the opened file.
+    fn reading<T>(
+        &self,
+        path: &Path,
+        mut act: impl FnMut(Object, &mut Change) -> Result<T, Failed>,
+    ) -> Result<T, FileError> {
+        if let Some(done) = self.reading_known(path, &mut act) {
+            return done;
+        }
+        self.perform(&self.request(FileAction::Read, path), path, |grant, change| {
+            act(self.regular(grant)?, change)
         })
+    }
+
+    /// The same with an allowance that still holds. `None` when there is none, or the file is another one by now.
+    fn reading_known<T>(
+        &self,
+        path: &Path,
+        act: &mut impl FnMut(Object, &mut Change) -> Result<T, Failed>,
+    ) -> Option<Result<T, FileError>> {
+        if self.sandbox.policy().logging().audit_file_access {
+            return None;
+        }
+        let known = self.known.get(path)?;
+        match Roots::known(known.path(), READ) {
+            Ok(object) if known.is(&object) => {
+                let mut change = Change::new(self.sandbox.policy());
+                Some(act(object, &mut change).map_err(|failed| failed.into_error(path)))
+            }
+            _ => {
+                self.known.forget(path);
+                None
+            }
+        }
     }
 
     /// Opens the granted file to be read. What is no regular file was refused by the decision, or came there since.
     pub(super) fn regular(&self, grant: &FileGrant) -> Result<Object, Failed> {
-        // O_NONBLOCK: a FIFO that was put there must not hold us up.
-        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-        let object = self.roots.object(grant.root(), grant.path(), flags)?;
+        let object = self.roots.object(grant.root(), grant.path(), READ)?;
         let path = &grant.path().real;
         match object.kind() {
             SFlag::S_IFREG => Ok(object),
@@ -155,12 +189,13 @@ impl Files {
         if object.size() > self.limits.bytes {
             return Err(self.too_large(path).into());
         }
-        self.bounded(File::from(object.file), path)
+        let size = usize::try_from(object.size()).unwrap_or(0);
+        self.bounded(File::from(object.file), size, path)
     }
 
-    /// All that is left of a stream, which may grow meanwhile.
-    fn bounded(&self, stream: impl std::io::Read, path: &Path) -> Result<Vec<u8>, Failed> {
-        let mut content = Vec::new();
+    /// All that is left of a stream, about `size` bytes, which may grow meanwhile.
+    fn bounded(&self, stream: impl std::io::Read, size: usize, path: &Path) -> Result<Vec<u8>, Failed> {
+        let mut content = Vec::with_capacity(size);
         stream.take(self.limits.bytes.saturating_add(1)).read_to_end(&mut content)?;
         if content.len() as u64 > self.limits.bytes {
             return Err(self.too_large(path).into());

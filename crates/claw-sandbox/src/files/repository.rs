@@ -90,6 +90,7 @@ impl Files {
 mod tests {
     use std::fs;
 
+    use super::super::Decided;
     use super::*;
     use crate::{Sandbox, built_in_policy};
 
@@ -100,7 +101,7 @@ mod tests {
         fs::create_dir(workspace.join("r")).unwrap();
         let files = Sandbox::new(built_in_policy(&workspace).unwrap()).unwrap().files();
         let path = Path::new("r/config");
-        let (grant, _) = files.decide(&files.request(FileAction::Create, path), path).unwrap();
+        let Decided { grant, .. } = files.decide(&files.request(FileAction::Create, path), path).unwrap();
         files.judge_repository(&grant).unwrap();
         let place = files.roots.place(grant.root(), &grant.path().real).unwrap();
         let order = files.judge_last(&grant, &place).unwrap();
