@@ -409,6 +409,8 @@ codes! {
     ExecSafeBin = "exec.safe-bin",
     /// `ask: always`, or `ask: on-miss`.
     ExecAsk = "exec.ask",
+    /// A person has to allow it first, and cannot be asked here.
+    ExecNeedsApproval = "exec.needs-approval",
     /// The line is empty.
     ExecEmpty = "exec.empty",
     /// The line does not parse.
@@ -449,6 +451,10 @@ codes! {
     NetworkAllowed = "network.allowed",
     /// No rule allows the address.
     NetworkDenied = "network.denied",
+    /// The policy names the tool.
+    ToolAllowed = "tool.allowed",
+    /// The policy does not name the tool.
+    ToolNotNamed = "tool.not-named",
     /// The working directory is not readable under the policy or does not exist.
     CwdInvalid = "cwd.invalid",
 }

@@ -264,20 +264,73 @@ impl Command {
     ///
     /// As [`Self::spawn`].
     pub fn output(&mut self) -> Result<Output, Error> {
-        self.start([Stdio::null, Stdio::piped, Stdio::piped])?.wait_with_output()
+        self.start(Streams::COLLECTED)?.wait_with_output()
     }
 
     // Streams are used up by one start; a second one has the defaults.
     fn start(&mut self, defaults: [fn() -> Stdio; 3]) -> Result<Child, Error> {
         let input = self.input()?;
+        let streams = Streams {
+            stdin: self.stdin.take(),
+            stdout: self.stdout.take(),
+            stderr: self.stderr.take(),
+            tty: self.tty,
+        };
+        let (io, ends) = streams.plan(defaults)?;
+        Ok(ends.of(pipeline::launch(self.sandbox.parts(), &input, io)?))
+    }
+}
+
+/// The standard streams of a command. What is not set is `/dev/null` for input and a pipe for output.
+#[derive(Debug, Default)]
+pub struct Streams {
+    /// Standard input.
+    pub stdin: Option<Stdio>,
+    /// Standard output.
+    pub stdout: Option<Stdio>,
+    /// Standard error.
+    pub stderr: Option<Stdio>,
+    /// A terminal of the command's own, of this size; see [`Command::tty`].
+    pub tty: Option<TtySize>,
+}
+
+impl Streams {
+    /// Our own streams, as a command at a terminal has them.
+    #[must_use]
+    pub const fn inherited() -> Self {
+        Self {
+            stdin: Some(Stdio::inherit()),
+            stdout: Some(Stdio::inherit()),
+            stderr: Some(Stdio::inherit()),
+            tty: None,
+        }
+    }
+
+    pub(crate) fn plan(self, defaults: [fn() -> Stdio; 3]) -> Result<(StdioPlan, Ends), Error> {
         let [stdin, stdout, stderr] = defaults;
-        let (stdin, to_child) = incoming(self.stdin.take().unwrap_or_else(stdin))?;
-        let (stdout, from_stdout) = outgoing(self.stdout.take().unwrap_or_else(stdout))?;
+        let (stdin, to_child) = incoming(self.stdin.unwrap_or_else(stdin))?;
+        let (stdout, from_stdout) = outgoing(self.stdout.unwrap_or_else(stdout))?;
         let stderr = if self.tty.is_some() { Stdio::null } else { stderr };
-        let (stderr, from_stderr) = outgoing(self.stderr.take().unwrap_or_else(stderr))?;
+        let (stderr, from_stderr) = outgoing(self.stderr.unwrap_or_else(stderr))?;
         let io = StdioPlan { stdin, stdout, stderr, tty: self.tty };
-        let launched = pipeline::launch(self.sandbox.parts(), &input, io)?;
-        Ok(Child::new(launched, to_child, from_stdout, from_stderr))
+        Ok((io, Ends { stdin: to_child, stdout: from_stdout, stderr: from_stderr }))
+    }
+
+    /// The defaults of a command whose output is collected.
+    pub(crate) const COLLECTED: [fn() -> Stdio; 3] = [Stdio::null, Stdio::piped, Stdio::piped];
+}
+
+/// Our ends of a command's pipes.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    stdin: Option<PipeWriter>,
+    stdout: Option<PipeReader>,
+    stderr: Option<PipeReader>,
+}
+
+impl Ends {
+    pub(crate) fn of(self, launched: pipeline::Launched) -> Child {
+        Child::new(launched, self.stdin, self.stdout, self.stderr)
     }
 }
 

@@ -51,6 +51,7 @@ mod overseer;
 mod pipeline;
 mod plan;
 pub mod policy_file;
+pub mod proxy;
 mod pump;
 mod reach;
 mod record;
@@ -76,7 +77,8 @@ pub use claw_policy::{
     Guarantee, Limits, NetworkRequest, Origin, Policy, Reason, Request,
 };
 pub use claw_shell;
-pub use command::{Command, Stdio};
+pub use claw_wire;
+pub use command::{Command, Stdio, Streams};
 pub use containment::{Containment, Counterexample};
 pub use edge::own_home as home;
 pub use enforcement::{Enforcement, KeptLimit, LimitMechanism, Missing, State, assess};
@@ -92,6 +94,7 @@ pub use load::{LoadOptions, built_in_policy, config_directory, load_policy, poli
 pub use observe::Running;
 pub use outcome::{Ending, Outcome, Stream, Sweep, SweepMethod, Usage};
 pub use plan::{LaunchPlan, PrepareError};
+pub use proxy::{Decided, Performed, Proxy};
 pub use request::{CommandLine, DEFAULT_SHELL, ExecInput};
 pub use sandbox::{Sandbox, SandboxBuilder};
 pub use spawn::{SpawnError, StdioPlan, StreamPlan};
@@ -102,3 +105,8 @@ pub use terminal::TtySize;
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The example of the adapters' page compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/adapters.md")]
+struct Adapters;

@@ -17,7 +17,17 @@ use crate::{Enforcement, Error, LaunchPlan, Outcome, Running, StdioPlan};
 
 /// Runs `input`, or says why not. Nothing has started when this fails.
 pub(crate) fn launch(parts: &Parts, input: &ExecInput, io: StdioPlan) -> Result<Launched, Error> {
-    let decided = decide(parts, input).and_then(|decided| decided.settle(parts, input));
+    launch_decided(parts, input, decide(parts, input), io)
+}
+
+/// The same, with what was decided about `input`. Nothing has started when this fails.
+pub(crate) fn launch_decided(
+    parts: &Parts,
+    input: &ExecInput,
+    decided: Result<Decided, Denial>,
+    io: StdioPlan,
+) -> Result<Launched, Error> {
+    let decided = decided.and_then(|decided| decided.settle(parts, input));
     if let Err(denial) = &decided {
         note_refused(parts, input, denial);
     }
@@ -78,25 +88,19 @@ impl Decided {
             Self::Granted(grant) => return Ok(grant),
             Self::Asked(question) => question,
         };
-        let (line, argv) = match &input.command {
-            CommandLine::Argv(argv) => (None, argv.as_slice()),
-            CommandLine::Line { text, .. } => (Some(text.as_slice()), [].as_slice()),
-        };
-        let asked = Asked {
-            program: question.program(),
-            line,
-            argv,
-            cwd: &input.cwd,
-            caller: None,
-            terminal: None,
-            waits: crate::approval::Waits::always(),
-        };
-        if let Err(reasons) = parts.approvals.settle(&question, &asked) {
+        if let Err(reasons) = parts.approvals.settle(&question, &asked(&question, input)) {
             return Err(Denial { reasons, commands: question.commands });
         }
-        match question.grant_approved() {
-            Grant::Exec(grant) => Ok(grant),
-            _ => Err(crate::sandbox::unsettled()),
+        approved(question)
+    }
+
+    /// The same, with a question that was answered before taken for a grant; one that cannot be looked up stays open.
+    pub(crate) fn with_what_was_answered(self, parts: &Parts, input: &ExecInput) -> Result<Self, Denial> {
+        match self {
+            Self::Asked(question) if parts.approvals.remembers(&asked(&question, input)) => {
+                approved(question).map(Self::Granted)
+            }
+            decided => Ok(decided),
         }
     }
 
@@ -106,6 +110,31 @@ impl Decided {
             Self::Granted(grant) => Ok(grant),
             Self::Asked(question) => Err(Denial { reasons: question.reasons, commands: question.commands }),
         }
+    }
+}
+
+/// The question about `input`, for whoever is asked.
+pub(crate) fn asked<'a>(question: &'a Question, input: &'a ExecInput) -> Asked<'a> {
+    let (line, argv) = match &input.command {
+        CommandLine::Argv(argv) => (None, argv.as_slice()),
+        CommandLine::Line { text, .. } => (Some(text.as_slice()), [].as_slice()),
+    };
+    Asked {
+        program: question.program(),
+        line,
+        argv,
+        cwd: &input.cwd,
+        caller: None,
+        terminal: None,
+        waits: crate::approval::Waits::always(),
+    }
+}
+
+/// What a yes to a question about a command grants.
+pub(crate) fn approved(question: Question) -> Result<ExecGrant, Denial> {
+    match question.grant_approved() {
+        Grant::Exec(grant) => Ok(grant),
+        _ => Err(crate::sandbox::unsettled()),
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Recorder {
     missing: Arc<Mutex<Missing>>,
     // Denials of the processes of the run that this one is about.
     denials: Arc<AtomicU64>,
+    /// Who asks, for every event.
+    context: Option<Arc<serde_json::Value>>,
 }
 
 /// Events that are not in the log although they happened.
@@ -82,7 +84,13 @@ impl Recorder {
             continues: logging.continue_without_log,
             missing: Arc::default(),
             denials: Arc::default(),
+            context: None,
         }
+    }
+
+    /// The same, with who asks in every event.
+    pub(crate) fn in_context(&self, context: serde_json::Value) -> Self {
+        Self { context: Some(Arc::new(context)), ..self.clone() }
     }
 
     /// The recorder of what the processes of a run do. What they are allowed is always written; of what they are denied the
@@ -135,6 +143,12 @@ impl Recorder {
         let ticket = Ticket { id: self.id()?, denials: Arc::default() };
         self.append("file.decision", || audit::file_decision(&self.actor, &ticket.id, request, decision))?;
         Ok(ticket)
+    }
+
+    /// Records a decision about a tool that is known by its name alone.
+    pub(crate) fn tool(&self, tool: &str, judged: Result<(), &Denial>) -> Result<(), Error> {
+        let id = self.id()?;
+        self.append_command("tool.decision", || audit::tool(&self.actor, &id, tool, judged))
     }
 
     /// Records what came of an allowed operation on a file. It is done; that the event is missing is not forgotten.
@@ -230,7 +244,11 @@ impl Recorder {
                 self.miss(reason);
                 Ok(())
             }
-            Sink::Log(log) => log.append(event, &fields()).map(drop).or_else(|error| self.failed(&error)),
+            Sink::Log(log) => {
+                let mut fields = fields();
+                fields.extend(self.context.as_deref().map(|context| ("context", context.clone())));
+                log.append(event, &fields).map(drop).or_else(|error| self.failed(&error))
+            }
         }
     }
 

@@ -30,11 +30,11 @@ pub struct Sandbox {
 }
 
 /// What the pipeline works with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Parts {
     pub(crate) judge: Arc<Judge>,
     pub(crate) kernel: KernelFeatures,
-    pub(crate) launchers: LauncherCache,
+    pub(crate) launchers: Arc<LauncherCache>,
     pub(crate) recorder: Recorder,
     pub(crate) approvals: Approvals,
     pub(crate) lessons: Lessons,
@@ -181,6 +181,11 @@ impl Sandbox {
     pub(crate) fn parts(&self) -> &Parts {
         &self.parts
     }
+
+    /// The same under another judge, with who asks in its events.
+    pub(crate) fn with(&self, judge: Arc<Judge>, recorder: Recorder) -> Self {
+        Self { parts: Arc::new(Parts { judge, recorder, ..(*self.parts).clone() }) }
+    }
 }
 
 impl SandboxBuilder {
@@ -265,7 +270,7 @@ impl SandboxBuilder {
         let parts = Parts {
             judge,
             kernel,
-            launchers: LauncherCache::with(self.ahead),
+            launchers: Arc::new(LauncherCache::with(self.ahead)),
             recorder,
             approvals: self.approvals,
             lessons: self.lessons,

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use claw_policy::{FileAction, Protocol};
+use claw_policy::Protocol;
+use claw_wire::{Exec, File};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -48,50 +49,6 @@ pub(crate) struct WireFacts {
     /// What `~user` means. When given, no other user is known.
     #[serde(default)]
     pub(crate) users: Option<BTreeMap<String, String>>,
-}
-
-/// May this command run?
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Exec {
-    /// A shell line.
-    #[serde(default)]
-    pub(crate) command: Option<Bytes>,
-    /// The shell that reads it.
-    #[serde(default)]
-    pub(crate) shell: Option<String>,
-    /// An argument vector, in place of a line.
-    #[serde(default)]
-    pub(crate) argv: Option<Vec<Bytes>>,
-    /// Variables that the caller asks to pass.
-    #[serde(default)]
-    pub(crate) env: BTreeMap<String, Bytes>,
-}
-
-/// May this file be touched?
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct File {
-    /// `read`, `write`, ...
-    #[serde(deserialize_with = "action")]
-    pub(crate) action: FileAction,
-    pub(crate) path: Bytes,
-    /// The second path of rename and hardlink.
-    #[serde(default)]
-    pub(crate) to: Option<Bytes>,
-    #[serde(default)]
-    pub(crate) recursive: bool,
-}
-
-fn action<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FileAction, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    FileAction::of_name(&name).ok_or_else(|| D::Error::custom(unknown_action(&name)))
-}
-
-/// What to say about an action that does not exist.
-pub(crate) fn unknown_action(name: &str) -> String {
-    let known: Vec<&str> = FileAction::ALL.iter().map(|action| action.name()).collect();
-    format!("unknown file action `{name}`; want one of {}", known.join(", "))
 }
 
 /// May this variable be passed?

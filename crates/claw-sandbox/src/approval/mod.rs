@@ -7,6 +7,7 @@
 //! Not protected against: a person who says yes to what does harm, and an [`Approver`] that answers by itself.
 #![forbid(unsafe_code)]
 
+mod shown;
 mod store;
 
 use std::fmt;
@@ -104,7 +105,37 @@ pub(crate) struct Asked<'a> {
     pub(crate) waits: Waits<'a>,
 }
 
+impl<'a> Asked<'a> {
+    /// What somebody is shown.
+    pub(crate) fn request(&self, question: &'a Question) -> ApprovalRequest<'_> {
+        ApprovalRequest {
+            commands: &question.commands,
+            line: self.line,
+            program: self.program.map(|program| program.real.as_path()),
+            cwd: self.cwd,
+            caller: self.caller.as_deref(),
+            reasons: &question.reasons,
+            terminal: self.terminal,
+            waits: self.waits,
+        }
+    }
+}
+
 impl Approvals {
+    /// Whether it was allowed for always. A store that cannot be read remembers nothing.
+    pub(crate) fn remembers(&self, asked: &Asked<'_>) -> bool {
+        let (Some(store), Some(key)) = (&self.store, store::Key::of(asked)) else { return false };
+        store.contains(&key).unwrap_or(false)
+    }
+
+    /// Writes down that it is allowed for always, where that can be written down.
+    pub(crate) fn remember(&self, asked: &Asked<'_>) -> Result<(), ApprovalError> {
+        match (&self.store, store::Key::of(asked)) {
+            (Some(store), Some(key)) => store.add(&key),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether it is allowed. The reasons of a no say why.
     pub(crate) fn settle(&self, question: &Question, asked: &Asked<'_>) -> Result<(), Vec<Reason>> {
         let key = store::Key::of(asked);
@@ -117,31 +148,16 @@ impl Approvals {
         if !asked.waits.still() {
             return Err(refused(question, "nobody waits for an answer"));
         }
-        let request = ApprovalRequest {
-            commands: &question.commands,
-            line: asked.line,
-            program: asked.program.map(|program| program.real.as_path()),
-            cwd: asked.cwd,
-            caller: asked.caller.as_deref(),
-            reasons: &question.reasons,
-            terminal: asked.terminal,
-            waits: asked.waits,
-        };
-        match approver.ask(&request) {
+        match approver.ask(&asked.request(question)) {
             Approval::Once => Ok(()),
-            Approval::Always => match (&self.store, &key) {
-                (Some(store), Some(key)) => {
-                    store.add(key).map_err(|error| refused(question, &error.to_string()))
-                }
-                // What cannot be written down is allowed this time.
-                _ => Ok(()),
-            },
+            // What cannot be written down is allowed this time.
+            Approval::Always => self.remember(asked).map_err(|error| refused(question, &error.to_string())),
             Approval::Denied => Err(refused(question, "nobody has allowed it")),
         }
     }
 }
 
-fn refused(question: &Question, why: &str) -> Vec<Reason> {
+pub(crate) fn refused(question: &Question, why: &str) -> Vec<Reason> {
     let mut reasons = question.reasons.clone();
     if let Some(first) = reasons.first_mut() {
         first.message = format!("{}; {why}", first.message).into();

@@ -93,6 +93,20 @@ pub(crate) fn file_decision(actor: &str, id: &str, request: &FileRequest, decisi
     fields
 }
 
+/// The decision about a tool that is known by its name alone.
+pub(crate) fn tool(actor: &str, id: &str, tool: &str, judged: Result<(), &Denial>) -> Fields {
+    let redactor = Redactor::default();
+    let mut fields = vec![
+        ("id", json!(id)),
+        ("actor", json!(actor)),
+        ("message", json!(format!("tool: {tool}"))),
+        ("decision", json!(if judged.is_ok() { "allow" } else { "deny" })),
+    ];
+    fields.extend(judged.err().map(|denial| why(&redactor, &denial.reasons)).into_iter().flatten());
+    fields.push(("tool", json!(tool)));
+    fields
+}
+
 /// What came of an operation on a file.
 pub(crate) fn file_outcome(
     actor: &str,

@@ -35,11 +35,11 @@ mod verify;
 pub use error::AuditError;
 pub(crate) use event::{
     decision, descendant, file_decision, file_outcome, flooded, lost_race, network, not_started, outcome,
-    touched,
+    tool, touched,
 };
 pub use log::AuditLog;
 pub use query::{Counts, Entries, Entry, Filter, Summary, entries, parse_time, summarize};
 pub use redact::{redact_argv, redact_text};
-pub(crate) use seal::Fields;
 pub use seal::Head;
+pub(crate) use seal::{Fields, digest, hexadecimal};
 pub use verify::{Finding, Report, verify};

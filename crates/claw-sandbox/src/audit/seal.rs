@@ -107,11 +107,11 @@ pub(super) fn open(line: &[u8]) -> Result<Sealed, (Flaw, Option<Sealed>)> {
     if seal == expected.as_bytes() { Ok(sealed) } else { Err((Flaw::Changed, Some(sealed))) }
 }
 
-fn digest(bytes: &[u8]) -> String {
+pub(crate) fn digest(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
 }
 
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

@@ -16,8 +16,20 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// A name or an argument, as the kernel takes it.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Bytes(pub(crate) Vec<u8>);
+#[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Bytes(pub Vec<u8>);
+
+impl From<&str> for Bytes {
+    fn from(text: &str) -> Self {
+        Self(text.as_bytes().to_vec())
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
 
 impl From<&[u8]> for Bytes {
     fn from(bytes: &[u8]) -> Self {
