@@ -49,8 +49,10 @@ impl Files {
     pub fn edit(&self, path: impl AsRef<Path>, replacements: &[Replacement]) -> Result<Edited, FileError> {
         let path = path.as_ref();
         self.rewrite(path, |content| {
+            // The diff shows what was there: what it may not show is refused before anything is done.
+            self.clear(path, content)?;
             let (edited, replaced) = self.apply(path, content, replacements)?;
-            self.admitted(path, &edited)?;
+            self.admitted(path, content, &edited)?;
             Ok((edited, replaced))
         })
         .and_then(|(old, new, replaced)| {

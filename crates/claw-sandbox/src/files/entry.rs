@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use claw_policy::{FileAction, FileGrant, FileRequest, Secrets, Touch, TouchRequest};
+use claw_policy::{FileAction, FileGrant, FileRequest, Touch, TouchRequest};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, readlinkat, renameat2};
@@ -212,9 +212,7 @@ impl Files {
         let from = from.as_ref();
         let permissions = Mode::from_bits_truncate(self.status(from)?.mode & 0o777);
         let content = self.raw(from)?;
-        if self.sandbox.policy().secrets() == Secrets::Deny {
-            self.admitted(from, &content)?;
-        }
+        self.clear(from, &content)?;
         let mode = if replaces { WriteMode::Replace } else { WriteMode::Create };
         self.put_with(to.as_ref(), &content, mode, Some(permissions))
     }
@@ -232,7 +230,7 @@ impl Files {
         })
     }
 
-    /// Gives a regular file a second name.
+    /// Gives a regular file, or a link itself, a second name.
     ///
     /// # Errors
     ///
@@ -242,7 +240,10 @@ impl Files {
         let second = Some(to.as_os_str().as_bytes().to_vec());
         let request = FileRequest { to: second, ..self.request(FileAction::Hardlink, from) };
         self.perform(&request, from, |grant, _| {
-            let (source, target) = (self.looked_at(grant)?, self.second(grant)?);
+            // As linkat(2) does: a link gets a second name, not what it leads to.
+            let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
+            let source = self.roots.object(grant.root(), grant.path(), flags)?;
+            let target = self.second(grant)?;
             let name = own_name(&source.file);
             match linkat(
                 AT_FDCWD,

@@ -10,6 +10,7 @@
 //! The idea of opening first and judging what was opened is that of capability systems; `openat2(2)` makes it cheap.
 #![forbid(unsafe_code)]
 
+mod attributes;
 mod edit;
 mod entry;
 mod error;

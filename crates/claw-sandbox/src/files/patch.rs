@@ -98,7 +98,7 @@ impl Files {
         let after = fit(&path, before.as_deref().unwrap_or_default(), &file.hunks)?;
         let after = match file.new {
             Some(_) => {
-                self.admitted(&path, &after)?;
+                self.admitted(&path, before.as_deref().unwrap_or_default(), &after)?;
                 Some(after)
             }
             None if after.is_empty() => None,
@@ -113,7 +113,7 @@ impl Files {
 
     fn take(&self, step: &Step) -> Result<(), FileError> {
         match (&step.before, &step.after) {
-            (None, Some(after)) => self.write(&step.path, after, WriteMode::Create),
+            (None, Some(after)) => self.put(&step.path, after, WriteMode::Create),
             (Some(before), Some(after)) => self.exchange(&step.path, before, after),
             (Some(_), None) => self.remove(&step.path),
             (None, None) => Ok(()),

@@ -21,35 +21,36 @@ impl Files {
         match self.sandbox.policy().secrets() {
             Secrets::Allow => Ok(content),
             Secrets::Redact => Ok(redacted(path, content)),
-            Secrets::Deny => match found(path, &content).first() {
-                None => Ok(content),
-                Some(finding) => Err(refused(path, &content, finding)),
-            },
+            Secrets::Deny => self.clear(path, &content).map(|()| content),
         }
     }
 
-    /// Whether a content may be written.
-    pub(super) fn admitted(&self, path: &Path, content: &[u8]) -> Result<(), FileError> {
-        match self.sandbox.policy().secrets() {
-            Secrets::Allow => Ok(()),
-            // Whoever writes back what they were shown would write over the credential.
-            Secrets::Redact => match memchr::memmem::find(content, MARK) {
-                None => Ok(()),
-                Some(_) => {
-                    let message = "the content holds a mark that stands for a credential that was not shown; edit the lines around it instead";
-                    Err(FileError::new(FileErrorKind::Secret, path, message))
-                }
-            },
-            Secrets::Deny => {
-                found(path, content).first().map_or(Ok(()), |finding| Err(refused(path, content, finding)))
-            }
+    /// Whether a content may be written in the place of another one.
+    pub(super) fn admitted(&self, path: &Path, before: &[u8], content: &[u8]) -> Result<(), FileError> {
+        // Whoever writes back what they were shown would write over the credential. A mark that the file itself holds is text.
+        if self.sandbox.policy().secrets() == Secrets::Redact && marks(content) > marks(before) {
+            let message = "the content holds a mark that stands for a credential that was not shown; edit the lines around it instead";
+            return Err(FileError::new(FileErrorKind::Secret, path, message));
         }
+        self.clear(path, content)
+    }
+
+    /// Whether the policy lets a content pass that may hold credentials.
+    pub(super) fn clear(&self, path: &Path, content: &[u8]) -> Result<(), FileError> {
+        if self.sandbox.policy().secrets() != Secrets::Deny {
+            return Ok(());
+        }
+        found(path, content).first().map_or(Ok(()), |finding| Err(refused(path, content, finding)))
     }
 
     /// Whether contents are looked at before anybody sees them.
     pub(super) fn looks_through(&self) -> bool {
         self.sandbox.policy().secrets() != Secrets::Allow
     }
+}
+
+fn marks(content: &[u8]) -> usize {
+    memchr::memmem::find_iter(content, MARK).count()
 }
 
 fn found(path: &Path, content: &[u8]) -> Vec<Finding> {

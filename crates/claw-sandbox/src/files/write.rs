@@ -1,14 +1,14 @@
 //! Writing: a content takes its place as a whole, or not at all.
 //!
-//! It is written into a file without a name in the same directory, synchronised, given the old file's mode and owner, and
-//! put in the old one's place by a rename. Whoever reads meanwhile sees the old content or the new one, also after a crash. Another hard link
-//! of the old file keeps the old content.
+//! It is written into a file without a name in the same directory, synchronised, given the old file's mode, owner, access control list
+//! and user attributes, and put in the old one's place by a rename. Whoever reads meanwhile sees the old content or the new one, also after a crash. Another hard link
+//! of the old file keeps the old content. Set-id bits and capabilities go: they were given to another content.
 #![forbid(unsafe_code)]
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -20,7 +20,7 @@ use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, linkat, unlinkat};
 use sha2::{Digest as _, Sha256};
 
 use super::place::{Place, create_in, open_in};
-use super::{Failed, FileError, FileErrorKind, Files};
+use super::{Failed, FileError, FileErrorKind, Files, attributes};
 use crate::opened::{id_of, kind_of, own_name};
 
 /// What happens to a file that is there.
@@ -46,7 +46,7 @@ impl Files {
     /// content is whole.
     pub fn write(&self, path: impl AsRef<Path>, content: &[u8], mode: WriteMode) -> Result<(), FileError> {
         let path = path.as_ref();
-        self.admitted(path, content)?;
+        self.admitted(path, b"", content)?;
         self.put(path, content, mode)
     }
 
@@ -75,7 +75,9 @@ impl Files {
                 _ => None,
             };
             match (mode, old) {
-                (WriteMode::Append, Some(old)) => append(&place, &old, content)?,
+                (WriteMode::Append, Some(old)) => {
+                    append(&place, &old, content, || self.judge_last(grant, &place))?;
+                }
                 (_, old) => {
                     replace(&place, old.as_ref(), permissions, content, || self.judge_last(grant, &place))?;
                 }
@@ -142,7 +144,7 @@ pub(super) fn replace<Held>(
     let mut file = File::from(draft.file.try_clone()?);
     file.write_all(content)?;
     if let Some(old) = old {
-        keep(&draft.file, old)?;
+        keep(place, &draft.file, old)?;
     }
     match (permissions, old) {
         (Some(permissions), _) => fchmod(&draft.file, permissions)?,
@@ -158,21 +160,51 @@ pub(super) fn replace<Held>(
     Ok(())
 }
 
-fn append(place: &Place, old: &FileStat, content: &[u8]) -> Result<(), Failed> {
-    let mut file = File::from(opened(place, old, OFlag::O_RDWR)?);
-    let length = file.seek(SeekFrom::End(0))?;
-    let written = file.write_all(content).and_then(|()| file.sync_all());
-    if let Err(error) = written {
-        // A disk that is full still lets a file become shorter.
-        file.set_len(length)?;
+/// Adds to the end of a file, wherever that is by then: others may add to it as well.
+fn append<Held>(
+    place: &Place,
+    old: &FileStat,
+    content: &[u8],
+    last_look: impl FnOnce() -> Result<Held, Failed>,
+) -> Result<(), Failed> {
+    let mut file = File::from(opened(place, old, OFlag::O_WRONLY | OFlag::O_APPEND)?);
+    let held = last_look()?;
+    let length = file.metadata()?.len();
+    let mut rest = content;
+    let added = add(&mut file, &mut rest);
+    drop(held);
+    if let Err(error) = added.and_then(|()| file.sync_all()) {
+        // A disk that is full still lets a file become shorter. What others added behind it stays.
+        if file.metadata()?.len() == length + (content.len() - rest.len()) as u64 {
+            file.set_len(length)?;
+        }
         return Err(error.into());
+    }
+    let mode = without_set_id(old.st_mode);
+    if mode != old.st_mode {
+        fchmod(&file, Mode::from_bits_truncate(mode))?;
+    }
+    Ok(())
+}
+
+/// Writes what is left, which tells how far it came.
+fn add(file: &mut File, rest: &mut &[u8]) -> std::io::Result<()> {
+    while !rest.is_empty() {
+        match file.write(rest) {
+            Ok(0) => return Err(std::io::ErrorKind::WriteZero.into()),
+            Ok(length) => *rest = rest.get(length..).unwrap_or_default(),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
 
 /// Opens the file that was looked at.
 fn opened(place: &Place, old: &FileStat, flags: OFlag) -> Result<OwnedFd, Failed> {
-    let file = open_in(&place.directory, &place.name, flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY)?;
+    // A FIFO or a terminal that was put there must not hold us up.
+    let more = if flags == OFlag::O_PATH { OFlag::O_NOFOLLOW } else { OFlag::O_NONBLOCK | OFlag::O_NOCTTY };
+    let file = open_in(&place.directory, &place.name, flags | more)?;
     if id_of(&fstat(&file)?) != id_of(old) {
         return Err(Errno::ESTALE.into());
     }
@@ -193,15 +225,22 @@ fn hash(place: &Place, old: &FileStat) -> Result<[u8; 32], Failed> {
     }
 }
 
-/// Mode and owner of the old file for the new one.
-fn keep(file: &OwnedFd, old: &FileStat) -> Result<(), Failed> {
+/// Owner, access control list, user attributes and mode of the old file for the new one.
+fn keep(place: &Place, file: &OwnedFd, old: &FileStat) -> Result<(), Failed> {
     let new = fstat(file)?;
     if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid) {
-        // Before the mode: it clears set-id bits.
         fchown(file, Some(Uid::from_raw(old.st_uid)), Some(Gid::from_raw(old.st_gid)))?;
     }
-    fchmod(file, Mode::from_bits_truncate(old.st_mode))?;
+    // Before the mode: of a file with an access control list that says less than it seems.
+    attributes::keep(&opened(place, old, OFlag::O_PATH)?, file)?;
+    fchmod(file, Mode::from_bits_truncate(without_set_id(old.st_mode)))?;
     Ok(())
+}
+
+/// A program with set-id bits keeps them for what it was, as with write(2): not for what it becomes.
+const fn without_set_id(mode: u32) -> u32 {
+    let group = if mode & 0o010 == 0 { 0 } else { 0o2000 };
+    mode & !(0o4000 | group)
 }
 
 /// A content that has not taken its place yet. It goes away when it does not come to that.

@@ -19,3 +19,4 @@ pub(crate) mod sentinel;
 pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod trace;
+pub(crate) mod xattr;

@@ -1,6 +1,7 @@
 //! The file proxy on a real file system.
 #![expect(clippy::unwrap_used, reason = "a test that fails may say so")]
 
+mod attacks;
 mod edit;
 mod scene;
 mod search;
@@ -9,7 +10,7 @@ mod secrets;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use claw_sandbox::{FileErrorKind, FileLimits, FileType, Sandbox, WriteMode, policy_from_yaml};
@@ -257,14 +258,16 @@ fn fifos_and_sockets_are_refused_and_do_not_hold_anybody_up() {
     }
 }
 
+/// `CLAW_RACE_TRIES` sets the number of tries.
 #[test]
 fn a_directory_that_is_swapped_for_a_link_never_leads_out() {
-    const TRIES: usize = 3_000;
+    let tries = std::env::var("CLAW_RACE_TRIES").ok().and_then(|text| text.parse().ok()).unwrap_or(3_000);
     let scene = Scene::new();
     scene.write("work/dir/secret", "inside");
     symlink(scene.path("outside"), scene.path("work/other")).unwrap();
     let (one, other) = (scene.path("work/dir"), scene.path("work/other"));
     let stop = AtomicBool::new(false);
+    let swaps = AtomicU64::new(0);
     let files = scene.files();
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -278,20 +281,24 @@ fn a_directory_that_is_swapped_for_a_link_never_leads_out() {
                     nix::fcntl::RenameFlags::RENAME_EXCHANGE,
                 )
                 .unwrap();
+                swaps.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let (mut read, mut escaped_plainly) = (0, false);
-        for _ in 0..TRIES {
+        let (mut read, mut raced, mut escaped_plainly) = (0, 0, false);
+        for _ in 0..tries {
+            let before = swaps.load(Ordering::Relaxed);
             if let Ok(content) = files.read("dir/secret") {
                 assert_eq!(content, b"inside");
                 read += 1;
             }
             let _ = files.write("dir/written", b"x", WriteMode::Replace);
+            raced += usize::from(swaps.load(Ordering::Relaxed) != before);
             escaped_plainly |= fs::read(one.join("secret")).is_ok_and(|content| content == b"SECRET");
         }
         stop.store(true, Ordering::Relaxed);
         assert!(escaped_plainly, "the control: a plain read is led out");
         assert!(read > 0, "nothing was ever read");
+        println!("{tries} tries, {raced} of them with a swap meanwhile, {read} that read");
     });
     assert_eq!(fs::read_dir(scene.path("outside")).unwrap().count(), 1, "something was written outside");
 }

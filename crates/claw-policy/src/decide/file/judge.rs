@@ -41,9 +41,9 @@ impl<'a, 'w> Judge<'a, 'w> {
             self.not_hidden(name, None)?;
             not_magic(name)?;
         }
-        let mut allowed = self.object(action, names.object)?;
+        let allowed = self.object(action, names.object)?;
         if let Some(target) = names.target {
-            allowed = self.object(action, target)?;
+            self.object(action, target)?;
         }
         if removed {
             self.not_root(&names.object.real)?;

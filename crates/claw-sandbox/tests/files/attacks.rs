@@ -1,0 +1,97 @@
+//! Attacks on the file proxy: what others do meanwhile, and what a plain write would not do.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::thread;
+
+use claw_sandbox::{FileErrorKind, Replacement, WriteMode};
+
+use crate::scene::Scene;
+
+#[test]
+fn what_several_append_at_once_is_all_there() {
+    let scene = Scene::new();
+    let path = scene.write("work/log", "");
+    let files = scene.files();
+    thread::scope(|scope| {
+        for writer in 0..4 {
+            let files = &files;
+            scope.spawn(move || {
+                for line in 0..50 {
+                    let text = format!("{writer} {line} {}\n", "x".repeat(64));
+                    files.write("log", text.as_bytes(), WriteMode::Append).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(fs::read_to_string(path).unwrap().lines().count(), 200);
+}
+
+#[test]
+fn what_several_edit_at_once_is_all_there() {
+    let scene = Scene::new();
+    let path = scene.write("work/list", "END\n");
+    let files = scene.files();
+    thread::scope(|scope| {
+        for writer in 0..4 {
+            let files = &files;
+            scope.spawn(move || {
+                for line in 0..50 {
+                    let edit = Replacement::one("END\n", format!("{writer} {line}\nEND\n"));
+                    while let Err(error) = files.edit("list", std::slice::from_ref(&edit)) {
+                        assert_eq!(error.kind(), FileErrorKind::Changed);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(fs::read_to_string(path).unwrap().lines().count(), 201);
+}
+
+#[test]
+fn a_new_content_is_no_set_id_program() {
+    let scene = Scene::new();
+    let path = scene.write("work/tool", "old");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o6755)).unwrap();
+    let files = scene.files();
+    files.write("tool", b"er", WriteMode::Append).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o755);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o6755)).unwrap();
+    files.write("tool", b"new", WriteMode::Replace).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o755);
+}
+
+#[test]
+fn an_edit_that_says_it_is_refused_has_changed_nothing() {
+    let scene = Scene::new();
+    let path = scene.write("work/c.yaml", "a: 1\ntoken: Xk3vQ9sLm2Pz7Rt4Yw8BnC6d\n");
+    let files = scene.files_with("secrets: deny\n");
+    let edit = Replacement::one("Xk3vQ9sLm2Pz7Rt4Yw8BnC6d", "x");
+    let before = fs::read(&path).unwrap();
+    if files.edit("c.yaml", &[edit]).is_err() {
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_text_that_speaks_of_marks_can_be_edited() {
+    let scene = Scene::new();
+    scene.write("work/manual", "a mark is [redacted:jwt]\nfoo\n");
+    let files = scene.files_with("secrets: redact\n");
+    files.edit("manual", &[Replacement::one("foo", "bar")]).unwrap();
+}
+
+#[test]
+fn a_link_gets_a_second_name_itself_wherever_it_leads() {
+    let scene = Scene::new();
+    let other = scene.path("other");
+    fs::create_dir(&other).unwrap();
+    scene.write("work/file", "x");
+    symlink(scene.path("work/file"), other.join("link")).unwrap();
+    let files = scene.files_with(&format!("filesystem: {{ writable: [{}] }}\n", other.display()));
+    files.hard_link(other.join("link"), "second").unwrap();
+    let inode = |path| fs::symlink_metadata(path).unwrap().ino();
+    assert_eq!(inode(other.join("link")), inode(scene.path("work/second")));
+    symlink(scene.path("outside/secret"), scene.path("work/out")).unwrap();
+    assert!(files.hard_link("out", "third").is_err());
+}
