@@ -2,12 +2,14 @@
 #![forbid(unsafe_code)]
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use claw_policy::{Decision, Denial, DescendantGrant, ExecGrant, FileRequest, Logging};
 
 use crate::audit::{self, AuditError, AuditLog, Fields};
+use crate::checkpoint::PathEvent;
 use crate::files::{Change, FileError};
 use crate::request::ExecInput;
 use crate::supervisor::{ExecAttempt, FileAttempt, NetworkAttempt};
@@ -231,6 +233,35 @@ impl Recorder {
         let fields = || audit::outcome(&self.actor, &ticket.id, outcome, unwritten, enforcement);
         // What was counted must be told.
         if self.commands || unwritten > 0 { self.append("exec.outcome", fields) } else { Ok(()) }
+    }
+
+    /// Records that something is about to be done with checkpoints.
+    pub(crate) fn checkpoint(&self, act: &str, store: &Path, id: Option<u64>) -> Result<Ticket, Error> {
+        let ticket = Ticket { id: self.id()?, denials: Arc::default() };
+        let fields = || audit::checkpoint(&self.actor, &ticket.id, act, store, id);
+        self.append("checkpoint.started", fields)?;
+        Ok(ticket)
+    }
+
+    /// Records what an undo did to a path.
+    pub(crate) fn checkpoint_path(
+        &self,
+        ticket: &Ticket,
+        act: &str,
+        event: &PathEvent<'_>,
+    ) -> Result<(), Error> {
+        self.append("checkpoint.path", || audit::checkpoint_path(&self.actor, &ticket.id, act, event))
+    }
+
+    /// Records which checkpoints are about to be given up.
+    pub(crate) fn given_up(&self, ticket: &Ticket, ids: &[u64]) -> Result<(), Error> {
+        self.append("checkpoint.given-up", || audit::given_up(&self.actor, &ticket.id, ids))
+    }
+
+    /// Records what came of an act on checkpoints.
+    pub(crate) fn checkpoint_outcome(&self, ticket: &Ticket, act: &str, ending: &str, told: Fields) {
+        let fields = || audit::checkpoint_outcome(&self.actor, &ticket.id, act, ending, told);
+        self.note(self.append("checkpoint.outcome", fields));
     }
 
     fn append_command(&self, event: &str, fields: impl FnOnce() -> Fields) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use claw_sandbox::audit::AuditLog;
 use claw_sandbox::checkpoint::{
     Checkpoint, CheckpointError, CheckpointLimits, Checkpoints, Difference, DifferenceKind, Undone,
 };
@@ -34,7 +35,16 @@ impl From<CheckpointError> for Failure {
 }
 
 fn checkpoints(args: &CheckpointArgs) -> Result<Checkpoints, Failure> {
-    let sandbox = Sandbox::new(policy::of_args(&args.policy)?)?;
+    let policy = policy::of_args(&args.policy)?;
+    // Acts on checkpoints are operations on files.
+    let log = if policy.logging().audit_file_access { AuditLog::of_policy(&policy) } else { Ok(None) };
+    let builder = match log {
+        Ok(Some(log)) => Sandbox::builder(policy).audit(log),
+        Ok(None) => Sandbox::builder(policy),
+        Err(error) if policy.logging().continue_without_log => Sandbox::builder(policy).audit_lost(&error),
+        Err(error) => return Err(Failure::new(error)),
+    };
+    let sandbox = builder.build()?;
     let store = args.store.clone().unwrap_or_else(|| Checkpoints::default_store(&sandbox));
     Ok(Checkpoints::open(store, &sandbox)?)
 }

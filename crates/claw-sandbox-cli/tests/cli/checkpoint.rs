@@ -110,3 +110,60 @@ fn names_that_are_no_text_are_shown_safely_and_come_back() {
     place.run(["checkpoint", "undo"]).exits(0);
     assert_eq!(fs::read(place.work().join(name)).unwrap(), b"1");
 }
+
+#[test]
+fn what_is_done_with_checkpoints_is_recorded_where_files_are() {
+    for user in User::all() {
+        let place = Place::of(user);
+        place.write("work/notes.txt", "one\n");
+        place.write("policy.yaml", "logging:\n  auditFileAccess: true\n");
+        let policy = place.path("policy.yaml");
+        let act = |act: &[&str]| {
+            let command = [&["checkpoint"], act, &["--policy", policy.to_str().unwrap()]].concat();
+            place.run(command)
+        };
+        act(&["create"]).exits(0);
+        place.write("work/notes.txt", "two\n");
+        place.write("work/new.txt", "three\n");
+        act(&["undo"]).exits(0);
+        act(&["prune", "--keep", "1"]).exits(0).prints("given up: 1 checkpoints");
+        let log = place.path("home/.local/state/claw-sandbox/audit.jsonl");
+        let text = fs::read_to_string(&log).unwrap();
+        let events: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let told: Vec<_> = events
+            .iter()
+            .filter(|event| event["event"] != "log.opened")
+            .map(|event| {
+                let what = event.get("action").or(event.get("change")).and_then(|what| what.as_str());
+                let ending = event.get("ending").and_then(|ending| ending.as_str());
+                (event["event"].as_str().unwrap(), what.unwrap_or("-"), ending.unwrap_or("-"))
+            })
+            .collect();
+        let expected = [
+            ("checkpoint.started", "create", "-"),
+            ("checkpoint.outcome", "create", "done"),
+            ("checkpoint.started", "undo", "-"),
+            ("checkpoint.path", "remove", "done"),
+            ("checkpoint.path", "write", "done"),
+            ("checkpoint.outcome", "undo", "done"),
+            ("checkpoint.started", "prune", "-"),
+            ("checkpoint.given-up", "-", "-"),
+            ("checkpoint.outcome", "prune", "done"),
+        ];
+        assert_eq!(told, expected, "{text}");
+        let written = &events[5];
+        assert_eq!(written["path"], json!(place.path("work/notes.txt")));
+        // printf 'one\n' | sha256sum
+        let hash = "2c8b08da5ce60398e1f19af0e5dccc744df274b826abe585eaba68c525434806";
+        assert_eq!(written["after"], json!(hash), "{text}");
+        place.run(["audit", "verify"]).exits(0).prints("intact");
+
+        // What cannot be recorded does not begin.
+        fs::remove_file(&log).unwrap();
+        fs::create_dir(&log).unwrap();
+        place.write("work/notes.txt", "four\n");
+        act(&["undo"]).exits(125).says("is a directory");
+        assert_eq!(fs::read_to_string(place.path("work/notes.txt")).unwrap(), "four\n");
+    }
+}

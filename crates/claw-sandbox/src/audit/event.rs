@@ -3,12 +3,14 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 
 use claw_policy::{Decision, Denial, DescendantGrant, ExecGrant, FileRequest, Protocol, Reason};
 use serde_json::{Value, json};
 
 use super::redact::Redactor;
 use super::seal::{Fields, hexadecimal};
+use crate::checkpoint::PathEvent;
 use crate::files::{Change, FileError};
 use crate::request::{CommandLine, ExecInput};
 use crate::supervisor::{ExecAttempt, FileAttempt, NetworkAttempt, Purpose};
@@ -222,6 +224,59 @@ pub(crate) fn flooded(actor: &str, run: &str, written: u64) -> Fields {
         "run: more than {written} denials; the next ones are counted, and the outcome has their number (`denialsUnwritten`)"
     );
     vec![("id", json!(run)), ("actor", json!(actor)), ("message", json!(message))]
+}
+
+/// Something that is about to be done with checkpoints.
+pub(crate) fn checkpoint(actor: &str, id: &str, act: &str, store: &Path, checkpoint: Option<u64>) -> Fields {
+    let which = checkpoint.map_or_else(String::new, |checkpoint| format!(" {checkpoint}"));
+    vec![
+        ("id", json!(id)),
+        ("actor", json!(actor)),
+        ("message", json!(format!("checkpoint: {act}{which}"))),
+        ("action", json!(act)),
+        ("checkpoint", json!(checkpoint)),
+        ("store", text(store.as_os_str().as_bytes())),
+    ]
+}
+
+/// What was done to a path.
+pub(crate) fn checkpoint_path(actor: &str, id: &str, act: &str, event: &PathEvent<'_>) -> Fields {
+    let PathEvent { change, path, after, skipped } = event;
+    let shown = String::from_utf8_lossy(cut(path.as_os_str().as_bytes()));
+    vec![
+        ("id", json!(id)),
+        ("actor", json!(actor)),
+        ("message", json!(format!("checkpoint {act}: {change} {shown}"))),
+        ("change", json!(change)),
+        ("path", text(path.as_os_str().as_bytes())),
+        ("ending", json!(if skipped.is_some() { "skipped" } else { "done" })),
+        ("reason", json!(skipped)),
+        ("after", json!(after)),
+    ]
+}
+
+/// Checkpoints that are about to be given up.
+pub(crate) fn given_up(actor: &str, id: &str, checkpoints: &[u64]) -> Fields {
+    let message = format!("checkpoint: gives up {} checkpoints", checkpoints.len());
+    vec![
+        ("id", json!(id)),
+        ("actor", json!(actor)),
+        ("message", json!(message)),
+        ("checkpoints", json!(checkpoints)),
+    ]
+}
+
+/// What came of an act on checkpoints.
+pub(crate) fn checkpoint_outcome(actor: &str, id: &str, act: &str, ending: &str, told: Fields) -> Fields {
+    let mut fields = vec![
+        ("id", json!(id)),
+        ("actor", json!(actor)),
+        ("message", json!(format!("checkpoint {act}: {ending}"))),
+        ("action", json!(act)),
+        ("ending", json!(ending)),
+    ];
+    fields.extend(told);
+    fields
 }
 
 /// The end of a run. `unwritten` is how many denials of its processes have no event of their own.

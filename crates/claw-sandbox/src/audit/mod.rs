@@ -34,8 +34,8 @@ mod verify;
 
 pub use error::AuditError;
 pub(crate) use event::{
-    decision, descendant, file_decision, file_outcome, flooded, lost_race, network, not_started, outcome,
-    tool, touched,
+    checkpoint, checkpoint_outcome, checkpoint_path, decision, descendant, file_decision, file_outcome,
+    flooded, given_up, lost_race, network, not_started, outcome, tool, touched,
 };
 pub use log::AuditLog;
 pub use query::{Counts, Entries, Entry, Filter, Summary, entries, parse_time, summarize};

@@ -36,6 +36,8 @@ pub enum CheckpointErrorKind {
     Gone,
     /// A disk is full, or a quota is used up.
     NoSpace,
+    /// It cannot be written into the audit log, so it was not done, or not finished.
+    Unrecorded,
     /// Anything else that the system says.
     Io,
 }
@@ -53,6 +55,7 @@ impl CheckpointErrorKind {
             Self::TooLarge => "checkpoint.too-large",
             Self::Gone => "checkpoint.gone",
             Self::NoSpace => "checkpoint.no-space",
+            Self::Unrecorded => "checkpoint.unrecorded",
             Self::Io => "checkpoint.io",
         }
     }

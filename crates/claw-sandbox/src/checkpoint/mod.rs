@@ -15,6 +15,7 @@ mod digest;
 mod error;
 mod manifest;
 mod prune;
+mod record;
 mod step;
 mod store;
 #[cfg(test)]
@@ -26,11 +27,15 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::json;
+
 pub use self::diff::{Difference, DifferenceKind};
 use self::digest::Digest;
 pub use self::error::{CheckpointError, CheckpointErrorKind};
 use self::manifest::{Footer, Header};
 pub use self::prune::Pruned;
+use self::record::Act;
+pub(crate) use self::record::PathEvent;
 use self::store::{Locked, Store};
 pub use self::undo::{NotRestored, Undone};
 use crate::Sandbox;
@@ -170,6 +175,23 @@ impl Checkpoints {
     /// When a tree or the store cannot be read or written, or an undo was interrupted. Nothing half made is left.
     pub fn checkpoint(&self, label: &str) -> Result<Checkpoint, CheckpointError> {
         let locked = self.store.lock()?;
+        let make = |act: &Act| self.checkpoint_locked(&locked, act, label);
+        self.recorded("create", None, make, |made| {
+            vec![
+                ("checkpoint", json!(made.id)),
+                ("entries", json!(made.entries)),
+                ("leftOut", json!(made.left_out)),
+                ("bytes", json!(made.bytes)),
+            ]
+        })
+    }
+
+    fn checkpoint_locked(
+        &self,
+        locked: &Locked<'_>,
+        act: &Act,
+        label: &str,
+    ) -> Result<Checkpoint, CheckpointError> {
         if let Some(id) = locked.interrupted()? {
             let message = format!(
                 "an undo of checkpoint {id} was interrupted: {}; finish it with `claw-sandbox checkpoint recover`",
@@ -177,8 +199,8 @@ impl Checkpoints {
             );
             return Err(CheckpointError::new(CheckpointErrorKind::Interrupted, message));
         }
-        let made = self.made(&locked, label, None)?;
-        self.prune_when_needed(&locked, &[made.id])?;
+        let made = self.made(locked, label, None)?;
+        self.prune_when_needed(locked, act, &[made.id])?;
         Ok(made)
     }
 

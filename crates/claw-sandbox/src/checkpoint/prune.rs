@@ -4,8 +4,11 @@
 use std::collections::HashMap;
 use std::fs;
 
+use serde_json::json;
+
 use super::digest::Digest;
 use super::manifest::State;
+use super::record::Act;
 use super::store::Locked;
 use super::{CheckpointError, Checkpoints};
 
@@ -30,13 +33,25 @@ impl Checkpoints {
     pub fn prune(&self) -> Result<Pruned, CheckpointError> {
         let locked = self.store.lock()?;
         let spared: Vec<u64> = locked.interrupted()?.into_iter().collect();
-        self.pruned(&locked, &spared)
+        self.recorded(
+            "prune",
+            None,
+            |act| self.pruned(&locked, act, &spared),
+            |pruned| {
+                vec![
+                    ("checkpoints", json!(pruned.checkpoints)),
+                    ("contents", json!(pruned.contents)),
+                    ("bytes", json!(pruned.bytes)),
+                ]
+            },
+        )
     }
 
     /// Prunes unless all is within the limits at first sight.
     pub(super) fn prune_when_needed(
         &self,
         locked: &Locked<'_>,
+        act: &Act,
         spared: &[u64],
     ) -> Result<(), CheckpointError> {
         let ids = self.store.ids()?;
@@ -45,12 +60,12 @@ impl Checkpoints {
             None => false,
         };
         if ids.len() > self.limits.count || is_old || self.size()? > self.limits.total_bytes {
-            self.pruned(locked, spared)?;
+            self.pruned(locked, act, spared)?;
         }
         Ok(())
     }
 
-    fn pruned(&self, locked: &Locked<'_>, spared: &[u64]) -> Result<Pruned, CheckpointError> {
+    fn pruned(&self, locked: &Locked<'_>, act: &Act, spared: &[u64]) -> Result<Pruned, CheckpointError> {
         let mut named = HashMap::new();
         let (mut bytes, mut kept) = (0, 0);
         let mut given_up = Vec::new();
@@ -80,11 +95,12 @@ impl Checkpoints {
             (bytes, kept) = (bytes + size, kept + 1);
             named.extend(own);
         }
-        for id in &given_up {
+        given_up.reverse();
+        self.record_given_up(act, &given_up)?;
+        for id in given_up.iter().rev() {
             locked.remove(&self.store.manifest_path(*id))?;
         }
         let (contents, bytes) = self.swept(locked, &named)?;
-        given_up.reverse();
         Ok(Pruned { checkpoints: given_up, contents, bytes })
     }
 

@@ -19,10 +19,12 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2};
 use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmod, fchmodat, fstat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, symlinkat, unlinkat};
+use serde_json::json;
 
 use super::compare::{Change, Comparison, Pair};
 use super::digest::{Digest, to_hex};
 use super::manifest::State;
+use super::record::{Act, PathEvent};
 use super::step::step;
 use super::store::Locked;
 use super::walk::{Found, Kind, Left, judged};
@@ -76,6 +78,19 @@ enum What {
     Mode { mode: u32 },
 }
 
+impl What {
+    /// As the audit log calls it, and the content that comes back.
+    const fn told(&self) -> (&'static str, Option<Digest>) {
+        match self {
+            Self::Remove => ("remove", None),
+            Self::Directory => ("mkdir", None),
+            Self::File { hash, .. } => ("write", Some(*hash)),
+            Self::Link { .. } => ("symlink", None),
+            Self::Mode { .. } => ("chmod", None),
+        }
+    }
+}
+
 /// What one comparison asks for.
 #[derive(Debug, Default)]
 struct Plan {
@@ -108,7 +123,7 @@ impl Checkpoints {
     /// then [`Checkpoints::recover`] finishes it.
     pub fn undo(&self, id: u64) -> Result<Undone, CheckpointError> {
         let locked = self.store.lock()?;
-        self.bring_back(&locked, id)
+        self.bring_back_recorded(&locked, "undo", id)
     }
 
     /// Finishes an undo that was interrupted. `None` when none was.
@@ -119,10 +134,31 @@ impl Checkpoints {
     pub fn recover(&self) -> Result<Option<Undone>, CheckpointError> {
         let locked = self.store.lock()?;
         let Some(id) = locked.interrupted()? else { return Ok(None) };
-        self.bring_back(&locked, id).map(Some)
+        self.bring_back_recorded(&locked, "recover", id).map(Some)
     }
 
-    fn bring_back(&self, locked: &Locked<'_>, id: u64) -> Result<Undone, CheckpointError> {
+    fn bring_back_recorded(
+        &self,
+        locked: &Locked<'_>,
+        name: &'static str,
+        id: u64,
+    ) -> Result<Undone, CheckpointError> {
+        self.recorded(
+            name,
+            Some(id),
+            |act| self.bring_back(locked, act, id),
+            |undone| {
+                vec![
+                    ("checkpoint", json!(id)),
+                    ("before", json!(undone.before)),
+                    ("changed", json!(undone.changed)),
+                    ("notRestored", json!(undone.not_restored.len())),
+                ]
+            },
+        )
+    }
+
+    fn bring_back(&self, locked: &Locked<'_>, act: &Act, id: u64) -> Result<Undone, CheckpointError> {
         let label = format!("before undo of {id}");
         self.verify(&self.plan(id)?)?;
         let before = self.made(locked, &label, Some(id))?.id;
@@ -142,7 +178,7 @@ impl Checkpoints {
                 locked.begin(id)?;
             }
             let (reveals, done) = (plan.reveals, undone.changed);
-            let skipped = Applying::new(self).apply(plan, &mut undone.changed)?;
+            let skipped = Applying::new(self, act).apply(plan, &mut undone.changed)?;
             if undone.changed == done && round > 0 {
                 undone.not_restored.extend(skipped);
                 break;
@@ -158,7 +194,7 @@ impl Checkpoints {
             self.synchronise(id)?;
             locked.end()?;
         }
-        self.prune_when_needed(locked, &[id, before])?;
+        self.prune_when_needed(locked, act, &[id, before])?;
         Ok(undone)
     }
 
@@ -278,14 +314,15 @@ impl Plan {
 /// One round.
 struct Applying<'c> {
     checkpoints: &'c Checkpoints,
+    act: &'c Act,
     roots: Roots,
     /// Directories that were made writable for us, with the modes that they had.
     opened_up: BTreeMap<(PathBuf, PathBuf), u32>,
 }
 
 impl<'c> Applying<'c> {
-    fn new(checkpoints: &'c Checkpoints) -> Self {
-        Self { checkpoints, roots: Roots::default(), opened_up: BTreeMap::new() }
+    fn new(checkpoints: &'c Checkpoints, act: &'c Act) -> Self {
+        Self { checkpoints, act, roots: Roots::default(), opened_up: BTreeMap::new() }
     }
 
     /// Does what it can, and says what it could not. Innermost entries go first and come last.
@@ -312,10 +349,18 @@ impl<'c> Applying<'c> {
         changed: &mut u64,
         skipped: &mut Vec<NotRestored>,
     ) -> Result<(), CheckpointError> {
-        match self.perform(task) {
-            Ok(()) => *changed += 1,
-            Err(Stop::Skip(reason)) => skipped.push(not_restored(task, &reason)),
+        let reason = match self.perform(task) {
+            Ok(()) => None,
+            Err(Stop::Skip(reason)) => Some(reason),
             Err(Stop::Fail(error)) => return Err(error),
+        };
+        let (path, (change, after)) = (absolute(task), task.what.told());
+        let after = after.map(|hash| hash.to_string());
+        let event = PathEvent { change, path: &path, after, skipped: reason.as_deref() };
+        self.checkpoints.record_path(self.act, &event)?;
+        match reason {
+            None => *changed += 1,
+            Some(reason) => skipped.push(not_restored(task, &reason)),
         }
         Ok(())
     }
