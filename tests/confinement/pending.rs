@@ -8,14 +8,8 @@ const SCHEDULING: &str = "the scheduling of the same user's processes can be cha
 const APPLETS: &str =
     "a shell of busybox with its tools inside runs them without an execution (docs/threat-model.md)";
 
-const REBASE: &str =
-    "a rebase that waits is state that git executes when somebody continues it (docs/threat-model.md)";
-
 /// Attacks that succeed in this version, and why.
-pub(crate) const ALWAYS: &[(&str, &str)] = &[
-    ("busybox::a_shell_s_denied_applet", APPLETS),
-    ("repository::a_rebase_that_somebody_continues", REBASE),
-];
+pub(crate) const ALWAYS: &[(&str, &str)] = &[("busybox::a_shell_s_denied_applet", APPLETS)];
 
 /// Attacks that succeed in this version when an unprivileged user runs them, and why; as root the victim has
 /// privileges that the run lacks. A case that holds must not be listed: the test then fails.

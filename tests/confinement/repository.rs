@@ -15,6 +15,8 @@ macro_rules! attack {
             r#"evil() { printf '[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = {ws}\n\tfsmonitor = "touch {out}/fired; false"\n'; }"#,
             "\nfine() { printf '[core]\\n\\trepositoryformatversion = 0\\n\\tbare = false\\n'; }",
             "\nhook() { printf '#!/bin/sh\\ntouch {out}/fired\\n' > $1; chmod +x $1; }",
+            "\npicks() { mkdir g/.git/sequencer; (cd g/.git/sequencer; git rev-parse main > head; git rev-parse HEAD > abort-safety; echo \"pick $(cat head) x\" > todo; echo \"pick $(cat head) x\" >> todo); }",
+            "\nmerge() { mkdir g/git-merge-x; printf '#!/bin/sh\\ntouch {out}/fired\\n' > g/git-merge-x/evil; chmod +x g/git-merge-x/evil; }",
             "\nhead() { echo 'ref: refs/heads/main'; }\n",
             $text
         ))
@@ -75,6 +77,29 @@ ctypes.CDLL(None).renameat2(-100, b'q/c', -100, b'r/config', 2)").shows(After(fi
         .shows(After(fired));
     a_rebase_that_somebody_continues => bash("git -C g -c user.name=n -c user.email=e@x rebase -q --reschedule-failed-exec -x 'true > {out}/fired' HEAD~1")
         .after(commits).shows(After(continued));
+    a_list_of_a_rebase => attack!("echo 'exec touch {out}/fired' > g/.git/rebase-merge/git-rebase-todo").after(stopped).shows(After(continued));
+    a_list_of_a_rebase_by_a_rename => attack!("echo ' x touch {out}/fired' > q; mv q g/.git/rebase-merge/git-rebase-todo").after(stopped).shows(After(continued));
+    a_list_of_a_rebase_in_git_s_way => attack!("cd g/.git/rebase-merge; (grep ^pick git-rebase-todo; echo 'exec touch {out}/fired') > git-rebase-todo.lock; mv git-rebase-todo.lock git-rebase-todo")
+        .after(stopped).shows(After(continued));
+    a_list_of_a_rebase_by_a_held_lock_file => attack!("cd g/.git/rebase-merge; grep ^pick git-rebase-todo > git-rebase-todo.lock; exec 5>> git-rebase-todo.lock; mv git-rebase-todo.lock git-rebase-todo; echo 'exec touch {out}/fired' >&5")
+        .after(stopped).shows(After(continued));
+    a_list_of_a_rebase_that_is_made_anew => attack!("cd g/.git/rebase-merge; rm git-rebase-todo; echo 'exec touch {out}/fired' > q; ln q git-rebase-todo").after(stopped).shows(After(continued));
+    a_rebase_that_is_moved_in => attack!("cp -r g/.git/rebase-merge q; echo 'exec touch {out}/fired' > q/git-rebase-todo; rm -r g/.git/rebase-merge; mv q g/.git/rebase-merge")
+        .after(stopped).shows(After(continued));
+    a_rebase_behind_a_link => attack!("cp -r g/.git/rebase-merge q; echo 'exec touch {out}/fired' > q/git-rebase-todo; rm -r g/.git/rebase-merge; ln -s ../../q g/.git/rebase-merge")
+        .after(stopped).shows(After(continued));
+    a_rebase_behind_a_link_that_is_moved_in => attack!("cp -r g/.git/rebase-merge q; echo 'exec touch {out}/fired' > q/git-rebase-todo; rm -r g/.git/rebase-merge; ln -s ../../q l; mv l g/.git/rebase-merge")
+        .after(stopped).shows(After(continued));
+    a_rebase_behind_a_link_that_is_linked_in => attack!("cp -r g/.git/rebase-merge q; echo 'exec touch {out}/fired' > q/git-rebase-todo; rm -r g/.git/rebase-merge; ln -s ../../q l; ln -P l g/.git/rebase-merge")
+        .after(stopped).shows(After(continued));
+    a_rebase_of_a_bare_repository_s_worktree => attack!("cp -r g/.git/rebase-merge q; echo 'exec touch {out}/fired' > q/git-rebase-todo; cp -r g/.git b; rm -rf b/rebase-merge; mv q b/rebase-merge; mv g/.git old; echo 'gitdir: ../b' > g/.git")
+        .after(stopped).shows(After(continued));
+    a_strategy_of_a_rebase => attack!("merge; echo x/evil > g/.git/rebase-merge/strategy").after(stopped).shows(After(continued));
+    a_strategy_of_a_rebase_after_its_list => attack!("merge; cd g/.git/rebase-merge; exec 5> strategy; echo ort >&5; cat git-rebase-todo > q; mv q git-rebase-todo; echo x/evil > strategy; printf 'x/evil\\n' > /proc/self/fd/5")
+        .after(stopped).shows(After(continued));
+    a_strategy_of_a_rebase_by_a_rename => attack!("merge; echo x/evil > g/.git/rebase-merge/q; mv g/.git/rebase-merge/q g/.git/rebase-merge/strategy").after(stopped).shows(After(continued));
+    a_strategy_of_a_cherry_pick => attack!("merge; picks; printf '[options]\\n\\tstrategy = x/evil\\n' > g/.git/sequencer/opts").after(stopped).shows(After(picked));
+    a_strategy_of_a_cherry_pick_by_a_lock_file => attack!("merge; picks; git config --file g/.git/sequencer/opts options.strategy x/evil").after(stopped).shows(After(picked));
     a_given_bare_repository => attack!("evil >> r/config").after(given).shows(After(fired));
     a_given_bare_repository_that_loses_its_head => attack!("rm r/HEAD; evil > r/config; head > r/HEAD").after(given).shows(After(fired));
     a_given_bare_repository_in_git_s_way => bash("git --git-dir=r config core.bare false; git --git-dir=r config core.worktree {ws}; git --git-dir=r config core.fsmonitor 'touch {out}/fired; false'")
@@ -104,6 +129,28 @@ fn commits(scene: &mut Scene) {
     for _ in 0..2 {
         git(scene, "ws/g", &["commit", "-q", "--allow-empty", "-m", "x"]);
     }
+}
+
+// A rebase that waits to be continued, with commits left that are not where they were.
+fn stopped(scene: &mut Scene) {
+    given(scene);
+    let commit = |name: &str| git(scene, "ws/g", &["commit", "-q", "--allow-empty", "-m", name]);
+    commit("first");
+    git(scene, "ws/g", &["branch", "-M", "main"]);
+    git(scene, "ws/g", &["checkout", "-q", "-b", "other"]);
+    commit("other");
+    git(scene, "ws/g", &["checkout", "-q", "main"]);
+    commit("second");
+    commit("third");
+    git(scene, "ws/g", &["rebase", "-q", "-x", "false", "other"]);
+    let list = std::fs::read_to_string(scene.path("ws/g/.git/rebase-merge/git-rebase-todo")).unwrap();
+    assert!(list.starts_with("pick "), "{list}");
+}
+
+fn picked(scene: &Scene, _: &Ran) -> bool {
+    git(scene, "ws/g", &["rebase", "--quit"]);
+    git(scene, "ws/g", &["cherry-pick", "--continue"]);
+    scene.path("out/fired").exists()
 }
 
 fn continued(scene: &Scene, _: &Ran) -> bool {

@@ -4,6 +4,8 @@
 //! protects in a `.git` is protected beside every `HEAD`, for commands and for the runtime's own file tools.
 #![forbid(unsafe_code)]
 
+mod shape;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -11,13 +13,22 @@ use std::sync::RwLock;
 
 use claw_policy::{Code, Denial};
 
+pub(crate) use self::shape::{Shape, because};
+
 /// The order of all changes of ours that depend on more than the entry that was judged. Renames and links change what a path
 /// means that is being judged for another run, and a `HEAD` makes a repository of what lies beside it: who does that, or
 /// changes a part of what is or may become a repository, goes alone, from the judgement to the change.
 pub(crate) static ORDER: RwLock<()> = RwLock::new(());
 
-/// What of a repository's may be protected; `info` for its attributes.
-const PARTS: [&str; 5] = ["config", "config.worktree", "commondir", "hooks", "info"];
+/// What of a repository's may be protected; `info` for its attributes, and where operations wait to be continued.
+const PARTS: [&str; 7] =
+    ["config", "config.worktree", "commondir", "hooks", "info", "rebase-merge", "sequencer"];
+
+/// Those beneath which something may be protected.
+const TREES: [&str; 4] = ["hooks", "info", "rebase-merge", "sequencer"];
+
+/// How `git` ends the names of hooks that are not executed.
+const SAMPLE: &[u8] = b".sample";
 
 /// The name that a part of a repository would have in one that is called `.git`.
 pub(crate) fn in_git(directory: &Path, part: &Path) -> PathBuf {
@@ -52,8 +63,26 @@ pub(crate) fn parts(path: &Path) -> impl Iterator<Item = (&Path, &Path)> {
         let directory = part.parent().filter(|directory| !is_called_git(directory))?;
         let rest = path.strip_prefix(directory).ok()?;
         // Beneath the others nothing lies.
-        (part == path || ["hooks", "info"].contains(&name)).then_some((directory, rest))
+        (part == path || TREES.contains(&name)).then_some((directory, rest))
     })
+}
+
+/// Whether a path is the `commondir` of a worktree of a repository.
+pub(crate) fn is_of_worktree(path: &Path) -> bool {
+    let worktrees = path.parent().and_then(Path::parent);
+    path.ends_with("commondir")
+        && worktrees.is_some_and(|path| path.ends_with("worktrees"))
+        && worktrees.and_then(Path::parent).is_some_and(|path| is_called_git(path) || is_repository(path))
+}
+
+/// Whether a path is, or lies in, something of a repository.
+pub(crate) fn is_in_repository(path: &Path) -> bool {
+    path.ancestors().skip(1).any(is_called_git) || path.parent().is_some_and(is_repository)
+}
+
+/// Whether a file of `hooks` is an example.
+pub(crate) fn is_sample(name: &[u8]) -> bool {
+    name.ends_with(SAMPLE)
 }
 
 #[cfg(test)]
@@ -71,6 +100,17 @@ mod tests {
         assert_eq!(of("/w/hooks/r/config"), [("/w/hooks/r", "config"), ("/w", "hooks/r/config")]);
         assert_eq!(of("/w/config/x"), []);
         assert_eq!(of("/w/.git/config"), []);
+        assert_eq!(of("/w/r/rebase-merge/git-rebase-todo"), [("/w/r", "rebase-merge/git-rebase-todo")]);
         assert_eq!(of("/w/file"), []);
+    }
+
+    #[test]
+    fn a_worktree_belongs_to_a_repository() {
+        assert!(is_of_worktree(Path::new("/w/.git/worktrees/x/commondir")));
+        for path in
+            ["/w/.git/worktrees/commondir", "/w/.git/x/y/commondir", "/w/worktrees/x/commondir", "/commondir"]
+        {
+            assert!(!is_of_worktree(Path::new(path)), "{path}");
+        }
     }
 }

@@ -198,6 +198,10 @@ const PROTECTED_GLOBS: &[&str] = &[
     "/**/.git/commondir",
     "/**/.git/worktrees/**/commondir",
     "/**/.git/worktrees/**/config.worktree",
+    // What git executes when somebody continues a rebase or a cherry-pick: `exec` lines, and a strategy's program.
+    "/**/.git/rebase-merge/git-rebase-todo",
+    "/**/.git/rebase-merge/strategy",
+    "/**/.git/sequencer/opts",
 ];
 
 /// The item of `exec.allowlist` that stands for the entries of this profile. A program of that name is

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::{PoisonError, RwLockWriteGuard};
 
-use claw_policy::{FileAction, FileGrant, Touch, TouchRequest};
+use claw_policy::{FileAction, FileGrant, TouchRequest};
 
 use nix::errno::Errno;
 use nix::sys::stat::fstat;
@@ -12,7 +12,7 @@ use nix::sys::stat::fstat;
 use super::place::Place;
 use super::{Failed, FileError, Files};
 use crate::opened::id_of;
-use crate::repository::{ORDER, in_git, is_called_git, is_protection, is_repository, is_there, parts};
+use crate::repository::{ORDER, Shape};
 
 /// Waits until no run of ours changes what a path means, and keeps them from it.
 pub(super) fn alone() -> RwLockWriteGuard<'static, ()> {
@@ -38,52 +38,35 @@ impl Files {
 
     /// Judges what a granted change would be in a repository called `.git`.
     pub(super) fn judge_repository(&self, grant: &FileGrant) -> Result<(), FileError> {
-        let changes = !matches!(
-            grant.action(),
-            FileAction::Read | FileAction::List | FileAction::Stat | FileAction::Execute
-        );
-        let paths = [Some(grant.path()), grant.to()].into_iter().flatten().filter(|_| changes);
-        paths.into_iter().try_for_each(|path| {
-            self.judge_part(&path.real)?;
-            self.judge_mark(&path.real)
-        })
-    }
-
-    fn judge_part(&self, path: &Path) -> Result<(), FileError> {
-        let repositories = parts(path).filter(|(directory, _)| is_repository(directory));
-        repositories.into_iter().try_for_each(|(directory, part)| self.judge_in_git(path, directory, part))
-    }
-
-    /// A `HEAD` makes a repository of what lies beside it.
-    fn judge_mark(&self, path: &Path) -> Result<(), FileError> {
-        let Some(directory) =
-            path.parent().filter(|directory| path.ends_with("HEAD") && !is_called_git(directory))
-        else {
-            return Ok(());
-        };
-        let there = ["config", "config.worktree", "commondir", "hooks"].map(Path::new);
-        let found =
-            there.into_iter().filter(|part| is_there(&directory.join(part)) && !is_repository(directory));
-        found.into_iter().try_for_each(|part| self.judge_in_git(path, directory, part))
-    }
-
-    fn judge_in_git(&self, path: &Path, directory: &Path, part: &Path) -> Result<(), FileError> {
-        let inner = in_git(directory, part);
-        let request = TouchRequest { path: &inner, id: None, touch: Touch::Change };
-        match self.sandbox.parts().judge.touch(&request) {
-            Err(mut denial) if is_protection(&denial) => {
-                for reason in &mut denial.reasons {
-                    let (path, directory) = (path.display(), directory.display());
-                    reason.message = format!(
-                        "`{path}` is protected as in a `.git`: `{directory}` is or becomes a git repository"
-                    )
-                    .into();
-                }
-                Err(FileError::denied(path, denial))
+        let judge = |request: &TouchRequest<'_>| self.sandbox.parts().judge.touch(request);
+        let shape = Shape::new(&judge);
+        for path in changed(grant) {
+            let judged = shape.judge_part(path).and_then(|()| {
+                // Nothing is made anew here, so whatever is there is in the way.
+                shape.obstacles(path).into_iter().next().map_or(Ok(()), |obstacle| Err(obstacle.denial))
+            });
+            judged.map_err(|denial| FileError::denied(path, denial))?;
+        }
+        let (from, new) = (&grant.path().real, grant.to().unwrap_or(grant.path()));
+        let judged = match grant.action() {
+            FileAction::Symlink | FileAction::Hardlink => shape.judge_link(&new.real),
+            FileAction::Rename => {
+                shape.judge_link(&new.real).and_then(|()| shape.judge_links_in(from, &new.real))
             }
             _ => Ok(()),
-        }
+        };
+        judged.map_err(|denial| FileError::denied(&new.real, denial))
     }
+}
+
+/// The paths that a grant lets change.
+fn changed(grant: &FileGrant) -> impl Iterator<Item = &Path> {
+    let changes = !matches!(
+        grant.action(),
+        FileAction::Read | FileAction::List | FileAction::Stat | FileAction::Execute
+    );
+    let paths = [Some(grant.path()), grant.to()].into_iter().flatten().filter(move |_| changes);
+    paths.map(|path| path.real.as_path())
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use super::own_name;
 use crate::opened::kind_of;
 
-/// Far more than a new repository's settings.
-const BYTES: u64 = 64 << 10;
+/// Far more than a new repository's settings; a list of ten thousand commits to be rebased.
+const BYTES: u64 = 1 << 20;
 
 const NOBODYS: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 

@@ -7,6 +7,7 @@
 
 mod call;
 mod created;
+mod draft;
 mod forbidden;
 mod fresh;
 mod links;
@@ -19,6 +20,7 @@ mod shape;
 mod shared_memory;
 mod table;
 mod waiters;
+mod waiting;
 
 use std::cell::{Cell, RefCell};
 use std::ffi::CString;
@@ -242,6 +244,9 @@ impl Task<'_> {
                     Err(Refusal::Denied { denial, .. }) if self.may_make_hooks(&denial, &place, what) => {}
                     judged => judged?,
                 }
+                if matches!(what, New::Symlink(_)) {
+                    self.judge_link(&place.path)?;
+                }
                 let mark = self.judge_mark(&place)?;
                 self.allowed(operation, &place.path, false)?;
                 self.make_anew(operation, mark)?;
@@ -274,6 +279,7 @@ impl Task<'_> {
                 }
                 self.judge_object(&source, Touch::Change)?;
                 self.judge(&place.path, None, Touch::Change)?;
+                self.judge_link(&place.path)?;
                 let mark = self.judge_mark(&place)?;
                 self.allowed(operation, &place.path, false)?;
                 self.make_anew(operation, mark)?;
@@ -366,7 +372,7 @@ impl Task<'_> {
         match judged.and_then(|()| self.judge_part(&to.path, replaced.is_some())) {
             Err(Refusal::Denied { path, is_there, denial }) if !exchanges => {
                 let files = [Some(&moved), replaced.as_ref()];
-                let made = self.make_configuration(operation, &denial, [&from, &to], files)?;
+                let made = self.put_judged(operation, &denial, [&from, &to], files)?;
                 return made.ok_or(Refusal::Denied { path, is_there, denial });
             }
             judged => judged?,
@@ -385,11 +391,12 @@ impl Task<'_> {
         self.perform(move || perform::rename(&from, &to, flags))
     }
 
-    // Everything in a directory that moves, where it is and where it would be.
+    // What moves, and everything in a directory, where it is and where it would be.
     fn judge_members(&self, object: &Object, from: &Path, to: &Path) -> Result<()> {
         if !object.is_directory() {
-            return Ok(());
+            return self.judge_link(to);
         }
+        self.judge_links_in(from, to)?;
         let members = links::members(object).map_err(|_| Refusal::Denied {
             path: from.to_owned(),
             is_there: true,

@@ -64,12 +64,7 @@ impl Task<'_> {
                 match self.judge(&place.path, None, Touch::Change) {
                     Err(Refusal::Denied { denial, .. }) if self.may_make_sample(&denial, &place) => {}
                     Err(Refusal::Denied { path, is_there, denial }) => {
-                        let made = match self.make_common_directory(operation, &denial, &place, given)? {
-                            None => {
-                                self.make_empty_configuration(operation, &denial, &place, (given, mode))?
-                            }
-                            made => made,
-                        };
+                        let made = self.make_part(operation, &denial, &place, (given, mode))?;
                         return made.ok_or(Refusal::Denied { path, is_there, denial });
                     }
                     judged => judged?,

@@ -1,9 +1,7 @@
-//! What a run may change of a repository's settings.
+//! What a run may make of a repository that is protected.
 //!
-//! `.git/config` is protected, because what it says is executed by the next git. But `git init` and `git clone` write
-//! one, and `git remote add` changes it. So a run may do so as git does: by renaming its lock file. What counts is the
-//! content: settings that are data may change, and every other one has to stay as it was. The file that appears is a new
-//! one with the content that was judged: nobody has it open, maps it or has another name for it.
+//! `.git/config` is protected, because what it says is executed by the next git. But `git init` and `git clone` make
+//! one, which is the run's own; and `git remote add` changes it, by a draft (`draft.rs`).
 //!
 //! `commondir` says where the rest of a repository is. `git worktree add` writes the same into each, so it is written by
 //! us, and what the caller writes goes nowhere.
@@ -19,14 +17,14 @@ use claw_policy::{Denial, FileId};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, fstat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::call::{Change, New, Operation};
 use super::place::{Object, Place};
 use super::settings::is_harmless_change;
-use super::{Done, Result, Task, fresh, perform, shape};
+use super::waiting::Waiting;
+use super::{Done, Result, Task, fresh, perform};
 use crate::opened::id_of;
-use crate::repository::{is_called_git, is_protection, is_repository};
+use crate::repository::{is_called_git, is_of_worktree, is_protection, is_repository, is_sample};
 
 /// What a run makes beyond that it cannot remove; each holds a descriptor of ours.
 const MOST: usize = 256;
@@ -34,18 +32,42 @@ const MOST: usize = 256;
 /// Where a worktree has the rest of its repository, as git writes it (`builtin/worktree.c`, `add_worktree`).
 const COMMON_DIRECTORY: &[u8] = b"../..\n";
 
-/// The configurations that a run has made, and the directories of its repositories. Each is held open, so that its inode is no other file's meanwhile.
+/// What a run has made of repositories. Each is held open, so that its inode is no other file's meanwhile.
 #[derive(Debug, Default)]
-pub(crate) struct Made(Mutex<HashMap<FileId, OwnedFd>>);
+pub(crate) struct Made {
+    /// Configurations, and the directories of repositories.
+    own: Mutex<HashMap<FileId, OwnedFd>>,
+    /// What was written as the strategy of a rebase whose list is not there yet, by its directory.
+    aside: Mutex<HashMap<FileId, [OwnedFd; 2]>>,
+}
 
 impl Made {
     fn has(&self, id: FileId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id)
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id)
+    }
+
+    pub(super) fn set_aside(&self, directory: OwnedFd, file: OwnedFd) -> nix::Result<()> {
+        let id = id_of(&fstat(&directory)?);
+        let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
+        if aside.len() >= MOST && !aside.contains_key(&id) {
+            return Err(Errno::EDQUOT);
+        }
+        aside.insert(id, [directory, file]);
+        Ok(())
+    }
+
+    pub(super) fn kept_aside(&self, directory: FileId) -> Option<OwnedFd> {
+        let aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
+        aside.get(&directory).and_then(|[_, file]| file.try_clone().ok())
+    }
+
+    pub(super) fn forget_aside(&self, directory: FileId) {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner).remove(&directory);
     }
 
     // In place of one that was there before the run nothing is the run's.
-    fn replace(&self, old: Option<FileId>, (id, file): (FileId, OwnedFd)) {
-        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn replace(&self, old: Option<FileId>, (id, file): (FileId, OwnedFd)) {
+        let mut made = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         let is_own = old.is_none_or(|old| made.remove(&old).is_some());
         if is_own && made.len() < MOST {
             made.insert(id, file);
@@ -54,47 +76,12 @@ impl Made {
 }
 
 impl Task<'_> {
-    /// Makes `git`'s rename of a configuration's lock file, if that is what it is and the change is harmless. `None` when
-    /// the denial stands.
-    pub(super) fn make_configuration(
-        &self,
-        operation: &Operation,
-        denial: &Denial,
-        [from, to]: [&Place; 2],
-        [moved, replaced]: [Option<&Object>; 2],
-    ) -> Result<Option<Done>> {
-        let (Some(path), Some(moved)) = (to.path.parent().map(Path::to_owned), moved) else {
-            return Ok(None);
-        };
-        let is_lock = from.path.parent() == Some(&path)
-            && from.name.as_bytes() == b"config.lock"
-            && to.name.as_bytes() == b"config";
-        let are_files = [Some(moved), replaced].into_iter().flatten().all(Object::is_file);
-        if !is_lock || !are_files || !is_protection(denial) || !shape::is_in_repository(&to.path) {
-            return Ok(None);
-        }
-        let (source, directory) = (copy(&moved.file)?, copy(&from.directory)?);
-        let old = replaced.map(|replaced| copy(&replaced.file)).transpose()?;
-        let hands = self.supervisor.hands.as_ref().ok_or(Errno::EACCES)?;
-        let judged = hands.run(move || judged(&source, old.as_ref(), &path)).ok_or(Errno::EACCES)??;
-        let Some((content, mode)) = judged else { return Ok(None) };
-        self.allowed(operation, &to.path, true)?;
-        let (kept, id) = (Arc::clone(self.made), replaced.map(Object::id));
-        self.perform(move || {
-            let new = fresh::replace(&directory, c"config", &content, mode)?;
-            kept.replace(id, (id_of(&fstat(&new)?), new));
-            // The caller's own lock file, which it has given away.
-            unlinkat(&directory, c"config.lock", UnlinkatFlags::NoRemoveDir)?;
-            Ok(0)
-        })
-        .map(Some)
-    }
-
-    /// Whether a denied removal is that of a configuration which the run has made, or of a worktree's `commondir`: without
-    /// it the directory is a repository by itself, whose settings are protected.
+    /// Whether a denied removal is that of a configuration which the run has made, of what waits to be continued, or of a
+    /// worktree's `commondir`: without it the directory is a repository by itself, whose settings are protected.
     pub(super) fn may_unmake(&self, denial: &Denial, place: &Place, object: &Object) -> bool {
         let is_made = place.name.as_bytes() == b"config" && self.made.has(object.id());
-        is_protection(denial) && (is_made || shape::is_of_worktree(&place.path))
+        let is_waiting = Waiting::of(&place.path).is_some() && object.is_file();
+        is_protection(denial) && (is_made || is_waiting || is_of_worktree(&place.path))
     }
 
     /// Whether a denied directory is an empty `hooks` in a repository that this run makes, as libgit2 does for
@@ -108,14 +95,31 @@ impl Task<'_> {
     pub(super) fn may_make_sample(&self, denial: &Denial, place: &Place) -> bool {
         let is_in_hooks = place.path.parent().is_some_and(|directory| directory.ends_with("hooks"));
         is_in_hooks
-            && shape::is_sample(place.name.as_bytes())
+            && is_sample(place.name.as_bytes())
             && is_protection(denial)
             && self.is_of_run(&place.directory, c"..")
     }
 
-    /// Makes the empty configuration that libgit2 begins a repository with. The caller gets it to be read: what it writes
-    /// into it comes by `config.lock` as ever.
-    pub(super) fn make_empty_configuration(
+    /// Makes a part of a repository that only its protection is in the way of. `None` when the denial stands.
+    pub(super) fn make_part(
+        &self,
+        operation: &Operation,
+        denial: &Denial,
+        place: &Place,
+        (flags, mode): (OFlag, u32),
+    ) -> Result<Option<Done>> {
+        if let Some(done) = self.make_common_directory(operation, denial, place, flags)? {
+            return Ok(Some(done));
+        }
+        if let Some(done) = self.make_strategy(denial, place, flags)? {
+            return Ok(Some(done));
+        }
+        self.make_empty_configuration(operation, denial, place, (flags, mode))
+    }
+
+    // Makes the empty configuration that libgit2 begins a repository with. The caller gets it to be read: what it writes
+    // into it comes by `config.lock` as ever.
+    fn make_empty_configuration(
         &self,
         operation: &Operation,
         denial: &Denial,
@@ -177,9 +181,9 @@ impl Task<'_> {
         mode & 0o7000 == 0 && of_others == 0 && is_protection(denial) && self.made.has(object.id())
     }
 
-    /// Makes the `commondir` of a worktree, if that is what the caller wants to make and only its protection is in the way.
-    /// What the caller writes goes nowhere.
-    pub(super) fn make_common_directory(
+    // Makes the `commondir` of a worktree, if that is what the caller wants to make and only its protection is in the way.
+    // What the caller writes goes nowhere.
+    fn make_common_directory(
         &self,
         operation: &Operation,
         denial: &Denial,
@@ -187,7 +191,7 @@ impl Task<'_> {
         flags: OFlag,
     ) -> Result<Option<Done>> {
         let is_written = flags.intersects(OFlag::O_WRONLY | OFlag::O_RDWR);
-        if !is_written || !is_protection(denial) || !shape::is_of_worktree(&place.path) {
+        if !is_written || !is_protection(denial) || !is_of_worktree(&place.path) {
             return Ok(None);
         }
         self.alone()?;
@@ -227,7 +231,7 @@ fn judged_part(directory: &OwnedFd, part: &CStr, path: &Path) -> nix::Result<Opt
     Ok(fresh::read(&source)?.filter(|(content, _)| is_harmless(path, content)))
 }
 
-fn copy(file: &OwnedFd) -> nix::Result<OwnedFd> {
+pub(super) fn copy(file: &OwnedFd) -> nix::Result<OwnedFd> {
     file.try_clone().map_err(|_| Errno::ENFILE)
 }
 
@@ -236,17 +240,7 @@ fn is_harmless(path: &Path, content: &[u8]) -> bool {
     if path.ends_with("config") {
         return path.parent().is_some_and(|directory| is_harmless_change(b"", content, directory));
     }
-    shape::is_of_worktree(path) && content == COMMON_DIRECTORY
-}
-
-// The content and mode of a lock file that changes data only.
-fn judged(source: &OwnedFd, old: Option<&OwnedFd>, path: &Path) -> nix::Result<Option<(Vec<u8>, u32)>> {
-    let old = match old {
-        Some(old) => fresh::read(old)?.map(|(content, _)| content),
-        None => Some(Vec::new()),
-    };
-    let (Some(old), Some((content, mode))) = (old, fresh::read(source)?) else { return Ok(None) };
-    Ok(is_harmless_change(&old, &content, path).then_some((content, mode)))
+    is_of_worktree(path) && content == COMMON_DIRECTORY
 }
 
 fn is_directory(directory: &OwnedFd, name: &CStr) -> bool {

@@ -21,6 +21,14 @@ pub(super) fn is_harmless_change(old: &[u8], new: &[u8], directory: &Path) -> bo
     others(old).is_some_and(|old| others(new).is_some_and(|new| old == new))
 }
 
+/// Each `section.key` with its value, where no section has a part. `None` for what is written in an unusual way.
+pub(super) fn values(content: &[u8]) -> Option<Vec<(String, String)>> {
+    let of = |setting: Setting| {
+        setting.part.is_none().then(|| (format!("{}.{}", setting.section, setting.key), setting.value))
+    };
+    parse(content)?.into_iter().map(of).collect()
+}
+
 // `None` for what is written in an unusual way.
 fn parse(content: &[u8]) -> Option<Vec<Setting>> {
     let text = std::str::from_utf8(content).ok()?;

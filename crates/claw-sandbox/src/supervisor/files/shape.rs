@@ -1,13 +1,9 @@
-//! Repositories that are not called `.git`.
+//! Changes of what is, or becomes, a repository: what calls are judged by beside their own path.
 //!
-//! Git takes a directory for a repository by what lies in it (setup.c, `is_git_directory`): always a `HEAD`. It looks
-//! for one where it is called, and where a `.git` that is a file or a link leads. So what is protected in a `.git` is
-//! protected beside a `HEAD`, and where a `HEAD` appears nothing of that may be there before that
-//! git would execute: but for `info/attributes`, which only names drivers, and these are settings.
+//! Where a `HEAD` appears beside settings that are harmless these are made anew, so that nobody has them open.
 #![forbid(unsafe_code)]
 
 use std::ffi::CStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use claw_policy::{Denial, Touch, TouchRequest};
@@ -15,70 +11,57 @@ use claw_policy::{Denial, Touch, TouchRequest};
 use super::call::Operation;
 use super::place::Place;
 use super::{Refusal, Result, Task};
-use crate::repository::{in_git, is_called_git, is_protection, is_repository, is_there, parts};
+use crate::repository::Shape;
 
-/// How `git` ends the names of hooks that are not executed.
-const SAMPLE: &[u8] = b".sample";
+/// What may be there when a `HEAD` appears, if its content is harmless.
+const MADE_ANEW: [&CStr; 2] = [c"config", c"commondir"];
 
 impl Task<'_> {
     /// Judges a change of a repository's part as that of the same part in a `.git`.
     pub(super) fn judge_part(&self, path: &Path, is_there: bool) -> Result<()> {
-        for (directory, part) in parts(path) {
-            let Some(denial) = self.in_git(directory, part) else { continue };
-            self.alone()?;
-            if is_repository(directory) || is_of_worktree(path) {
-                let what = format!("`{}` is a git repository", directory.display());
-                return Err(denied(path, is_there, denial, &what));
+        self.shape(|shape| {
+            if shape.matters(path) {
+                self.alone()?;
             }
-        }
-        Ok(())
+            shape.judge_part(path).map_err(|denial| refusal(path, is_there, denial))
+        })
     }
 
     /// Judges that a name appears which may make a repository of the directory.
     pub(super) fn judge_mark<'p>(&self, place: &'p Place) -> Result<Option<Mark<'p>>> {
-        let Some(directory) = place.path.parent().filter(|_| place.path.ends_with("HEAD")) else {
-            return Ok(None);
-        };
-        if is_called_git(directory) {
-            return Ok(None);
-        }
-        let Some(denial) = self.in_git(directory, Path::new("config")) else { return Ok(None) };
-        self.alone()?;
-        if is_repository(directory) {
-            return Ok(None);
-        }
-        let mut mark = Mark { place, directory, denial, parts: Vec::new() };
-        if is_there(&directory.join("config.worktree")) {
-            return Err(mark.refused("config.worktree"));
-        }
-        if !has_samples_only(&directory.join("hooks")) {
-            return Err(mark.refused("hooks"));
-        }
-        for part in [c"config", c"commondir"] {
-            let name = part.to_str().unwrap_or_default();
-            let path = directory.join(name);
-            // Where it was protected by its name nobody has it open.
-            let request = TouchRequest { path: &path, id: None, touch: Touch::Change };
-            let was_open = self.watch.oversight.touch(&request).is_ok();
-            if was_open && is_there(&path) {
-                if !self.is_harmless_part(place, part, path)? {
-                    return Err(mark.refused(name));
-                }
-                mark.parts.push(part);
+        self.shape(|shape| {
+            if !shape.matters(&place.path) {
+                return Ok(None);
             }
-        }
-        Ok(Some(mark))
+            self.alone()?;
+            let mut mark = Mark { place, parts: Vec::new() };
+            for obstacle in shape.obstacles(&place.path) {
+                let path = place.path.with_file_name(obstacle.name);
+                let part = MADE_ANEW.into_iter().find(|part| part.to_bytes() == obstacle.name.as_bytes());
+                let Some(part) = part else { return Err(refusal(&path, true, obstacle.denial)) };
+                // Where it was protected by its name nobody has it open.
+                let request = TouchRequest { path: &path, id: None, touch: Touch::Change };
+                if self.watch.oversight.touch(&request).is_err() {
+                    continue;
+                }
+                if !self.is_harmless_part(place, part, path.clone())? {
+                    return Err(refusal(&path, true, obstacle.denial));
+                }
+                mark.parts.push((part, obstacle.denial));
+            }
+            Ok(Some(mark))
+        })
     }
 
     /// Makes anew what is there before a mark appears, once it is recorded that this is allowed.
     pub(super) fn make_anew(&self, operation: &Operation, mark: Option<Mark<'_>>) -> Result<()> {
-        let Some(mark) = mark else { return Ok(()) };
-        for part in &mark.parts {
-            self.allowed(operation, &mark.path_of(part), true)?;
+        let Some(Mark { place, parts }) = mark else { return Ok(()) };
+        for (part, _) in &parts {
+            self.allowed(operation, &path_of(place, part), true)?;
         }
-        for part in &mark.parts {
-            if !self.make_fresh(mark.place, part, mark.path_of(part))? {
-                return Err(mark.refused(&part.to_string_lossy()));
+        for (part, denial) in parts {
+            if !self.make_fresh(place, part, path_of(place, part))? {
+                return Err(refusal(&path_of(place, part), true, denial));
             }
         }
         Ok(())
@@ -86,103 +69,40 @@ impl Task<'_> {
 
     /// Judges that a name goes away without which what a worktree depends on would be protected no longer.
     pub(super) fn judge_unmark(&self, path: &Path) -> Result<()> {
-        let Some(directory) = path.parent().filter(|_| path.ends_with("HEAD")) else { return Ok(()) };
-        if is_called_git(directory) || !is_there(&directory.join("worktrees")) {
-            return Ok(());
-        }
-        match self.in_git(directory, Path::new("config")) {
-            Some(denial) => Err(denied(path, true, denial, "worktrees depend on it")),
-            None => Ok(()),
-        }
+        self.shape(|shape| shape.judge_unmark(path)).map_err(|denial| refusal(path, true, denial))
     }
 
-    /// Judges a member of a directory that moves: a `commondir` that would lead elsewhere.
+    /// Judges a member of a directory that moves.
     pub(super) fn judge_moved(&self, member: &Path, to: &Path) -> Result<()> {
-        // `../..` from there lies in what moves.
-        if !member.ends_with("commondir") || member.components().count() > 2 {
-            return Ok(());
-        }
-        let path = to.join(member);
-        match self.in_git(to, Path::new("commondir")) {
-            Some(denial) => Err(denied(&path, true, denial, "it would lead elsewhere")),
-            None => Ok(()),
-        }
+        let judged = self.shape(|shape| shape.judge_moved(member, to));
+        judged.map_err(|denial| refusal(&to.join(member), true, denial))
     }
 
-    // Why the part could not be changed if the directory were called `.git`.
-    fn in_git(&self, directory: &Path, part: &Path) -> Option<Denial> {
-        let path = in_git(directory, part);
-        let request = TouchRequest { path: &path, id: None, touch: Touch::Change };
-        self.watch.oversight.touch(&request).err().filter(is_protection)
+    /// Judges that a link appears.
+    pub(super) fn judge_link(&self, path: &Path) -> Result<()> {
+        self.shape(|shape| shape.judge_link(path)).map_err(|denial| refusal(path, false, denial))
+    }
+
+    /// Judges the links in a directory that moves.
+    pub(super) fn judge_links_in(&self, from: &Path, to: &Path) -> Result<()> {
+        self.shape(|shape| shape.judge_links_in(from, to)).map_err(|denial| refusal(to, true, denial))
+    }
+
+    fn shape<T>(&self, judge: impl FnOnce(&Shape<'_>) -> T) -> T {
+        judge(&Shape::new(&|request| self.watch.oversight.touch(request)))
     }
 }
 
 /// A name that makes a repository of its directory, and what lies there that others may have open.
 pub(super) struct Mark<'p> {
     place: &'p Place,
-    directory: &'p Path,
-    denial: Denial,
-    parts: Vec<&'static CStr>,
+    parts: Vec<(&'static CStr, Denial)>,
 }
 
-impl Mark<'_> {
-    fn path_of(&self, part: &CStr) -> PathBuf {
-        self.directory.join(part.to_string_lossy().as_ref())
-    }
-
-    fn refused(&self, part: &str) -> Refusal {
-        let what = format!("`{}` would be a git repository with it", self.directory.display());
-        denied(&self.directory.join(part), true, self.denial.clone(), &what)
-    }
+fn path_of(place: &Place, part: &CStr) -> PathBuf {
+    place.path.with_file_name(part.to_string_lossy().as_ref())
 }
 
-fn denied(path: &Path, is_there: bool, mut denial: Denial, what: &str) -> Refusal {
-    for reason in &mut denial.reasons {
-        reason.message = format!("`{}` is protected as in a `.git`: {what}", path.display()).into();
-    }
+fn refusal(path: &Path, is_there: bool, denial: Denial) -> Refusal {
     Refusal::Denied { path: path.to_owned(), is_there, denial }
-}
-
-/// Whether a path is the `commondir` of a worktree of a repository.
-pub(super) fn is_of_worktree(path: &Path) -> bool {
-    let worktrees = path.parent().and_then(Path::parent);
-    path.ends_with("commondir")
-        && worktrees.is_some_and(|path| path.ends_with("worktrees"))
-        && worktrees.and_then(Path::parent).is_some_and(|path| is_called_git(path) || is_repository(path))
-}
-
-/// Whether a path is, or lies in, something of a repository.
-pub(super) fn is_in_repository(path: &Path) -> bool {
-    path.ancestors().skip(1).any(is_called_git) || path.parent().is_some_and(is_repository)
-}
-
-/// Whether a file of `hooks` is an example.
-pub(super) fn is_sample(name: &[u8]) -> bool {
-    name.ends_with(SAMPLE)
-}
-
-fn has_samples_only(hooks: &Path) -> bool {
-    if !is_there(hooks) {
-        return true;
-    }
-    let is_directory = fs::symlink_metadata(hooks).is_ok_and(|metadata| metadata.is_dir());
-    let is_harmless = |entry: std::io::Result<fs::DirEntry>| {
-        entry.is_ok_and(|entry| is_sample(entry.file_name().as_encoded_bytes()))
-    };
-    is_directory && fs::read_dir(hooks).is_ok_and(|mut entries| entries.all(is_harmless))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_worktree_belongs_to_a_repository() {
-        assert!(is_of_worktree(Path::new("/w/.git/worktrees/x/commondir")));
-        for path in
-            ["/w/.git/worktrees/commondir", "/w/.git/x/y/commondir", "/w/worktrees/x/commondir", "/commondir"]
-        {
-            assert!(!is_of_worktree(Path::new(path)), "{path}");
-        }
-    }
 }
