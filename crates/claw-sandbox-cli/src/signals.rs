@@ -1,8 +1,7 @@
 //! Signals that ask this command to end, passed on to the run.
 
 use std::fs;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -31,11 +30,18 @@ const ENDING_TOO: [Signal; 9] = [
 /// How long the run may take to end by itself after a signal; then it is swept.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// The ending signals, held back until [`Signals::forward`] takes them.
+/// The ending signals, held back until [`Signals::forward`] says for whom they are.
 #[derive(Debug)]
 pub(crate) struct Signals {
-    run: Sender<Weak<Child>>,
-    received: Arc<OnceLock<Signal>>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    // The thread lives as long as the process, so it must not keep the run from being dropped.
+    run: Option<Weak<Child>>,
+    // The first tells how we end.
+    received: Option<Signal>,
 }
 
 impl Signals {
@@ -52,41 +58,67 @@ impl Signals {
         }
         // The call fails only for an operation that does not exist.
         let _ = set.thread_block();
-        let (run, runs) = channel();
-        let received = Arc::default();
-        let theirs = Arc::clone(&received);
-        thread::spawn(move || pass_on(set, &runs, &theirs));
-        Self { run, received }
+        let state = Arc::default();
+        let theirs = Arc::clone(&state);
+        thread::spawn(move || pass_on(set, &theirs));
+        Self { state }
     }
 
-    /// Passes them on to `run` from now on.
+    /// Passes them on to `run` from now on, and the one that came before.
     pub(crate) fn forward(&self, run: &Arc<Child>) {
-        // The thread lives as long as the process, so it must not keep the run from being dropped. It is there: it waits.
-        let _ = self.run.send(Arc::downgrade(run));
+        let mut state = locked(&self.state);
+        state.run = Some(Arc::downgrade(run));
+        if let Some(early) = state.received {
+            let run = Arc::clone(run);
+            thread::spawn(move || end(&run, early));
+        }
     }
 
     /// The status to end with when a signal came.
     pub(crate) fn exit(&self) -> Option<Exit> {
-        self.received.get().map(|signal| Exit::of_signal(*signal as u8))
+        locked(&self.state).received.map(|signal| Exit::of_signal(signal as u8))
+    }
+
+    /// Whether a signal came, for somebody who waits for something else.
+    pub(crate) fn came(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let state = Arc::clone(&self.state);
+        move || locked(&state).received.is_some()
     }
 }
 
-fn pass_on(set: SigSet, runs: &Receiver<Weak<Child>>, received: &OnceLock<Signal>) {
-    let Ok(run) = runs.recv() else { return };
+fn locked(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn pass_on(set: SigSet, state: &Mutex<State>) {
     while let Ok(signal) = set.wait() {
-        let Some(run) = run.upgrade() else { continue };
         match signal {
-            Signal::SIGWINCH => run.resize(terminal::size()),
+            Signal::SIGWINCH => {
+                if let Some(run) = run_of(&locked(state)) {
+                    run.resize(terminal::size());
+                }
+            }
             Signal::SIGCONT => terminal::renew(),
             _ if is_ignored(signal) => {}
-            _ => end(&run, signal, received),
+            _ => {
+                let mut state = locked(state);
+                state.received.get_or_insert(signal);
+                let run = run_of(&state);
+                drop(state);
+                if let Some(run) = run {
+                    end(&run, signal);
+                }
+            }
         }
     }
 }
 
-/// Tells the run, and ends it if it does not listen. The first signal tells how we end.
-fn end(run: &Child, signal: Signal, received: &OnceLock<Signal>) {
-    let _ = received.set(signal);
+fn run_of(state: &State) -> Option<Arc<Child>> {
+    state.run.as_ref().and_then(Weak::upgrade)
+}
+
+/// Tells the run, and ends it if it does not listen.
+fn end(run: &Child, signal: Signal) {
     run.signal(signal as i32);
     if !run.ends_within(GRACE) {
         run.kill();

@@ -1,5 +1,6 @@
 //! Asks the person at the terminal whether a command may run.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
@@ -22,18 +23,26 @@ const ANSWER_BYTES: usize = 64;
 const LOOK_AFTER: Duration = Duration::from_millis(200);
 
 /// The controlling terminal, whatever the standard streams are.
-#[derive(Debug)]
 pub(crate) struct Terminal {
     // One question at a time.
     terminal: Mutex<File>,
+    // A signal that ends us is an answer too.
+    interrupted: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl fmt::Debug for Terminal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Terminal").field("terminal", &self.terminal).finish_non_exhaustive()
+    }
 }
 
 impl Terminal {
-    /// Opens `/dev/tty`. `None` without a terminal: then nobody can be asked.
-    pub(crate) fn open() -> Option<Self> {
+    /// Opens `/dev/tty`. `None` without a terminal: then nobody can be asked. Nobody is once we were `interrupted`.
+    pub(crate) fn open(interrupted: impl Fn() -> bool + Send + Sync + 'static) -> Option<Self> {
         let mut options = File::options();
         options.read(true).write(true).custom_flags(libc::O_NOCTTY);
-        options.open("/dev/tty").ok().map(|terminal| Self { terminal: Mutex::new(terminal) })
+        let terminal = Mutex::new(options.open("/dev/tty").ok()?);
+        Some(Self { terminal, interrupted: Box::new(interrupted) })
     }
 }
 
@@ -50,14 +59,18 @@ impl Approver for Terminal {
             hold => hold.flatten(),
         };
         let cooked = Cooked::enter();
-        let answer = put_to(&terminal, request).unwrap_or(Approval::Denied);
+        let answer = put_to(&terminal, request, &self.interrupted).unwrap_or(Approval::Denied);
         drop(cooked);
         drop(hold);
         answer
     }
 }
 
-fn put_to(mut terminal: &File, request: &ApprovalRequest<'_>) -> io::Result<Approval> {
+fn put_to(
+    mut terminal: &File,
+    request: &ApprovalRequest<'_>,
+    interrupted: &dyn Fn() -> bool,
+) -> io::Result<Approval> {
     // What was typed before the question is no answer to it.
     tcflush(terminal, FlushArg::TCIFLUSH)?;
     terminal.write_all(b"\nclaw-sandbox: may this run?\n")?;
@@ -65,35 +78,52 @@ fn put_to(mut terminal: &File, request: &ApprovalRequest<'_>) -> io::Result<Appr
     let deadline = Instant::now() + PATIENCE;
     loop {
         terminal.write_all(b"[o]nce, [a]lways, [d]eny: ")?;
-        let answer = match read_line(terminal, deadline, request.waits)? {
-            Typed::Line(answer) => answer,
-            Typed::Nothing => {
-                terminal.write_all(b"\nno answer in time: denied\n")?;
-                return Ok(Approval::Denied);
-            }
-            Typed::TooLate => {
-                terminal.write_all(b"\nwhat asked has ended: no answer is needed\n")?;
-                return Ok(Approval::Denied);
-            }
+        let none: &[u8] = match read_line(terminal, deadline, request.waits, interrupted)? {
+            Typed::Line(answer) => match meant(&answer) {
+                Some(approval) => return Ok(approval),
+                None => {
+                    terminal.write_all(b"please answer with o, a or d\n")?;
+                    continue;
+                }
+            },
+            Typed::Nothing => b"\nno answer: denied\n",
+            Typed::Silence => b"\nno answer in time: denied\n",
+            Typed::Interrupt => b"\ninterrupted: denied\n",
+            Typed::TooLate => b"\nwhat asked has ended: no answer is needed\n",
         };
-        match answer.trim().to_ascii_lowercase().as_str() {
-            "o" | "once" => return Ok(Approval::Once),
-            "a" | "always" => return Ok(Approval::Always),
-            "d" | "deny" | "n" | "no" => return Ok(Approval::Denied),
-            _ => {}
-        }
+        terminal.write_all(none)?;
+        return Ok(Approval::Denied);
+    }
+}
+
+/// A yes is the smaller one.
+fn meant(answer: &str) -> Option<Approval> {
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "o" | "once" | "y" | "yes" => Some(Approval::Once),
+        "a" | "always" => Some(Approval::Always),
+        "d" | "deny" | "n" | "no" => Some(Approval::Denied),
+        _ => None,
     }
 }
 
 enum Typed {
     Line(String),
-    // The time is over, or the terminal is gone.
+    // The terminal is gone, or its end was typed.
     Nothing,
+    // The time is over.
+    Silence,
+    // We are to end.
+    Interrupt,
     // Nobody waits for it any more.
     TooLate,
 }
 
-fn read_line(mut terminal: &File, deadline: Instant, waits: Waits<'_>) -> io::Result<Typed> {
+fn read_line(
+    mut terminal: &File,
+    deadline: Instant,
+    waits: Waits<'_>,
+    interrupted: &dyn Fn() -> bool,
+) -> io::Result<Typed> {
     let mut line = Vec::new();
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -101,7 +131,8 @@ fn read_line(mut terminal: &File, deadline: Instant, waits: Waits<'_>) -> io::Re
         let mut fds = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
         let mut bytes = [0; ANSWER_BYTES];
         let length = match poll(&mut fds, timeout) {
-            Ok(0) if left.is_zero() => return Ok(Typed::Nothing),
+            Ok(0) if interrupted() => return Ok(Typed::Interrupt),
+            Ok(0) if left.is_zero() => return Ok(Typed::Silence),
             Ok(0) if !waits.still() => return Ok(Typed::TooLate),
             Ok(0) => continue,
             // A signal is no answer.

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &RunArgs) -> Outcome {
 
 fn to_the_end(args: &RunArgs) -> Outcome {
     let signals = Signals::hold(args.tty);
-    let sandbox = sandbox(args)?;
+    let sandbox = sandbox(args, &signals)?;
     let outcome = run_in(&sandbox, &signals, args);
     sandbox.finish();
     outcome
@@ -58,7 +58,7 @@ fn run_in(sandbox: &Sandbox, signals: &Signals, args: &RunArgs) -> Outcome {
             Ok(exit)
         }
         Err(error) => {
-            let exit = exit_of_error(error.kind());
+            let exit = signals.exit().unwrap_or_else(|| exit_of_error(error.kind()));
             say_unrecorded(sandbox);
             write(report, &outcome::refused(exit, &error))?;
             refuse(args, error, exit)
@@ -67,7 +67,7 @@ fn run_in(sandbox: &Sandbox, signals: &Signals, args: &RunArgs) -> Outcome {
 }
 
 /// The sandbox with its audit log: the stated file, the policy's, or the default one.
-fn sandbox(args: &RunArgs) -> Result<Sandbox, Failure> {
+fn sandbox(args: &RunArgs, signals: &Signals) -> Result<Sandbox, Failure> {
     // On another processor, while the policy is read.
     let ahead = Ahead::begin()?;
     let policy = super::policy::of_args(&args.policy)?;
@@ -85,7 +85,7 @@ fn sandbox(args: &RunArgs) -> Result<Sandbox, Failure> {
     let mut builder = Sandbox::builder(policy).one_shot().ahead(ahead);
     // A policy that never asks needs no terminal and no store.
     if asks {
-        if let Some(terminal) = Terminal::open() {
+        if let Some(terminal) = Terminal::open(signals.came()) {
             builder = builder.approver(Arc::new(terminal));
         }
         if let Some(path) = approval::default_path() {

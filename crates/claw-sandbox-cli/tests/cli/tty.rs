@@ -183,6 +183,33 @@ fn a_question_is_put_on_our_terminal_and_the_command_neither_sees_nor_disturbs_i
 }
 
 #[test]
+fn the_question_about_the_command_itself_can_be_interrupted_and_says_what_it_understands() {
+    for user in User::all() {
+        let place = place(user);
+        place.write("policy.yaml", "exec:\n  ask: on-miss\n  allowlist: [ls]\n");
+        let asked = |step: Value| json!([["expect", "[d]eny: "], step]);
+        for (step, status, says) in [
+            (json!(["send", "y\r"]), 0, "uid="),
+            (json!(["send", "\u{4}"]), 126, "no answer: denied"),
+            (json!(["send", "\u{3}"]), 128 + 2, "interrupted: denied"),
+            (json!(["kill", "SIGTERM"]), 128 + 15, "interrupted: denied"),
+        ] {
+            let ran = on_terminal(&place, &asked(step), &["--", "id"]);
+            ends(&ran, status);
+            assert!(ran["shown"].as_str().unwrap().contains(says), "{ran:#}");
+        }
+        let steps = json!([
+            ["expect", "[d]eny: "],
+            ["send", "maybe\r"],
+            ["expect", "please answer with o, a or d"],
+            ["expect", "[d]eny: "],
+            ["send", "n\r"]
+        ]);
+        ends(&on_terminal(&place, &steps, &["--", "id"]), 126);
+    }
+}
+
+#[test]
 fn limits_hold_on_a_terminal() {
     let place = place(User::Current);
     let ran = place.run(["run", "--policy", "../policy.yaml", "--tty", "--", "yes"]);
