@@ -12,7 +12,7 @@ mod value;
 mod yaml;
 
 pub(crate) use nearest::nearest;
-pub(crate) use node::{Entry, Node, Value};
+pub use node::{Entry, Node, Value};
 pub(crate) use value::{duration, size};
 
 use self::node::Malformed;
@@ -31,44 +31,53 @@ pub(crate) fn read(source: &Source) -> Result<Node, Vec<Diagnostic>> {
 
 /// The same without the knowledge of what the built-in profile says.
 pub(crate) fn parse(source: &Source) -> Result<Node, Vec<Diagnostic>> {
-    let text = source.text();
-    let one = |malformed: Malformed| {
-        vec![Diagnostic {
+    let root = read_tree(source).map_err(|diagnostic| vec![*diagnostic])?;
+    let diagnostics = check::check(source, &root);
+    if diagnostics.is_empty() { Ok(root) } else { Err(diagnostics) }
+}
+
+/// Reads any document of the three formats as a tree, within a policy's bounds, whatever its keys mean.
+///
+/// # Errors
+///
+/// `policy.syntax`: it is no tree, has a key twice, or is too large or too deep.
+pub fn read_tree(source: &Source) -> Result<Node, Box<Diagnostic>> {
+    tree(source).map_err(|malformed| {
+        Box::new(Diagnostic {
             severity: Severity::Error,
             code: "policy.syntax",
             source: source.clone(),
             span: malformed.span,
             message: malformed.message,
             help: malformed.help,
-        }]
-    };
+        })
+    })
+}
+
+fn tree(source: &Source) -> Result<Node, Malformed> {
+    let text = source.text();
     let whole = SourceSpan { start: 0, end: 0 };
     if text.len() > MAX_BYTES {
-        return Err(one(Malformed::new(whole, format!("larger than {MAX_BYTES} bytes"))));
+        return Err(Malformed::new(whole, format!("larger than {MAX_BYTES} bytes")));
     }
     if let Some(at) = text.find('\0') {
-        return Err(one(Malformed::new(SourceSpan { start: at, end: at + 1 }, "contains a NUL character")));
+        return Err(Malformed::new(SourceSpan { start: at, end: at + 1 }, "contains a NUL character"));
     }
     // A byte order mark is not part of the text, but positions count it.
     if text.starts_with('\u{feff}') {
         let bom = SourceSpan { start: 0, end: 3 };
-        return Err(one(
-            Malformed::new(bom, "begins with a byte order mark").with_help("save it as plain UTF-8")
-        ));
+        return Err(Malformed::new(bom, "begins with a byte order mark").with_help("save it as plain UTF-8"));
     }
     // The parsers recurse or backtrack on brackets before they count depth.
     if let Some(at) = too_deep(text) {
         let span = SourceSpan { start: at, end: at + 1 };
-        return Err(one(Malformed::new(span, format!("nested deeper than {MAX_DEPTH} levels"))));
+        return Err(Malformed::new(span, format!("nested deeper than {MAX_DEPTH} levels")));
     }
-    let root = match source.format() {
+    match source.format() {
         Format::Yaml => yaml::read(text),
         Format::Json5 => json::read(text, false),
         Format::Json => json::read(text, true),
-    };
-    let root = root.map_err(one)?;
-    let diagnostics = check::check(source, &root);
-    if diagnostics.is_empty() { Ok(root) } else { Err(diagnostics) }
+    }
 }
 
 /// Where brackets open deeper than any document of ours could, whatever the format says about quotes.

@@ -6,29 +6,39 @@ use crate::SourceSpan;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
-    pub(crate) span: SourceSpan,
-    pub(crate) value: Value,
+pub struct Node {
+    /// Its place in the text.
+    pub span: SourceSpan,
+    /// What is there.
+    pub value: Value,
 }
 
 /// What a node holds: its own, or a part of the built-in profile, which is read ahead of time.
 #[derive(Clone, Debug)]
-pub(crate) enum Value {
+pub enum Value {
+    /// Nothing.
     Null,
+    /// `true` or `false`.
     Bool(bool),
     /// A number as written.
     Number(Cow<'static, str>),
+    /// A text, without its quotes.
     Text(Cow<'static, str>),
+    /// A list.
     List(Cow<'static, [Node]>),
+    /// A mapping, in the order of the text; no key twice.
     Map(Cow<'static, [Entry]>),
 }
 
 /// A key with its value.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) key: Cow<'static, str>,
-    pub(crate) key_span: SourceSpan,
-    pub(crate) value: Node,
+pub struct Entry {
+    /// The key.
+    pub key: Cow<'static, str>,
+    /// The key's place.
+    pub key_span: SourceSpan,
+    /// The value.
+    pub value: Node,
 }
 
 impl Node {
