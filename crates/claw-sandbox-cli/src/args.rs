@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Lint(LintArgs),
     Schema(SchemaArgs),
     Init(InitArgs),
+    #[command(subcommand)]
+    Import(ImportCommand),
     Doctor(DoctorArgs),
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -348,6 +350,42 @@ pub(crate) struct InitArgs {
     #[arg(short, long)]
     pub(crate) force: bool,
     /// Say what was done as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Turn another program's settings into a policy
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImportCommand {
+    #[command(name = "openclaw")]
+    OpenClaw(OpenClawArgs),
+}
+
+/// Turn OpenClaw's settings and approvals into a policy, and say what became of each key
+///
+/// The policy goes to standard output, or with --output to a file. The report goes to standard error, one key a line:
+/// mapped, narrowed, cannot be expressed or unknown. The policy never permits more than the settings do.
+#[derive(Args, Debug)]
+#[command(after_help = "Exit status: 0 once there is a policy, 125 when the settings cannot be read.")]
+#[group(skip)]
+#[command(group = clap::ArgGroup::new("settings").args(["config", "approvals"]).required(true).multiple(true))]
+pub(crate) struct OpenClawArgs {
+    /// openclaw.json; - reads standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// The approvals document, as `openclaw approvals get --json | jq .file` prints it; - reads standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) approvals: Option<PathBuf>,
+    /// Whose settings
+    #[arg(long, value_name = "ID", default_value = "main")]
+    pub(crate) agent: String,
+    /// Write the policy to this file, outside of the workspace
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace a file that is already there
+    #[arg(short, long, requires = "output")]
+    pub(crate) force: bool,
+    /// Print policy and report as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }

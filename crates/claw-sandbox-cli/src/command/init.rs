@@ -19,13 +19,7 @@ pub(crate) fn run(args: &InitArgs) -> Outcome {
         None => default_path()?,
     };
     let text = include_str!("starter.yaml");
-    write(path, text, args.force).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Failure::new(format_args!(
-            "there is already something: {}; give another path, or --force to replace it",
-            path.display()
-        )),
-        _ => Failure::io("cannot write the policy", path, &error, "give a path that can be written"),
-    })?;
+    place(path, text, args.force)?;
     if args.json {
         output::print_json(&json!({ "path": path.to_string_lossy(), "written": true }))?;
     } else {
@@ -42,6 +36,17 @@ fn default_path() -> Result<PathBuf, Failure> {
     let directory = claw_sandbox::config_directory()
         .ok_or_else(|| Failure::new("there is no home directory to write a policy to; give a path"))?;
     Ok(directory.join("claw-sandbox/starter.yaml"))
+}
+
+/// Writes a policy's text. It replaces nothing unless that is asked for.
+pub(super) fn place(path: &Path, text: &str, replace: bool) -> Result<(), Failure> {
+    write(path, text, replace).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::new(format_args!(
+            "there is already something: {}; give another path, or --force to replace it",
+            path.display()
+        )),
+        _ => Failure::io("cannot write the policy", path, &error, "give a path that can be written"),
+    })
 }
 
 /// Never writes through a link, and replaces a file only as a whole.

@@ -5,6 +5,7 @@ mod check;
 mod checkpoint;
 mod completions;
 mod doctor;
+mod import;
 mod init;
 mod jsonl;
 mod judge;
@@ -25,7 +26,7 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::args::{self, Command, PolicyCommand, SecretsCommand};
+use crate::args::{self, Command, ImportCommand, PolicyCommand, SecretsCommand};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output;
@@ -48,6 +49,7 @@ pub(crate) fn dispatch(command: Option<Command>) -> Outcome {
         Command::Secrets(SecretsCommand::Scan(args)) => secrets::scan(&args),
         Command::Schema(_) => schema::run(),
         Command::Init(args) => init::run(&args),
+        Command::Import(ImportCommand::OpenClaw(args)) => import::run(&args),
         Command::Checkpoint(command) => checkpoint::run(&command),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

@@ -8,6 +8,7 @@ mod check;
 mod checkpoint;
 mod everyday;
 mod harness;
+mod import;
 mod jsonl;
 mod learn;
 mod network;

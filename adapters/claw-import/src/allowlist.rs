@@ -1,0 +1,142 @@
+//! One entry of OpenClaw's allowlist.
+
+use crate::config::listed;
+use crate::cursor::Cursor;
+use crate::draft::{literal, quoted, scalar};
+use crate::report::{Fate, Report};
+
+/// What is recorded in an entry beside its rule.
+const RECORDS: &str = "id source commandText addedAt lastUsedAt lastUsedCommand lastResolvedPath note";
+
+/// Entries as a policy writes them, and what became of the pattern.
+struct Entries {
+    texts: Vec<String>,
+    fate: Fate,
+    message: &'static str,
+}
+
+/// The entries that permit at most what this one does. Nothing when it cannot be said.
+pub(crate) fn entries(at: &Cursor<'_>, trusted: &[String], report: &mut Report) -> Vec<String> {
+    let pattern = at.text().map(|_| at.clone()).or_else(|| at.member("pattern"));
+    let arguments = at.member("argPattern");
+    for member in at.members() {
+        match member.name {
+            "pattern" | "argPattern" => {}
+            name if listed(RECORDS, name) => report.lost(&member, "a record, not a rule"),
+            _ => report.unknown(&member),
+        }
+    }
+    let Some((pattern, text)) = pattern.and_then(|pattern| Some((pattern.clone(), pattern.text()?))) else {
+        report.lost(at, "an entry without a pattern");
+        return Vec::new();
+    };
+    let arguments = arguments.filter(|arguments| arguments.text() != Some(""));
+    let found = match &arguments {
+        Some(arguments) => with_arguments(text, arguments.text().unwrap_or_default()),
+        None if text.contains(['/', '\\', '~']) => file(text),
+        None => name(text, trusted),
+    };
+    report.say(found.fate, arguments.as_ref().unwrap_or(&pattern), found.message);
+    found.texts
+}
+
+fn lost(message: &'static str) -> Entries {
+    Entries { texts: Vec::new(), fate: Fate::Inexpressible, message }
+}
+
+/// A pattern without separators: a program that is called by its bare name.
+fn name(pattern: &str, trusted: &[String]) -> Entries {
+    if is_program(pattern) {
+        // The word has a meaning of its own as an item.
+        let text = if pattern == "default" { "command: default".to_owned() } else { scalar(pattern) };
+        return Entries { texts: vec![text], fate: Fate::Mapped, message: "" };
+    }
+    if !pattern.contains(['*', '?']) || pattern.starts_with('=') {
+        return lost("not the name of a program; an approval of one exact command is not a rule");
+    }
+    let Some(glob) = glob(pattern) else { return lost("not a pattern of a name") };
+    let texts = trusted.iter().map(|directory| format!("path: {}", quoted(&format!("{directory}/{glob}"))));
+    Entries { texts: texts.collect(), fate: Fate::Narrowed, message: "in the trusted directories" }
+}
+
+/// A pattern on the file.
+fn file(pattern: &str) -> Entries {
+    let pattern = if pattern.starts_with("**/") { format!("/{pattern}") } else { pattern.to_owned() };
+    if !pattern.starts_with('/') && !pattern.starts_with("~/") {
+        return lost("not an absolute path: it matches no program");
+    }
+    if pattern.split('/').any(|part| part == ".." || part == ".") || pattern.contains("//") {
+        return lost("no resolved path looks like this: it matches no program");
+    }
+    if pattern.bytes().all(|byte| b"/*?".contains(&byte)) {
+        return lost("every program; if that is meant, write `security: full`");
+    }
+    let Some(glob) = glob(&pattern) else { return lost("not a pattern of a path") };
+    // OpenClaw's `/**/` stands for one directory at least, ours for none too.
+    let head = if glob.starts_with("/**/") { 4 } else { 0 };
+    let (head, rest) = glob.split_at_checked(head).unwrap_or(("", &glob));
+    let glob = format!("{head}{}", rest.replace("/**/", "/*/**/"));
+    Entries { texts: vec![format!("path: {}", quoted(&glob))], fate: Fate::Mapped, message: "" }
+}
+
+/// The same pattern for us, to whom brackets and `${` mean something.
+fn glob(pattern: &str) -> Option<String> {
+    let is_odd = pattern.contains(['\\', ']']) || pattern.chars().any(char::is_control);
+    (!is_odd).then(|| literal(&pattern.replace('[', "[[]")))
+}
+
+/// A regular expression on the arguments: leading words can be said, anything else cannot.
+fn with_arguments(pattern: &str, arguments: &str) -> Entries {
+    if !is_program(pattern) || pattern == "default" {
+        return lost("arguments of a pattern; write an entry with argument rules by hand");
+    }
+    let Some((leading, fate)) = leading_words(arguments) else {
+        return lost("not the beginning of an argument vector; write an entry with argument rules by hand");
+    };
+    let texts = leading.iter().map(|words| quoted(&format!("{pattern} {words}"))).collect();
+    let message = match fate {
+        Fate::Mapped => "as leading arguments; those that follow may have line breaks too",
+        _ => "as whole leading arguments",
+    };
+    Entries { texts, fate, message }
+}
+
+/// `^(status|diff)( .*)?$` and the like, as the words that an argument vector then begins with.
+fn leading_words(pattern: &str) -> Option<(Vec<String>, Fate)> {
+    const ANYTHING: [&str; 6] = ["( .*)?$", "(?: .*)?$", "(\\s.*)?$", "(?:\\s.*)?$", "( |$)", "(?: |$)"];
+    let rest = pattern.strip_prefix('^')?;
+    let whole = ANYTHING.iter().find_map(|tail| rest.strip_suffix(tail));
+    let (words, fate) = match whole {
+        Some(words) => (words, Fate::Mapped),
+        None => (rest.strip_suffix("\\b").unwrap_or(rest), Fate::Narrowed),
+    };
+    let group = words
+        .strip_prefix("(?:")
+        .or_else(|| words.strip_prefix('('))
+        .and_then(|words| words.strip_suffix(')'));
+    let alternatives: Option<Vec<String>> = match group {
+        Some(group) => group.split('|').map(plain_words).collect(),
+        None => plain_words(words).map(|words| vec![words]),
+    };
+    Some((alternatives?, fate))
+}
+
+/// Words that a regular expression means literally.
+fn plain_words(pattern: &str) -> Option<String> {
+    let mut words = String::new();
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => words.push(letters.next().filter(|escaped| ".-/+".contains(*escaped))?),
+            _ if letter.is_ascii_alphanumeric() || "-_/:=,@% ".contains(letter) => words.push(letter),
+            _ => return None,
+        }
+    }
+    (!words.is_empty() && !words.split(' ').any(str::is_empty)).then_some(words)
+}
+
+fn is_program(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte);
+    name.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_')
+        && name.bytes().all(is_plain)
+}

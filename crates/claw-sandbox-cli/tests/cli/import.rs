@@ -1,0 +1,83 @@
+//! OpenClaw's settings become a policy that works.
+
+use crate::harness::Place;
+
+const APPROVALS: &str = r#"{
+  "version": 1,
+  "defaults": { "security": "allowlist" },
+  "agents": { "main": { "allowlist": ["git", { "pattern": "cp", "argPattern": "^-r( .*)?$" }] } },
+  "novelty": true
+}"#;
+
+#[test]
+fn an_imported_policy_is_linted_without_errors_and_decides_as_its_source() {
+    let place = Place::new();
+    place.write("approvals.json", APPROVALS);
+    let imported =
+        place.run(["import", "openclaw", "--approvals", "../approvals.json", "-o", "../policy.yaml"]);
+    assert_eq!(imported.status, 0, "{imported:?}");
+    assert!(imported.stderr.contains("../approvals.json:5:3: unknown: novelty"), "{imported:?}");
+    assert!(imported.stdout.starts_with("wrote ../policy.yaml\n"), "{imported:?}");
+    let linted = place.run(["lint", "../policy.yaml"]);
+    assert_eq!(linted.status, 0, "{linted:?}");
+    for (line, status) in [
+        ("git status", 0),
+        ("cp -r a b", 0),
+        ("cp a b", 126),
+        ("rm x", 126),
+        ("git status | head -5", 0),
+        ("head /etc/passwd", 126),
+    ] {
+        let checked = place.run(["check", "--policy", "../policy.yaml", "--shell", line]);
+        assert_eq!(checked.status, status, "{line}: {checked:?}");
+    }
+}
+
+#[test]
+fn an_import_replaces_no_file_unless_that_is_asked_for() {
+    let place = Place::new();
+    place.write("approvals.json", APPROVALS);
+    place.write("policy.yaml", "exec: { security: deny }\n");
+    let args = ["import", "openclaw", "--approvals", "../approvals.json", "--output", "../policy.yaml"];
+    let refused = place.run(args);
+    assert_eq!(refused.status, 125, "{refused:?}");
+    assert!(refused.stderr.contains("there is already something"), "{refused:?}");
+    let forced = place.run(args.iter().copied().chain(["--force"]));
+    assert_eq!(forced.status, 0, "{forced:?}");
+    let text = std::fs::read_to_string(place.path("policy.yaml")).unwrap();
+    assert!(text.contains("security: allowlist"), "{text}");
+}
+
+#[test]
+fn an_import_is_json_and_reads_standard_input() {
+    let place = Place::new();
+    let args = ["import", "openclaw", "--approvals", "-", "--json"];
+    let imported = place.run_with(args, APPROVALS.as_bytes());
+    assert_eq!(imported.status, 0, "{imported:?}");
+    assert!(imported.stderr.is_empty(), "{imported:?}");
+    let answer: serde_json::Value = serde_json::from_str(&imported.stdout).unwrap();
+    assert!(answer["policy"].as_str().unwrap().contains("- git # standard input:4:39"), "{answer}");
+    let unknown: Vec<_> =
+        answer["report"].as_array().unwrap().iter().filter(|item| item["fate"] == "unknown").collect();
+    assert_eq!(unknown.len(), 1, "{answer}");
+    assert_eq!((&unknown[0]["line"], &unknown[0]["column"]), (&5.into(), &3.into()), "{answer}");
+}
+
+#[test]
+fn settings_that_cannot_be_read_leave_no_policy() {
+    let place = Place::new();
+    place.write("bad.json", "{ version: 1,, }");
+    place.write("old.json", "{ \"version\": 7 }");
+    for (args, said) in [
+        (vec!["--approvals", "../bad.json"], "--> ../bad.json:1:"),
+        (vec!["--approvals", "../old.json"], "want version 1"),
+        (vec!["--config", "../none.json"], "no such file or directory"),
+        (vec![], "--config"),
+    ] {
+        let all = ["import", "openclaw", "-o", "../policy.yaml"].into_iter().chain(args.iter().copied());
+        let refused = place.run(all);
+        assert_eq!(refused.status, 125, "{refused:?}");
+        assert!(refused.stderr.contains(said) && refused.stdout.is_empty(), "{refused:?}");
+    }
+    assert!(!place.path("policy.yaml").exists());
+}
