@@ -2,11 +2,11 @@
 #![forbid(unsafe_code)]
 
 use std::path::Path;
-use std::time::Duration;
 
 use claw_policy::FileAction;
 use nix::fcntl::OFlag;
 
+use super::diff::unified;
 use super::write::{WriteMode, replace_unchanged};
 use super::{Change, Failed, FileError, FileErrorKind, Files};
 
@@ -33,7 +33,8 @@ impl Replacement {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Edited {
-    /// The change as a unified diff; bytes that are not UTF-8 are shown as U+FFFD.
+    /// The change as a unified diff; bytes that are not UTF-8 are shown as U+FFFD. One line says that the files differ where
+    /// the change takes more than eight megabytes, or a quarter of a million lines.
     pub diff: String,
     /// How many pieces were replaced.
     pub replaced: usize,
@@ -78,8 +79,10 @@ impl Files {
                 return Err(fails(FileErrorKind::Invalid, "it is empty; write the file to fill it"));
             }
             let (old, new) = (ends(&replacement.old, wide), ends(&replacement.new, wide));
-            let places = occurrences(&edited, &old);
-            match places.len() {
+            // Counted and not kept: there may be one for each byte.
+            let places = || memchr::memmem::find_iter(&edited, &old);
+            let count = places().count();
+            match count {
                 0 => {
                     return Err(fails(
                         FileErrorKind::NoMatch,
@@ -88,17 +91,17 @@ impl Files {
                 }
                 1 => {}
                 _ if replacement.all => {}
-                count => {
+                _ => {
                     let what = format!("it occurs {count} times; add lines around it, or replace all");
                     return Err(fails(FileErrorKind::ManyMatches, &what));
                 }
             }
-            let grown = new.len().saturating_sub(old.len()).saturating_mul(places.len());
+            let grown = new.len().saturating_sub(old.len()).saturating_mul(count);
             if edited.len().saturating_add(grown) as u64 > self.limits.bytes {
                 return Err(self.too_large(path));
             }
-            edited = replaced_at(&edited, &places, old.len(), &new);
-            replaced += places.len();
+            edited = replaced_at(&edited, places(), (old.len(), &new), grown);
+            replaced += count;
         }
         Ok((edited, replaced))
     }
@@ -154,32 +157,20 @@ pub(super) fn ends(text: &[u8], wide: bool) -> Vec<u8> {
     widened
 }
 
-/// Where a text occurs, without overlaps. In linear time for any bytes.
-fn occurrences(content: &[u8], text: &[u8]) -> Vec<usize> {
-    memchr::memmem::find_iter(content, text).collect()
-}
-
-fn replaced_at(content: &[u8], places: &[usize], length: usize, new: &[u8]) -> Vec<u8> {
-    let mut edited = Vec::with_capacity(content.len() + places.len() * new.len());
+/// The content with a text of this length at each of these places replaced.
+fn replaced_at(
+    content: &[u8],
+    places: impl Iterator<Item = usize>,
+    (length, new): (usize, &[u8]),
+    grown: usize,
+) -> Vec<u8> {
+    let mut edited = Vec::with_capacity(content.len() + grown);
     let mut at = 0;
-    for &place in places {
+    for place in places {
         edited.extend_from_slice(content.get(at..place).unwrap_or_default());
         edited.extend_from_slice(new);
         at = place + length;
     }
     edited.extend_from_slice(content.get(at..).unwrap_or_default());
     edited
-}
-
-/// A unified diff with three lines around each change.
-pub(crate) fn unified(path: &Path, old: &[u8], new: &[u8]) -> String {
-    let name = path.to_string_lossy();
-    let name = name.trim_start_matches('/');
-    similar::TextDiff::configure()
-        // It only shows what was done: beyond this it shows more lines than need be.
-        .timeout(Duration::from_millis(500))
-        .diff_lines(old, new)
-        .unified_diff()
-        .header(&format!("a/{name}"), &format!("b/{name}"))
-        .to_string()
 }

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod attributes;
+mod diff;
 mod edit;
 mod entry;
 mod error;
@@ -32,7 +33,7 @@ use std::time::Instant;
 use claw_policy::{Decision, Denial, FileAction, FileGrant, FileRequest, Grant, Origin};
 use nix::errno::Errno;
 
-pub(crate) use self::edit::unified;
+pub(crate) use self::diff::unified;
 pub use self::edit::{Edited, Replacement};
 pub(crate) use self::entry::type_of;
 pub use self::entry::{FileStatus, FileType};

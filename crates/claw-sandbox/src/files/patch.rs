@@ -1,12 +1,16 @@
 //! Unified diffs: applied to all of their files, or to none.
 //!
-//! The format is that of `diff -u` and `git diff` (POSIX `diff`, "Diff -u Output Format"). A hunk must fit exactly; it may have
-//! moved, then the nearest place where it fits is taken. There is no fuzz: a context line that differs is a conflict.
+//! A hunk must fit exactly; it may have moved, then the nearest place where it fits is taken. There is no fuzz: a context line that
+//! differs is a conflict.
 #![forbid(unsafe_code)]
 
+mod parse;
+
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use self::parse::parse;
 use super::edit::ends;
 use super::{FileError, FileErrorKind, Files, WriteMode};
 
@@ -28,6 +32,8 @@ struct FilePatch {
     old: Option<PathBuf>,
     new: Option<PathBuf>,
     hunks: Vec<Hunk>,
+    /// Whether it shall be a program, where the patch says so.
+    is_program: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -47,10 +53,12 @@ struct Step {
     after: Option<Vec<u8>>,
     /// Of the file that is there.
     mode: u32,
+    is_program: Option<bool>,
 }
 
 impl Files {
-    /// Applies a unified diff. Paths lose the `a/` and `b/` of git; `/dev/null` makes or removes a file.
+    /// Applies a unified diff. Paths lose the `a/` and `b/` of git; `/dev/null` makes or removes a file. Of what git says beside it
+    /// empty files are made and removed, and files become programs or cease to be; renames, copies and links are refused.
     ///
     /// Everything is read and fitted before the first file is written. When a write fails then, the files that were
     /// written get their old content back.
@@ -59,9 +67,15 @@ impl Files {
     ///
     /// When any file is denied, or a hunk does not fit ([`FileErrorKind::PatchConflict`]): then nothing is changed.
     pub fn patch(&self, patch: &[u8]) -> Result<Vec<Patched>, FileError> {
-        let files = parse(patch)
-            .map_err(|message| FileError::new(FileErrorKind::Invalid, Path::new("patch"), message))?;
-        let steps: Vec<Step> = files.iter().map(|file| self.step(file)).collect::<Result<_, _>>()?;
+        let own = Path::new("patch");
+        if patch.len() as u64 > self.limits.bytes {
+            return Err(self.too_large(own));
+        }
+        let files = parse(patch).map_err(|message| FileError::new(FileErrorKind::Invalid, own, message))?;
+        if files.len() > self.limits.entries {
+            return Err(self.too_many(own));
+        }
+        let steps = self.steps(&files)?;
         for (done, step) in steps.iter().enumerate() {
             if let Err(error) = self.take(step) {
                 let lost = self.take_back(steps.get(..done).unwrap_or_default());
@@ -76,7 +90,27 @@ impl Files {
         Ok(told.collect())
     }
 
-    fn step(&self, file: &FilePatch) -> Result<Step, FileError> {
+    /// All of them are held in memory together.
+    fn steps(&self, files: &[FilePatch]) -> Result<Vec<Step>, FileError> {
+        let (mut steps, mut seen) = (Vec::with_capacity(files.len()), HashSet::new());
+        let (mut held, mut work) = (0, WORK);
+        for file in files {
+            let step = self.step(file, &mut work)?;
+            if !seen.insert(step.path.clone()) {
+                let message = "the patch names it twice; make one of its parts";
+                return Err(FileError::new(FileErrorKind::Invalid, &step.path, message));
+            }
+            let lengths = [&step.before, &step.after].map(|side| side.as_ref().map_or(0, Vec::len) as u64);
+            held += lengths.into_iter().max().unwrap_or(0);
+            if held > self.limits.bytes {
+                return Err(self.too_large(&step.path));
+            }
+            steps.push(step);
+        }
+        Ok(steps)
+    }
+
+    fn step(&self, file: &FilePatch, work: &mut usize) -> Result<Step, FileError> {
         let path = file.new.as_ref().or(file.old.as_ref()).cloned().unwrap_or_default();
         if let (Some(old), Some(new)) = (&file.old, &file.new)
             && old != new
@@ -95,7 +129,7 @@ impl Files {
             }
             None => None,
         };
-        let after = fit(&path, before.as_deref().unwrap_or_default(), &file.hunks)?;
+        let after = fit(&path, before.as_deref().unwrap_or_default(), &file.hunks, work)?;
         let after = match file.new {
             Some(_) => {
                 self.admitted(&path, before.as_deref().unwrap_or_default(), &after)?;
@@ -108,25 +142,38 @@ impl Files {
             }
         };
         let mode = if before.is_some() { self.status(&path)?.mode } else { 0 };
-        Ok(Step { path, before, after, mode })
+        Ok(Step { path, before, after, mode, is_program: file.is_program })
     }
 
     fn take(&self, step: &Step) -> Result<(), FileError> {
         match (&step.before, &step.after) {
-            (None, Some(after)) => self.put(&step.path, after, WriteMode::Create),
-            (Some(before), Some(after)) => self.exchange(&step.path, before, after),
-            (Some(_), None) => self.remove(&step.path),
-            (None, None) => Ok(()),
+            (None, Some(after)) => self.put(&step.path, after, WriteMode::Create)?,
+            (Some(before), Some(after)) => self.exchange(&step.path, before, after)?,
+            (Some(_), None) => return self.remove(&step.path),
+            (None, None) => return Ok(()),
         }
+        let Err(error) = self.take_mode(step) else { return Ok(()) };
+        let lost = self.take_back(std::slice::from_ref(step));
+        Err(if lost.is_empty() { error } else { unrestored(error, &lost) })
+    }
+
+    /// As git does: whoever may read a program may run it.
+    fn take_mode(&self, step: &Step) -> Result<(), FileError> {
+        let Some(is_program) = step.is_program else { return Ok(()) };
+        let mode = self.status(&step.path)?.mode & 0o777;
+        let wanted = if is_program { mode | (mode & 0o444) >> 2 } else { mode & !0o111 };
+        if wanted == mode { Ok(()) } else { self.set_mode(&step.path, wanted) }
     }
 
     /// Takes steps back, the last one first. What cannot be was changed by somebody else since; its paths are given back.
     fn take_back(&self, steps: &[Step]) -> Vec<PathBuf> {
         let mut lost = Vec::new();
-        for Step { path, before, after, mode } in steps.iter().rev() {
+        for Step { path, before, after, mode, is_program } in steps.iter().rev() {
             let taken_back = match (before, after) {
                 (None, Some(_)) => self.remove(path),
-                (Some(before), Some(after)) => self.exchange(path, after, before),
+                (Some(before), Some(after)) => self.exchange(path, after, before).and_then(|()| {
+                    if is_program.is_some() { self.set_mode(path, mode & 0o777) } else { Ok(()) }
+                }),
                 // As it was: what the policy says of credentials is about what is new.
                 (Some(before), None) => {
                     self.put(path, before, WriteMode::Create).and_then(|()| self.set_mode(path, mode & 0o777))
@@ -160,7 +207,7 @@ fn unrestored(error: FileError, lost: &[PathBuf]) -> FileError {
 }
 
 /// The content after all hunks.
-fn fit(path: &Path, content: &[u8], hunks: &[Hunk]) -> Result<Vec<u8>, FileError> {
+fn fit(path: &Path, content: &[u8], hunks: &[Hunk], work: &mut usize) -> Result<Vec<u8>, FileError> {
     let lines: Vec<&[u8]> = content.split_inclusive(|byte| *byte == b'\n').collect();
     let wide = lines.first().is_some_and(|line| line.ends_with(b"\r\n"));
     let mut fitted = Vec::with_capacity(content.len());
@@ -170,9 +217,10 @@ fn fit(path: &Path, content: &[u8], hunks: &[Hunk]) -> Result<Vec<u8>, FileError
         let old: Vec<Vec<u8>> = hunk.old.iter().map(|line| ends(line, wide)).collect();
         // Beyond the end nothing fits.
         let wanted = hunk.start.saturating_add_signed(moved).min(lines.len());
-        let Some(place) = nearest(&lines, &old, wanted, taken) else {
+        let Some(place) = nearest(&lines, &old, wanted, taken, work) else {
+            let what = if *work == 0 { "is not found in a reasonable time" } else { "does not fit" };
             let message = format!(
-                "the hunk at line {} of the patch does not fit; make the patch again from the file as it is",
+                "the hunk at line {} of the patch {what}; make the patch again from the file as it is",
                 hunk.line
             );
             return Err(FileError::new(FileErrorKind::PatchConflict, path, message));
@@ -190,118 +238,34 @@ fn fit(path: &Path, content: &[u8], hunks: &[Hunk]) -> Result<Vec<u8>, FileError
     Ok(fitted)
 }
 
-/// How many lines a hunk may have moved: it bounds the work of a patch with many hunks.
+/// How many lines a hunk may have moved.
 const FURTHEST: usize = 10_000;
 
-/// The place of these lines that is nearest to the wanted one, not before `first`.
-fn nearest(lines: &[&[u8]], old: &[Vec<u8>], wanted: usize, first: usize) -> Option<Range<usize>> {
-    let fits = |start: usize| {
+/// How many lines are compared for all hunks of a patch, longer ones counting more: some tenths of a second. A hunk that
+/// has moved as far as it may takes twenty thousand, unless its lines are all alike.
+const WORK: usize = 10_000_000;
+
+/// The place of these lines that is nearest to the wanted one, not before `first`. None when `work` is used up.
+fn nearest(
+    lines: &[&[u8]],
+    old: &[Vec<u8>],
+    wanted: usize,
+    first: usize,
+    work: &mut usize,
+) -> Option<Range<usize>> {
+    let mut is_same = |found: &[u8], old: &[u8]| {
+        *work = work.saturating_sub(1 + old.len() / 64);
+        *work > 0 && found == old
+    };
+    let mut fits = |start: usize| {
         start >= first
             && lines
                 .get(start..start + old.len())
-                .is_some_and(|found| found.iter().zip(old).all(|(found, old)| *found == old.as_slice()))
+                .is_some_and(|found| found.iter().zip(old).all(|(found, old)| is_same(found, old)))
     };
     (0..=FURTHEST)
         .flat_map(|distance| [wanted.checked_sub(distance), wanted.checked_add(distance)])
         .flatten()
         .find(|start| fits(*start))
         .map(|start| start..start + old.len())
-}
-
-fn parse(patch: &[u8]) -> Result<Vec<FilePatch>, String> {
-    let lines: Vec<&[u8]> = patch.split_inclusive(|byte| *byte == b'\n').collect();
-    let mut files: Vec<FilePatch> = Vec::new();
-    let mut at = 0;
-    while let Some(line) = lines.get(at) {
-        let next = lines.get(at + 1);
-        if let (Some(old), Some(new)) =
-            (line.strip_prefix(b"--- "), next.and_then(|next| next.strip_prefix(b"+++ ")))
-        {
-            files.push(FilePatch { old: name(old, b"a/"), new: name(new, b"b/"), hunks: Vec::new() });
-            at += 2;
-        } else if line.starts_with(b"@@ ") {
-            let file = files.last_mut().ok_or_else(|| format!("line {}: a hunk before any file", at + 1))?;
-            let (hunk, end) = hunk(&lines, at)?;
-            file.hunks.push(hunk);
-            at = end;
-        } else if line.starts_with(b"GIT binary patch") || line.starts_with(b"Binary files ") {
-            return Err(format!("line {}: binary patches are not applied; write the file", at + 1));
-        } else {
-            // `diff --git`, `index` and what people write around a patch.
-            at += 1;
-        }
-    }
-    match files.iter().find(|file| file.old.is_none() && file.new.is_none()) {
-        _ if files.is_empty() => Err("it holds no `---` and `+++` lines; give a unified diff".to_owned()),
-        Some(_) => Err("both names of a file are /dev/null".to_owned()),
-        None => Ok(files),
-    }
-}
-
-/// A name without its time stamp and git's prefix; `None` for `/dev/null`.
-fn name(text: &[u8], prefix: &[u8]) -> Option<PathBuf> {
-    use std::os::unix::ffi::OsStrExt as _;
-    let text = text.split(|byte| matches!(byte, b'\t' | b'\n' | b'\r')).next().unwrap_or_default();
-    let text = text.strip_prefix(prefix).unwrap_or(text);
-    (text != b"/dev/null").then(|| PathBuf::from(std::ffi::OsStr::from_bytes(text)))
-}
-
-/// The hunk that begins at a line, and the line behind it.
-fn hunk(lines: &[&[u8]], at: usize) -> Result<(Hunk, usize), String> {
-    let head = lines.get(at).copied().unwrap_or_default();
-    let wrong = |what: &str| format!("line {}: {what}", at + 1);
-    let head = std::str::from_utf8(head).map_err(|_| wrong("a hunk's head is not UTF-8"))?;
-    let ranges = head.strip_prefix("@@ -").and_then(|rest| rest.split_once(" @@")).map(|(ranges, _)| ranges);
-    let (old, new) = ranges
-        .and_then(|ranges| ranges.split_once(" +"))
-        .ok_or_else(|| wrong("a hunk begins with `@@ -1,2 +3,4 @@`"))?;
-    let numbers = |text: &str| -> Option<(usize, usize)> {
-        let (start, count) = text.split_once(',').unwrap_or((text, "1"));
-        Some((start.parse().ok()?, count.parse().ok()?))
-    };
-    let ((start, old_count), (_, new_count)) =
-        numbers(old).zip(numbers(new)).ok_or_else(|| wrong("a hunk's numbers are no numbers"))?;
-    // Lines count from 1; an empty range names the line before it.
-    let start = if old_count == 0 { start } else { start.saturating_sub(1) };
-    let mut hunk = Hunk { start, old: Vec::new(), new: Vec::new(), line: at + 1 };
-    let mut next = at + 1;
-    while hunk.old.len() < old_count
-        || hunk.new.len() < new_count
-        || lines.get(next).is_some_and(|line| line.starts_with(b"\\"))
-    {
-        let line =
-            lines.get(next).copied().ok_or_else(|| wrong("the hunk ends before all of its lines came"))?;
-        match line.split_first() {
-            Some((b' ', rest)) => {
-                hunk.old.push(rest.to_vec());
-                hunk.new.push(rest.to_vec());
-            }
-            Some((b'-', rest)) => hunk.old.push(rest.to_vec()),
-            Some((b'+', rest)) => hunk.new.push(rest.to_vec()),
-            // `\\ No newline at end of file`: of the line before.
-            Some((b'\\', _)) => {
-                let before = lines.get(next - 1).and_then(|line| line.first());
-                let ended = |lines: &mut Vec<Vec<u8>>| {
-                    lines.last_mut().filter(|line| line.ends_with(b"\n")).map(Vec::pop)
-                };
-                if before != Some(&b'+') {
-                    ended(&mut hunk.old);
-                }
-                if before != Some(&b'-') {
-                    ended(&mut hunk.new);
-                }
-            }
-            // Some programs drop the blank of an empty context line.
-            Some((b'\n' | b'\r', _)) => {
-                hunk.old.push(line.to_vec());
-                hunk.new.push(line.to_vec());
-            }
-            _ => return Err(format!("line {}: a hunk's lines begin with a blank, `-` or `+`", next + 1)),
-        }
-        next += 1;
-    }
-    if hunk.old.len() != old_count || hunk.new.len() != new_count {
-        return Err(wrong("the hunk has other numbers of lines than it says"));
-    }
-    Ok((hunk, next))
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use claw_sandbox::{FileErrorKind, Patched, Replacement};
+use claw_sandbox::{FileErrorKind, FileLimits, Patched, Replacement};
 use proptest::prelude::*;
 
 use crate::scene::{Scene, kind};
@@ -147,6 +147,108 @@ fn a_patch_that_fails_in_the_middle_gives_everything_back_as_it_was() {
     assert_eq!(kind(files.patch(patch.as_bytes())), FileErrorKind::Denied);
     assert_eq!(fs::read_to_string(&gone).unwrap(), "A_TOKEN=Xk3vQ9sLm2Pz7Rt4Yw8BnC6d\n");
     assert_eq!(fs::metadata(&gone).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// What `git diff` says beside hunks.
+#[test]
+fn what_git_says_of_a_file_is_done_or_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let tail = "diff --git a/z b/z\nnew file mode 100644\n--- /dev/null\n+++ b/z\n@@ -0,0 +1 @@\n+z\n";
+    let hunk = "--- a/f\n+++ b/f\n@@ -1 +1 @@\n-f\n+g\n";
+    let scene = || {
+        let scene = Scene::new();
+        scene.write("work/f", "f\n");
+        scene.write("work/empty", "");
+        scene
+    };
+    let mode = |scene: &Scene, name: &str| {
+        fs::metadata(scene.path(name)).map(|found| found.permissions().mode() & 0o111 != 0).ok()
+    };
+    for (head, name, is_program) in [
+        ("diff --git a/f b/f\nold mode 100644\nnew mode 100755\n", "f", Some(true)),
+        (
+            "diff --git a/f b/f\nold mode 100644\nnew mode 100755\nindex 1..2\n--- a/f\n+++ b/f\n@@ -1 +1 @@\n-f\n+g\n",
+            "f",
+            Some(true),
+        ),
+        ("diff --git a/empty b/empty\ndeleted file mode 100644\nindex e69de29..0000000\n", "empty", None),
+        ("diff --git a/new b/new\nnew file mode 100644\nindex 0000000..e69de29\n", "new", Some(false)),
+        (
+            "diff --git a/new b/new\nnew file mode 100755\nindex 0000000..1\n--- /dev/null\n+++ b/new\n@@ -0,0 +1 @@\n+n\n",
+            "new",
+            Some(true),
+        ),
+        (
+            "diff --git \"a/\\303\\244 \\\"\" \"b/\\303\\244 \\\"\"\nnew file mode 100644\n",
+            "\u{e4} \"",
+            Some(false),
+        ),
+        ("--- /dev/null\n+++ \"b/t\\tab\"\n@@ -0,0 +1 @@\n+n\n", "t\tab", Some(false)),
+    ] {
+        let scene = scene();
+        let done = scene.files().patch(format!("{head}{tail}").as_bytes()).unwrap();
+        assert_eq!(done.len(), 2, "{head}");
+        assert_eq!(mode(&scene, &format!("work/{name}")), is_program, "{head}");
+        assert_eq!(fs::read(scene.path("work/z")).unwrap(), b"z\n");
+    }
+    for refused in [
+        "diff --git a/f b/g\nsimilarity index 100%\nrename from f\nrename to g\n",
+        "diff --git a/f b/g\nsimilarity index 100%\ncopy from f\ncopy to g\n",
+        "diff --git a/l b/l\nnew file mode 120000\nindex 0000000..1\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+f\n\\ No newline at end of file\n",
+        "diff --git a/f b/f\nindex 1..2 120000\n--- a/f\n+++ b/f\n@@ -1 +1 @@\n-f\n+g\n",
+        "diff --git a/f b/f\nold mode 100644\nnew mode 104755\n",
+        "diff --git a/m b/m\nnew file mode 160000\n",
+        "diff --git a/f b/g\nnew file mode 100644\n",
+        "--- /dev/null\n+++ \"b/open\n@@ -0,0 +1 @@\n+n\n",
+        &format!("{hunk}{hunk}"),
+    ] {
+        let scene = scene();
+        let files = scene.files();
+        assert_eq!(
+            kind(files.patch(format!("{tail}{refused}").as_bytes())),
+            FileErrorKind::Invalid,
+            "{refused}"
+        );
+        assert!(!scene.path("work/z").exists() && fs::read_dir(scene.path("work")).unwrap().count() == 2);
+        assert_eq!(fs::read(scene.path("work/f")).unwrap(), b"f\n");
+    }
+    // What was made a program is none again when the rest fails.
+    let scene = scene();
+    scene.write("work/.git/config", "x\n");
+    let last = "--- a/.git/config\n+++ b/.git/config\n@@ -1 +1 @@\n-x\n+r\n";
+    let first = "diff --git a/f b/f\nold mode 100644\nnew mode 100755\n";
+    assert_eq!(kind(scene.files().patch(format!("{first}{hunk}{last}").as_bytes())), FileErrorKind::Denied);
+    assert_eq!(
+        (mode(&scene, "work/f"), fs::read(scene.path("work/f")).unwrap()),
+        (Some(false), b"f\n".into())
+    );
+}
+
+#[test]
+fn a_patch_that_nobody_could_fit_in_time_is_given_up() {
+    let scene = Scene::new();
+    scene.write("work/f", "\n".repeat(100_000));
+    let same = " \n".repeat(49_999);
+    let patch = format!("--- a/f\n+++ b/f\n@@ -1,50000 +1,50000 @@\n{same}-x\n+y\n");
+    let error = scene.files().patch(patch.as_bytes()).unwrap_err();
+    assert_eq!(error.kind(), FileErrorKind::PatchConflict);
+    assert!(error.to_string().contains("reasonable time"), "{error}");
+}
+
+#[test]
+fn a_patch_is_held_in_memory_as_far_as_the_limit() {
+    let scene = Scene::new();
+    let half = format!("{}\n", "a".repeat(600));
+    let (mut patch, mut limits) = (String::new(), FileLimits::default());
+    limits.bytes = 1_000;
+    for name in ["one", "two"] {
+        scene.write(&format!("work/{name}"), &half);
+        patch += &format!("--- a/{name}\n+++ b/{name}\n@@ -1,0 +2 @@\n+b\n");
+    }
+    let files = scene.files().limits(limits);
+    assert_eq!(kind(files.patch(patch.as_bytes())), FileErrorKind::TooLarge);
+    assert_eq!(kind(files.patch(&b"x".repeat(1_001))), FileErrorKind::TooLarge);
+    assert_eq!(fs::read_to_string(scene.path("work/one")).unwrap(), half);
 }
 
 fn lines() -> impl Strategy<Value = String> {
