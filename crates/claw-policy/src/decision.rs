@@ -41,6 +41,8 @@ pub enum Grant {
     Environment(EnvironmentGrant),
     /// An address may be reached.
     Network(NetworkGrant),
+    /// A tool may be used.
+    Tool(ToolGrant),
     /// A process of a run may execute a program.
     Descendant(DescendantGrant),
 }
@@ -54,6 +56,7 @@ impl Grant {
             Self::File(grant) => &grant.reasons,
             Self::Environment(grant) => &grant.reasons,
             Self::Network(grant) => &grant.reasons,
+            Self::Tool(grant) => &grant.reasons,
             Self::Descendant(grant) => &grant.reasons,
         }
     }
@@ -241,6 +244,20 @@ pub struct NetworkGrant {
 }
 
 impl NetworkGrant {
+    /// The rules that allowed it.
+    #[must_use]
+    pub fn reasons(&self) -> &[Reason] {
+        &self.reasons
+    }
+}
+
+/// A tool that may be used.
+#[derive(Clone, Debug)]
+pub struct ToolGrant {
+    pub(crate) reasons: Vec<Reason>,
+}
+
+impl ToolGrant {
     /// The rules that allowed it.
     #[must_use]
     pub fn reasons(&self) -> &[Reason] {

@@ -13,6 +13,7 @@
 
 mod accessors;
 mod confinement;
+mod context;
 mod decide;
 mod decision;
 mod diagnostic;
@@ -34,12 +35,13 @@ mod schema;
 mod source;
 
 pub use confinement::{Access, Confinement, Floor, Guarantee, NetworkRule, Protocol, Root};
+pub use context::Narrowing;
 pub use decide::{
     Example, Excess, Touch, TouchRequest, decide, decide_touch, descendant_queries, queries, subset,
 };
 pub use decision::{
     Code, Decision, Denial, DescendantGrant, EnvironmentGrant, ExecGrant, FileGrant, Grant, Message,
-    MissingFacts, NetworkGrant, Question, Reason, RuleRef,
+    MissingFacts, NetworkGrant, Question, Reason, RuleRef, ToolGrant,
 };
 pub use diagnostic::{Diagnostic, Severity};
 pub use document::{Entry as TreeEntry, Node as TreeNode, Value as TreeValue, read_tree};

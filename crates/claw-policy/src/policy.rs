@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::context::ContextRule;
 use crate::pattern::LazyPatterns;
 use crate::{Access, Floor, Guarantee, Limits, NetworkRule, RuleRef, Source};
 
@@ -56,6 +57,10 @@ pub struct Policy {
     pub(crate) secrets: Secrets,
     pub(crate) logging: Logging,
     pub(crate) front_door: FrontDoor,
+    /// Names of tools (a trailing `*` is a prefix) that may be used; each list must have one.
+    pub(crate) tools: Vec<Vec<Ruled<String>>>,
+    /// What is narrower in some contexts.
+    pub(crate) contexts: Vec<ContextRule>,
     pub(crate) places: Places,
     /// The path patterns above, compiled on first use.
     pub(crate) patterns: LazyPatterns,

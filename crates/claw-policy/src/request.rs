@@ -18,6 +18,8 @@ pub enum Request<'a> {
     Environment(&'a [u8]),
     /// May this address be reached?
     Network(&'a NetworkRequest),
+    /// May this tool be used, of which nothing but the name is known?
+    Tool(&'a str),
     /// May this process of a run execute this program?
     Descendant(&'a DescendantRequest<'a>),
 }

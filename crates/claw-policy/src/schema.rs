@@ -40,6 +40,16 @@ fn of(kind: Kind) -> Map<String, Value> {
         Kind::Path | Kind::Secret => json!({ "type": "string", "minLength": 1 }),
         Kind::Word(words) => json!({ "enum": words }),
         Kind::Texts | Kind::Programs => json!({ "type": ["array", "null"], "items": text() }),
+        Kind::Words(words) => one_or_more(json!({ "enum": words })),
+        Kind::Principals => {
+            let id =
+                json!({ "type": "string", "pattern": "^[^:]*:", "maxLength": claw_wire::MAX_IDENTIFIER });
+            one_or_more(json!({ "anyOf": [{ "enum": ["owner", "known", "unknown"] }, id] }))
+        }
+        Kind::Identifiers => one_or_more(json!({
+            "type": ["string", "number"], "minLength": 1, "maxLength": claw_wire::MAX_IDENTIFIER,
+        })),
+        Kind::Tools => list_of("^[^*\\s]*\\*?$"),
         Kind::Numbers => {
             let item = json!({ "type": ["string", "integer"], "pattern": "^\\+?[0-9]{3,20}$" });
             json!({ "type": ["array", "null"], "items": item })
@@ -87,6 +97,10 @@ fn of(kind: Kind) -> Map<String, Value> {
         ] } }),
         Kind::HttpsUrl => json!({ "type": "string", "pattern": "^https://." }),
     })
+}
+
+fn one_or_more(item: Value) -> Value {
+    json!({ "anyOf": [item.clone(), { "type": "array", "items": item }] })
 }
 
 fn list_of(pattern: &str) -> Value {

@@ -58,6 +58,13 @@ const TRAPS: &[(&str, &str, &str)] = &[
     ("lint.log-writable", "logging: { logFile: /home/u/project/audit.log }\n", "/home/u/project/audit.log"),
     ("lint.logging-off", "logging: { auditCommands: false }\n", "false"),
     ("lint.logging-off", "logging: { auditFailure: continue }\n", "continue"),
+    ("lint.context-never", "contexts: [{ when: { chat: [] } }]\n", "{ when: { chat: [] } }"),
+    ("lint.context-no-effect", "contexts: [{ when: { chat: group } }]\n", "{ when: { chat: group } }"),
+    (
+        "lint.context-always",
+        "contexts: [{ narrow: { exec: { deny: [jq] } } }]\n",
+        "{ narrow: { exec: { deny: [jq] } } }",
+    ),
     ("lint.hard-coded-secret", "anthropic: { apiKey: sk-ant-api03-xxxxx }\n", "sk-ant-api03-xxxxx"),
     ("lint.hard-coded-secret", "{\"slack\": {\"botToken\": \"abc\"}}", "\"abc\""),
     ("lint.hard-coded-secret", "environment: { set: { DEPLOY_TOKEN: abc } }\n", "abc"),

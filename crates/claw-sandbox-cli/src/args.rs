@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use claw_secrets::TextKind;
+use claw_wire::Context;
 
 use crate::failure::Failure;
 
@@ -85,6 +86,9 @@ pub(crate) struct RunArgs {
     /// Keep the audit log in this file, in place of the policy's
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) audit: Option<PathBuf>,
+    /// Who asks: {"principal": "unknown", "chat": "group", ...}; without it the policy holds as it is
+    #[arg(long, value_name = "JSON", value_parser = context)]
+    pub(crate) context: Option<Context>,
     /// Report a refusal or an error on standard error as one line of JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -157,6 +161,9 @@ pub(crate) struct QuestionArgs {
     /// A whole tree is meant (delete, chmod)
     #[arg(short, long, requires = "file")]
     pub(crate) recursive: bool,
+    /// Who asks: {"principal": "unknown", "chat": "group", ...}; without it the policy is asked as it is
+    #[arg(long, value_name = "JSON", value_parser = context)]
+    pub(crate) context: Option<Context>,
     /// Answer in JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -332,9 +339,24 @@ const LINT_STATUS: &str = "\
 Exit status: 0 when there is no error, 1 when there are warnings and --deny-warnings is given,
 125 when a file cannot be read or is not a valid policy.";
 
+/// What a schema describes.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// A policy file
+    #[default]
+    Policy,
+    /// What an agent wants to do, and who asks
+    Request,
+    /// The answer
+    Decision,
+}
+
 /// Print the JSON Schema of policy files
 #[derive(Args, Debug)]
 pub(crate) struct SchemaArgs {
+    /// What it describes: a policy file, or what adapters and the sandbox say to each other
+    #[arg(value_enum, default_value_t)]
+    pub(crate) of: SchemaOf,
     /// Accepted for symmetry: the schema is JSON anyway
     #[arg(long)]
     pub(crate) json: bool,
@@ -510,6 +532,10 @@ fn plain_run(arguments: &[OsString]) -> Option<RunArgs> {
 /// What to print when nothing is asked.
 pub(crate) fn short_help() -> String {
     Cli::command().render_help().to_string()
+}
+
+fn context(text: &str) -> Result<Context, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
 fn text_kind(name: &str) -> Result<TextKind, String> {

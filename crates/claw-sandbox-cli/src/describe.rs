@@ -37,6 +37,18 @@ pub(crate) fn explanation(explanation: &Explanation) -> String {
     text
 }
 
+/// The rules about contexts that narrowed the policy, when there was a context.
+pub(crate) fn contexts(rules: Option<&[String]>) -> String {
+    match rules {
+        None => String::new(),
+        Some([]) => "in this context: the policy as it is\n".to_owned(),
+        Some(rules) => rules
+            .iter()
+            .map(|rule| format!("in this context: narrowed by {}\n", visible(rule.as_bytes())))
+            .collect(),
+    }
+}
+
 fn reasons(decision: &Decision) -> String {
     let line =
         |reason: &Reason| format!("{}: {}: {}\n", wire::name(decision), reason.code.name(), cause(reason));

@@ -78,6 +78,7 @@ fn decide(judge: &Judge, example: &Example) -> Option<Decision> {
         Example::File(request) => judge.decide(Request::File(request)),
         Example::Network(request) => judge.decide(Request::Network(request)),
         Example::Environment(name) => judge.decide(Request::Environment(name)),
+        Example::Tool(name) => judge.decide(Request::Tool(name)),
     }
 }
 

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use claw_policy::{
-    Decision, Denial, Explanation, Facts, FileRequest, MissingFacts, Policy, Query, Request, TouchRequest,
+    Decision, Denial, Explanation, Facts, FileRequest, MissingFacts, Narrowing, Policy, Query, Request,
+    TouchRequest,
 };
 
 use crate::edge::{self, Edge, Stamp};
@@ -94,6 +95,16 @@ impl Judge {
     #[must_use]
     pub const fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// The judge that holds for requests of a context: the same world under a narrower policy.
+    #[must_use]
+    pub fn narrowed(&self, narrowing: &Narrowing) -> Self {
+        let policy = self.policy.narrowed(narrowing);
+        let edge = Edge::new(&policy);
+        let (home, users) = (self.home.clone(), self.users.clone());
+        let (base, descendants) = (Mutex::default(), Mutex::default());
+        Self { policy, edge, home, users, one_shot: self.one_shot, base, descendants }
     }
 
     /// Decides. `None` when the world changes faster than it can be looked at.

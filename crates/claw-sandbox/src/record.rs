@@ -148,9 +148,9 @@ impl Recorder {
     }
 
     /// Records a decision about a tool that is known by its name alone.
-    pub(crate) fn tool(&self, tool: &str, judged: Result<(), &Denial>) -> Result<(), Error> {
+    pub(crate) fn tool(&self, tool: &str, decision: &Decision) -> Result<(), Error> {
         let id = self.id()?;
-        self.append_command("tool.decision", || audit::tool(&self.actor, &id, tool, judged))
+        self.append_command("tool.decision", || audit::tool(&self.actor, &id, tool, decision))
     }
 
     /// Records what came of an allowed operation on a file. It is done; that the event is missing is not forgotten.

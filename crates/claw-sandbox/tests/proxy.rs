@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use claw_sandbox::approval::{Approval, ApprovalRequest, ApprovalStore, Approver};
 use claw_sandbox::audit::{Entry, entries};
 use claw_sandbox::claw_wire::{
-    Action, Answer, AskSurface, Bytes, Context, Effect, Exec, File, FileAction, Opaque, Principal, Request,
+    Action, Answer, AskSurface, Bytes, Chat, Context, Effect, Exec, File, FileAction, Opaque, Principal,
+    Request, Trust,
 };
 use claw_sandbox::{Error, Performed, Proxy, Sandbox, Streams, WriteMode, policy_from_yaml};
 use tempfile::TempDir;
@@ -163,6 +164,34 @@ fn what_makes_no_sense_is_denied() {
     ] {
         let decided = proxy.decide(&request);
         assert_eq!((decided.decision().effect, decided.decision().code.as_str()), (Effect::Deny, code));
+    }
+}
+
+#[test]
+fn a_context_narrows_commands_files_and_tools_alike() {
+    let place = Place::new();
+    let proxy = place.proxy(
+        "tools: { allow: [search] }\ncontexts:\n  - when: { chat: group }\n    narrow:\n      exec: { deny: [ls] }\n      \
+         filesystem: { hidden: ['*.md'] }\n      tools: { allow: [] }\n",
+    );
+    fs::write(place.path("work/notes.md"), "x").unwrap();
+    let tool = Opaque { tool: "search".parse().unwrap(), arguments: serde_json::Value::Null };
+    let requests = [program(&["ls"]), file(FileAction::Read, "notes.md"), Request::new(Action::Opaque(tool))];
+    let local = Context {
+        principal: Principal::Owner,
+        chat: Chat::Local,
+        trust: Trust::Embedded,
+        ..Context::default()
+    };
+    let files = |context: &Context| proxy.files(context).read("notes.md").is_ok();
+    assert!(files(&local) && !files(&Context::default()));
+    for request in requests {
+        let decided = proxy.decide(&request.clone().in_context(local.clone()));
+        assert!(decided.decision().is_allowed() && decided.decision().contexts.is_empty());
+        let decided = proxy.decide(&request);
+        assert_eq!(decided.decision().effect, Effect::Deny, "{request:?}");
+        assert_eq!(decided.decision().contexts, ["policy:5:5"]);
+        assert!(proxy.perform(decided, Streams::default()).is_err());
     }
 }
 

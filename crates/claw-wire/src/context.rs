@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Identifier;
+use crate::object::only_as_object;
 
 /// On whose behalf a request is made.
 ///
@@ -102,7 +103,7 @@ pub enum AskSurface {
 
 /// Who asks, from where, and how far that is to be believed. What is missing is unknown.
 #[derive(Clone, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(remote = "Self", deny_unknown_fields, default)]
 pub struct Context {
     /// The program that the agent runs in (`claude-code`, `codex`, `gemini-cli`, `openclaw`, `zeroclaw`, `picoclaw`,
     /// `mcp:NAME`). It is the adapter's own name for its host, so it is believed under every [`Trust`]: an adapter
@@ -130,6 +131,8 @@ pub struct Context {
     /// How a person can be asked.
     pub ask: AskSurface,
 }
+
+only_as_object!(Context);
 
 impl Context {
     /// Nothing is known but the host.
@@ -172,6 +175,9 @@ mod tests {
             r#"{"chat":"Group"}"#,
             r#"{"trust":"total"}"#,
             r#"{"session":7}"#,
+            "[]",
+            r#"["openclaw","owner"]"#,
+            "null",
             r#"{"chat":"local","chat":"group"}"#,
         ] {
             assert!(serde_json::from_str::<Context>(wrong).is_err(), "{wrong}");

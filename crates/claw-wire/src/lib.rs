@@ -24,6 +24,7 @@ mod context;
 mod decision;
 mod file_action;
 mod identifier;
+mod object;
 mod request;
 mod schema;
 pub mod tools;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::object::only_as_object;
 use crate::{Bytes, Context, FileAction, Identifier};
 
 /// Something that an agent wants to do, and who asks for it.
@@ -35,7 +36,7 @@ pub enum Action {
 
 /// A command. Either `command` or `argv` is given.
 #[derive(Clone, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Exec {
     /// A line for a shell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,7 +57,7 @@ pub struct Exec {
 
 /// An operation on a file.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct File {
     /// What is done.
     pub action: FileAction,
@@ -72,7 +73,7 @@ pub struct File {
 
 /// A tool that is neither a command nor a file operation.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Opaque {
     /// The host's name for it.
     pub tool: Identifier,
@@ -82,7 +83,7 @@ pub struct Opaque {
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 struct Fields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<Identifier>,
@@ -97,6 +98,8 @@ struct Fields {
     #[serde(default)]
     context: Context,
 }
+
+only_as_object!(Exec, File, Opaque, Fields);
 
 impl TryFrom<Fields> for Request {
     type Error = String;
@@ -198,6 +201,10 @@ mod tests {
         for (text, part) in [
             ("{}", "exactly one of"),
             (r#"{"exec":{"command":"a"},"file":{"action":"read","path":"a"}}"#, "exactly one of"),
+            ("[]", "expected an object"),
+            (r#"{"exec":["ls"]}"#, "expected an object"),
+            (r#"{"file":["read","a"]}"#, "expected an object"),
+            (r#"{"exec":{"command":"a"},"context":["openclaw"]}"#, "expected an object"),
             (r#"{"exec":{}}"#, "either `command` or `argv`"),
             (r#"{"exec":{"command":"a","argv":["a"]}}"#, "either `command` or `argv`"),
             (r#"{"exec":{"argv":["a"],"shell":"sh"}}"#, "`shell` goes with"),

@@ -10,6 +10,7 @@ mod sieve;
 mod subset;
 #[cfg(test)]
 pub(crate) mod testing;
+mod tool;
 mod world;
 
 use crate::{Decision, Facts, MissingFacts, Policy, Query, Request};
@@ -35,6 +36,7 @@ pub fn decide(policy: &Policy, facts: &Facts, request: Request<'_>) -> Result<De
         Request::File(request) => file::decide(policy, &world, request),
         Request::Environment(name) => environment::decide(policy, name),
         Request::Network(request) => network::decide(policy, request),
+        Request::Tool(name) => tool::decide(policy, name),
         Request::Descendant(request) => exec::decide_descendant(policy, &world, request),
     };
     world.finish(decision)

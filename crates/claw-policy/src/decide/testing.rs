@@ -253,6 +253,8 @@ pub(crate) fn policy(workspace: &str, roots: &[(&str, Access)], hidden: &[&str])
         secrets: Secrets::default(),
         logging: Logging::default(),
         front_door: FrontDoor::default(),
+        tools: vec![Vec::new()],
+        contexts: Vec::new(),
         places: Default::default(),
         patterns: Default::default(),
     }

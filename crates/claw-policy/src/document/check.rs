@@ -100,6 +100,10 @@ impl Checker<'_> {
             Kind::Word(words) => self.word(node, what, words),
             Kind::Texts | Kind::Paths | Kind::Patterns => self.list(node, what, Self::item),
             Kind::Numbers => self.list(node, what, Self::number),
+            Kind::Words(words) => self.one_or_more(node, |checker, item| checker.word(item, what, words)),
+            Kind::Principals => self.one_or_more(node, Self::principal),
+            Kind::Identifiers => self.one_or_more(node, Self::identifier),
+            Kind::Tools => self.list(node, what, Self::tool),
             Kind::Protected => match &node.value {
                 Value::Text(text) if text == "default" || text == "none" => {}
                 Value::List(_) => self.list(node, what, Self::item),
@@ -143,6 +147,36 @@ impl Checker<'_> {
             Value::Null => {}
             _ => self.wrong(node, what, "a list"),
         }
+    }
+
+    fn one_or_more(&mut self, node: &Node, mut each: impl FnMut(&mut Self, &Node)) {
+        match &node.value {
+            Value::List(items) => items.iter().for_each(|item| each(self, item)),
+            _ => each(self, node),
+        }
+    }
+
+    fn principal(&mut self, node: &Node) {
+        let text = text_of(node).unwrap_or_default();
+        if names::is_principal(text) {
+            return;
+        }
+        let expected = "`owner`, `known`, `unknown` or an id such as `telegram:main:42`";
+        self.wrong(node, "a principal", expected);
+        let help = nearest(text, names::PRINCIPALS.iter().copied());
+        if let (Some(last), Some(known)) = (self.found.last_mut(), help) {
+            last.help = Some(format!("did you mean `{known}`?"));
+        }
+    }
+
+    fn identifier(&mut self, node: &Node) {
+        if !text_of(node).is_some_and(names::is_identifier) {
+            self.wrong(node, "a name", "1 to 256 bytes without control characters");
+        }
+    }
+
+    fn tool(&mut self, node: &Node) {
+        self.name(node, names::is_tool_pattern, "a tool's name, or its beginning with `*`");
     }
 
     fn text(&mut self, node: &Node, what: &str) {

@@ -19,6 +19,14 @@ pub(crate) enum Kind {
     Word(&'static [&'static str]),
     /// A list of texts.
     Texts,
+    /// One of these words, or a list of them.
+    Words(&'static [&'static str]),
+    /// Somebody who asks, or a list of them.
+    Principals,
+    /// A name that a host gives to something, or a list of them.
+    Identifiers,
+    /// A list of names of tools.
+    Tools,
     /// An absolute path after expansion.
     Path,
     /// A list of paths.
@@ -209,6 +217,48 @@ const RETENTION: &[Key] = &[
     key("fileCache", Kind::Count, "Days that cached files are kept"),
 ];
 
+const TOOLS: &[Key] = &[key(
+    "allow",
+    Kind::Tools,
+    "Tools that are neither commands nor file operations and may be used all the same",
+)];
+
+/// What a context is compared with.
+const WHEN: &[Key] = &[
+    key("host", Kind::Identifiers, "The program that the agent runs in"),
+    key("principal", Kind::Principals, "Who asks, or who is known less"),
+    key(
+        "chat",
+        Kind::Words(&["unknown", "group", "channel", "scheduled", "sub-agent", "direct", "local"]),
+        "The kind of conversation; an unknown one counts as a group and as a channel",
+    ),
+    key("channel", Kind::Identifiers, "The network or room"),
+    key("session", Kind::Identifiers, "The conversation"),
+    key("agent", Kind::Identifiers, "The agent, where a host has several"),
+];
+
+/// What a context can narrow: what a policy that only restricts can, but for where things are.
+const NARROW: &[Key] = &[
+    key("workspaceExec", Kind::Bool, "Whether files in the workspace may be executed"),
+    key("detach", Kind::Bool, "Whether what a run leaves behind may survive it"),
+    key("exec", Kind::Map(EXEC), "Commands"),
+    key("filesystem", Kind::Map(FILESYSTEM), "Files"),
+    key(
+        "secrets",
+        Kind::Word(&["allow", "redact", "deny"]),
+        "What happens to credentials in the files that the runtime reads and writes",
+    ),
+    key("network", Kind::Map(NETWORK), "Outbound network"),
+    key("environment", Kind::Map(ENVIRONMENT), "Environment variables"),
+    key("limits", Kind::Map(LIMITS), "Bounds on a run"),
+    key("tools", Kind::Map(TOOLS), "Tools that are known by name alone"),
+];
+
+const CONTEXT: &[Key] = &[
+    key("when", Kind::Map(WHEN), "In which contexts; all that is stated has to hold"),
+    key("narrow", Kind::Map(NARROW), "What holds there beside the rest of the policy; it only restricts"),
+];
+
 /// The top level.
 pub(crate) const DOCUMENT: &[Key] = &[
     key("workspace", Kind::Path, "The directory that commands may change"),
@@ -226,6 +276,8 @@ pub(crate) const DOCUMENT: &[Key] = &[
     key("limits", Kind::Map(LIMITS), "Bounds on a run"),
     key("enforcement", Kind::Map(ENFORCEMENT), "What the kernel must enforce"),
     key("logging", Kind::Map(LOGGING), "The audit log"),
+    key("tools", Kind::Map(TOOLS), "Tools that are known by name alone"),
+    key("contexts", Kind::Maps(CONTEXT), "What is narrower for some of those who ask"),
     key("ownerNumbers", Kind::Numbers, "Who may control the assistant"),
     key("telegram", Kind::Map(CHANNEL), "The Telegram channel"),
     key("discord", Kind::Map(CHANNEL), "The Discord channel"),
@@ -258,6 +310,8 @@ const OURS: &[&str] = &[
     "limits",
     "enforcement",
     "logging",
+    "tools",
+    "contexts",
 ];
 
 /// The sections that the runtime's front door reads.

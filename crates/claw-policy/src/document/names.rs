@@ -43,6 +43,28 @@ fn is_label(label: &str) -> bool {
         && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
+/// The words for who asks, beside ids.
+pub(super) const PRINCIPALS: [&str; 3] = ["owner", "known", "unknown"];
+
+/// One of the words, or an id: `channel:account:sender`.
+pub(super) fn is_principal(text: &str) -> bool {
+    PRINCIPALS.contains(&text) || (is_identifier(text) && text.contains(':'))
+}
+
+/// What a context can have as a name.
+pub(super) fn is_identifier(text: &str) -> bool {
+    claw_wire::Identifier::new(text).is_ok()
+}
+
+/// A tool's name, with a trailing `*` for all that begin so.
+pub(super) fn is_tool_pattern(pattern: &str) -> bool {
+    let name = pattern.strip_suffix('*').unwrap_or(pattern);
+    !pattern.is_empty()
+        && !name.contains('*')
+        && !name.contains(char::is_whitespace)
+        && is_identifier(pattern)
+}
+
 /// Digits with an optional leading `+`: E.164 numbers have up to 15, account ids of chat networks up to 20.
 pub(super) fn is_owner_number(text: &str) -> bool {
     let digits = text.strip_prefix('+').unwrap_or(text);

@@ -108,6 +108,16 @@ fn value(kind: Kind) -> BoxedStrategy<Json> {
             assert_eq!(ARGUMENT_RULE.len(), 2);
             list(prop_oneof![arguments, flags].boxed())
         }
+        Kind::Words(choices) => prop_oneof![words(choices), list(words(choices))].boxed(),
+        Kind::Principals => {
+            let one = || words(&["owner", "known", "unknown", "telegram:main:42"]);
+            prop_oneof![one(), list(one())].boxed()
+        }
+        Kind::Identifiers => {
+            let one = || words(&["openclaw", "a b", "agent:x:main"]);
+            prop_oneof![one(), list(one())].boxed()
+        }
+        Kind::Tools => list(words(&["web_search", "mcp__*", "*"])),
         Kind::HttpsUrl => words(&["https://example.org/hook"]),
         Kind::Numbers => {
             list(prop_oneof![words(&["+49123456", "0123"]), (100..u64::MAX).prop_map(Json::from)].boxed())

@@ -28,6 +28,7 @@ pub(super) fn without(policy: &Policy, rules: &[RuleRef]) -> Policy {
         policy.network.iter_mut().for_each(|layer| keep(&mut layer.allow, rules));
         policy.environment.pass.iter_mut().for_each(|layer| keep(layer, rules));
         keep(&mut policy.environment.set, rules);
+        policy.tools.iter_mut().for_each(|layer| keep(layer, rules));
     })
 }
 
@@ -55,6 +56,7 @@ pub(super) enum Addition {
     Writable(Vec<PathBuf>),
     Programs(Vec<ProgramMatcher>),
     Pass(String),
+    Tool(String),
     Network(NetworkRule),
 }
 
@@ -73,6 +75,9 @@ pub(super) fn with(policy: &Policy, addition: &Addition) -> Policy {
                 policy.environment.pass.push(Vec::new());
             }
             policy.environment.pass.iter_mut().for_each(|layer| layer.push(added(name.clone())));
+        }
+        Addition::Tool(name) => {
+            policy.tools.iter_mut().for_each(|layer| layer.push(added(name.clone())));
         }
         Addition::Network(rule) => {
             policy.network.iter_mut().for_each(|layer| layer.allow.push(added(rule.clone())));
@@ -132,6 +137,7 @@ impl fmt::Display for Addition {
                 let names: Vec<String> = programs.iter().map(program).collect();
                 write!(f, "add {} to `exec.allowlist`", names.join(" and "))
             }
+            Self::Tool(name) => write!(f, "add `{name}` to `tools.allow`"),
             Self::Pass(name) => write!(f, "add `{name}` to `environment.pass`"),
             Self::Network(rule) => write!(f, "add `{}` to `network.allow`", network(rule)),
         }

@@ -154,6 +154,7 @@ fn candidates(facts: &Facts, request: Request<'_>, decision: &Decision) -> Vec<e
         Request::File(request) => file_candidates(facts, request),
         Request::Environment(name) => vec![edit::Addition::Pass(String::from_utf8_lossy(name).into_owned())],
         Request::Network(request) => network_candidates(request),
+        Request::Tool(name) => vec![edit::Addition::Tool(name.to_owned())],
         Request::Exec(_) | Request::Descendant(_) => exec_candidates(decision),
     }
 }

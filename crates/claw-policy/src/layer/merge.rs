@@ -4,6 +4,7 @@ mod base;
 mod restrict;
 
 use self::base::Base;
+pub(super) use self::restrict::{restrict, stricter};
 use super::LayerKind;
 use super::state::Stated;
 use crate::expand::Expansion;
@@ -17,7 +18,8 @@ use crate::{Floor, Limits, RuleRef, profile};
 pub(super) fn merge(stated: Vec<Stated>, expansion: &Expansion) -> Policy {
     let mut policy = ground(&stated, expansion);
     let mut base = Base::default();
-    for document in stated {
+    for mut document in stated {
+        policy.contexts.append(&mut document.contexts);
         policy.sources.push(document.source.clone());
         let own = match document.kind {
             LayerKind::Project => Some(&mut policy.project_sources),
@@ -29,7 +31,7 @@ pub(super) fn merge(stated: Vec<Stated>, expansion: &Expansion) -> Policy {
         }
         match document.kind {
             LayerKind::BuiltIn | LayerKind::Named => base.replace(&mut policy, document),
-            LayerKind::User | LayerKind::Project => restrict::restrict(&mut policy, document),
+            LayerKind::User | LayerKind::Project => restrict(&mut policy, document),
         }
     }
     base.finish(&mut policy, expansion);
@@ -70,6 +72,9 @@ fn ground(stated: &[Stated], expansion: &Expansion) -> Policy {
         secrets: Secrets::default(),
         logging: Logging::default(),
         front_door: FrontDoor::default(),
+        // The first list is the base's, as that of variables.
+        tools: vec![Vec::new()],
+        contexts: Vec::new(),
         places: Places::default(),
         patterns: Default::default(),
     }

@@ -15,7 +15,7 @@ use crate::document::{self, Node};
 use crate::expand::Expansion;
 use crate::{Diagnostic, Policy, Severity, Source};
 
-use self::state::Stated;
+pub(crate) use self::state::Stated;
 
 /// What a document may do to the layers before it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -80,6 +80,13 @@ pub fn compile(layers: &[Layer], expansion: &Expansion) -> Result<Policy, Vec<Di
         return Err(diagnostics);
     }
     Ok(merge::merge(stated, expansion))
+}
+
+impl Policy {
+    /// The same with a text on top that only restricts.
+    pub(crate) fn restricted(&self, stated: &Stated) -> Self {
+        self.edited(|policy| merge::restrict(policy, stated.clone()))
+    }
 }
 
 /// The workspace that will hold: where the relative paths of documents start that state none.

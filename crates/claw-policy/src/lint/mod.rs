@@ -1,6 +1,7 @@
 //! Traps in a policy that is valid: what opens more than it seems to, or means something else.
 
 mod commands;
+mod contexts;
 mod files;
 mod programs;
 mod run;
@@ -28,6 +29,7 @@ pub fn lint(policy: &Policy) -> Vec<Diagnostic> {
     linter.commands();
     linter.files();
     linter.run();
+    linter.contexts();
     linter.secrets();
     let order = |name: &str| policy.sources.iter().position(|source| source.name() == name);
     linter.found.sort_by_key(|finding| (order(finding.source.name()), finding.span.start));

@@ -12,7 +12,7 @@ use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::wire::{Answer, ExplainedAnswer, unknown_action};
 
-use super::judge::Asked;
+use super::judge::{Asked, in_context};
 use super::{jsonl, policy};
 
 /// Answers.
@@ -20,10 +20,10 @@ pub(crate) fn check(args: &CheckArgs) -> Outcome {
     if args.jsonl {
         return jsonl::run(&args.question.policy);
     }
-    let (judge, asked) = prepare(&args.question)?;
+    let (judge, asked, contexts) = prepare(&args.question)?;
     let decision = asked.decide(&judge).map_err(Failure::new)?;
     if args.question.json {
-        output::print_json(&Answer::new(None, &decision))?;
+        output::print_json(&Answer::new(None, &decision).in_contexts(contexts.as_deref()))?;
     } else {
         output::print(describe::answer(&decision))?;
     }
@@ -32,12 +32,12 @@ pub(crate) fn check(args: &CheckArgs) -> Outcome {
 
 /// Answers, and says why.
 pub(crate) fn explain(args: &ExplainArgs) -> Outcome {
-    let (judge, asked) = prepare(&args.question)?;
+    let (judge, asked, contexts) = prepare(&args.question)?;
     let explanation = asked.explain(&judge).map_err(Failure::new)?;
     if args.question.json {
-        output::print_json(&ExplainedAnswer::from(&explanation))?;
+        output::print_json(&ExplainedAnswer::new(&explanation, contexts.as_deref()))?;
     } else {
-        output::print(describe::explanation(&explanation))?;
+        output::print(describe::explanation(&explanation) + &describe::contexts(contexts.as_deref()))?;
     }
     Ok(exit(&explanation.decision))
 }
@@ -49,9 +49,17 @@ const fn exit(decision: &Decision) -> Exit {
     }
 }
 
-fn prepare(args: &QuestionArgs) -> Result<(Judge, Asked), Failure> {
+/// The judge, the question, and the rules about contexts that hold when there is a context.
+fn prepare(args: &QuestionArgs) -> Result<(Judge, Asked, Option<Vec<String>>), Failure> {
     let asked = question(args)?;
-    Ok((policy::judge(&args.policy)?, asked))
+    let judge = policy::judge(&args.policy)?;
+    Ok(match &args.context {
+        None => (judge, asked, None),
+        Some(context) => {
+            let (judge, rules) = in_context(&judge, context);
+            (judge, asked, Some(rules))
+        }
+    })
 }
 
 fn question(args: &QuestionArgs) -> Result<Asked, Failure> {

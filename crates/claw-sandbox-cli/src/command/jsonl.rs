@@ -50,7 +50,9 @@ fn answer(judges: &mut Judges<'_>, line: &[u8]) -> Vec<u8> {
     };
     let decision = request.question().and_then(|question| judges.judge(&request, question));
     match decision {
-        Ok(decision) => to_line(&Answer::new(Some(&request.id), &decision)),
+        Ok(judged) => {
+            to_line(&Answer::new(Some(&request.id), &judged.decision).in_contexts(judged.contexts.as_deref()))
+        }
         Err(message) => error(request.id, message),
     }
 }

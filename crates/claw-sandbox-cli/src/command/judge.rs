@@ -9,6 +9,8 @@ use std::rc::Rc;
 use claw_policy::{Decision, Denial, Explanation, FileRequest, NetworkRequest, Origin, Policy, Request};
 use claw_sandbox::{CommandLine, DEFAULT_SHELL, ExecInput, Judge, policy_file};
 
+use claw_wire::Context;
+
 use crate::args::PolicyArgs;
 use crate::failure::Failure;
 use crate::wire::{Exec, PolicyText, Question, WireFacts, WireRequest};
@@ -27,6 +29,7 @@ pub(crate) enum Asked {
     File(FileRequest),
     Environment(Vec<u8>),
     Network(NetworkRequest),
+    Tool(String),
 }
 
 impl Asked {
@@ -56,8 +59,22 @@ impl Asked {
             Self::File(request) => ask(Request::File(request)),
             Self::Environment(name) => ask(Request::Environment(name)),
             Self::Network(request) => ask(Request::Network(request)),
+            Self::Tool(name) => ask(Request::Tool(name)),
         })
     }
+}
+
+/// A decision, and the rules about contexts that held when there was a context.
+pub(crate) struct Judged {
+    pub(crate) decision: Decision,
+    pub(crate) contexts: Option<Vec<String>>,
+}
+
+/// The judge that holds in a context, and the rules that narrowed it.
+pub(super) fn in_context(judge: &Judge, context: &Context) -> (Judge, Vec<String>) {
+    let narrowing = judge.policy().narrowing(context);
+    let rules = judge.policy().narrowing_rules(&narrowing).map(ToString::to_string).collect();
+    (judge.narrowed(&narrowing), rules)
 }
 
 /// The judges for the policies of a stream of requests.
@@ -72,7 +89,7 @@ impl<'a> Judges<'a> {
     }
 
     /// Judges one line's question.
-    pub(crate) fn judge(&mut self, request: &WireRequest, question: Question) -> Result<Decision, String> {
+    pub(crate) fn judge(&mut self, request: &WireRequest, question: Question) -> Result<Judged, String> {
         let cwd = match &request.cwd {
             Some(cwd) => PathBuf::from(OsStr::from_bytes(&cwd.0)),
             None => super::directory(self.args.cwd.as_deref()).map_err(|failure| failure.to_string())?,
@@ -81,7 +98,14 @@ impl<'a> Judges<'a> {
             return Err("`cwd` is not an absolute path".to_owned());
         }
         let judge = self.judge_of(request.policy()?, &cwd, &request.facts)?;
-        asked(question, cwd)?.decide(&judge)
+        let asked = asked(question, cwd)?;
+        match &request.context {
+            None => Ok(Judged { decision: asked.decide(&judge)?, contexts: None }),
+            Some(context) => {
+                let (judge, contexts) = in_context(&judge, context);
+                Ok(Judged { decision: asked.decide(&judge)?, contexts: Some(contexts) })
+            }
+        }
     }
 
     fn judge_of(&mut self, text: PolicyText, cwd: &Path, facts: &WireFacts) -> Result<Rc<Judge>, String> {
@@ -151,6 +175,7 @@ fn asked(question: Question, cwd: PathBuf) -> Result<Asked, String> {
             let (protocol, port, host) = (network.protocol, network.port, network.host);
             Asked::Network(NetworkRequest { protocol, port, host })
         }
+        Question::Opaque(opaque) => Asked::Tool(opaque.tool.into()),
     })
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn dispatch(command: Option<Command>) -> Outcome {
         Command::Lint(args) => lint::run(&args),
         Command::Policy(PolicyCommand::Subset(args)) => subset::run(&args),
         Command::Secrets(SecretsCommand::Scan(args)) => secrets::scan(&args),
-        Command::Schema(_) => schema::run(),
+        Command::Schema(args) => schema::run(args.of),
         Command::Init(args) => init::run(&args),
         Command::Import(ImportCommand::OpenClaw(args)) => import::run(&args),
         Command::Checkpoint(command) => checkpoint::run(&command),

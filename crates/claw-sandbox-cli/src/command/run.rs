@@ -71,6 +71,10 @@ fn sandbox(args: &RunArgs, signals: &Signals) -> Result<Sandbox, Failure> {
     // On another processor, while the policy is read.
     let ahead = Ahead::begin()?;
     let policy = super::policy::of_args(&args.policy)?;
+    let policy = match &args.context {
+        Some(context) => policy.narrowed(&policy.narrowing(context)),
+        None => policy,
+    };
     let log = match &args.audit {
         Some(path) => AuditLog::open_for(&policy, path).map(Some),
         None => AuditLog::of_policy(&policy),

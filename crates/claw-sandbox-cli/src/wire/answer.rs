@@ -21,6 +21,9 @@ pub(crate) struct Answer<'a> {
     reasons: Vec<WireReason<'a>>,
     /// Every simple command that could run, wrappers and what they run both.
     commands: Vec<Vec<Bytes>>,
+    /// The rules about contexts that narrowed the policy; only when a context was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contexts: Option<&'a [String]>,
 }
 
 /// One rule's part in a decision.
@@ -75,14 +78,21 @@ impl<'a> Answer<'a> {
                 .iter()
                 .map(|argv| argv.iter().map(|word| word.as_slice().into()).collect())
                 .collect(),
+            contexts: None,
         }
+    }
+
+    /// The same, with the rules about contexts that narrowed the policy.
+    pub(crate) fn in_contexts(self, contexts: Option<&'a [String]>) -> Self {
+        Self { contexts, ..self }
     }
 }
 
-impl<'a> From<&'a Explanation> for ExplainedAnswer<'a> {
-    fn from(explanation: &'a Explanation) -> Self {
+impl<'a> ExplainedAnswer<'a> {
+    /// The answer with its why, and the rules about contexts that narrowed the policy.
+    pub(crate) fn new(explanation: &'a Explanation, contexts: Option<&'a [String]>) -> Self {
         Self {
-            answer: Answer::new(None, &explanation.decision),
+            answer: Answer::new(None, &explanation.decision).in_contexts(contexts),
             deciding: explanation.deciding.iter().map(ToString::to_string).collect(),
             change: explanation
                 .change

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use claw_policy::Protocol;
-use claw_wire::{Exec, File};
+use claw_wire::{Context, Exec, File, Opaque};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -37,6 +37,11 @@ pub(crate) struct WireRequest {
     environment: Option<Variable>,
     #[serde(default)]
     network: Option<Network>,
+    #[serde(default)]
+    opaque: Option<Opaque>,
+    /// Who asks. Without it the policy is asked as it is.
+    #[serde(default)]
+    pub(crate) context: Option<Context>,
 }
 
 /// Facts that the caller states.
@@ -89,6 +94,7 @@ pub(crate) enum Question {
     File(File),
     Environment(Bytes),
     Network(Network),
+    Opaque(Opaque),
 }
 
 /// Which policy a line names.
@@ -134,12 +140,13 @@ impl WireRequest {
             self.file.take().map(Question::File),
             self.environment.take().map(|variable| Question::Environment(variable.name)),
             self.network.take().map(Question::Network),
+            self.opaque.take().map(Question::Opaque),
         ]
         .into_iter()
         .flatten();
         match (questions.next(), questions.next()) {
             (Some(question), None) => Ok(question),
-            _ => Err("want exactly one of `exec`, `file`, `environment`, `network`".to_owned()),
+            _ => Err("want exactly one of `exec`, `file`, `environment`, `network`, `opaque`".to_owned()),
         }
     }
 

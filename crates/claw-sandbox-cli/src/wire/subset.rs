@@ -74,6 +74,7 @@ pub(crate) fn request(example: &Example) -> Value {
             };
             json!({ "network": { "host": request.host, "port": request.port, "protocol": protocol } })
         }
+        Example::Tool(name) => json!({ "opaque": { "tool": name } }),
         Example::Environment(name) => json!({ "environment": { "name": Bytes(name.clone()) } }),
     }
 }

@@ -6,6 +6,7 @@ mod audit;
 mod bad_input;
 mod check;
 mod checkpoint;
+mod contexts;
 mod everyday;
 mod harness;
 mod import;

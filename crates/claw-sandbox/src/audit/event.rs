@@ -72,11 +72,7 @@ pub(crate) fn decision(
 
 /// The decision about a file.
 pub(crate) fn file_decision(actor: &str, id: &str, request: &FileRequest, decision: &Decision) -> Fields {
-    let (name, reasons) = match decision {
-        Decision::Allow(grant) => ("allow", grant.reasons()),
-        Decision::Deny(denial) => ("deny", denial.reasons.as_slice()),
-        Decision::Ask(question) => ("ask", question.reasons.as_slice()),
-    };
+    let (name, reasons) = answer(decision);
     let path = String::from_utf8_lossy(cut(&request.path));
     let mut fields = vec![
         ("id", json!(id)),
@@ -95,16 +91,24 @@ pub(crate) fn file_decision(actor: &str, id: &str, request: &FileRequest, decisi
     fields
 }
 
+fn answer(decision: &Decision) -> (&'static str, &[Reason]) {
+    match decision {
+        Decision::Allow(grant) => ("allow", grant.reasons()),
+        Decision::Deny(denial) => ("deny", denial.reasons.as_slice()),
+        Decision::Ask(question) => ("ask", question.reasons.as_slice()),
+    }
+}
+
 /// The decision about a tool that is known by its name alone.
-pub(crate) fn tool(actor: &str, id: &str, tool: &str, judged: Result<(), &Denial>) -> Fields {
-    let redactor = Redactor::default();
+pub(crate) fn tool(actor: &str, id: &str, tool: &str, decision: &Decision) -> Fields {
+    let (name, reasons) = answer(decision);
     let mut fields = vec![
         ("id", json!(id)),
         ("actor", json!(actor)),
         ("message", json!(format!("tool: {tool}"))),
-        ("decision", json!(if judged.is_ok() { "allow" } else { "deny" })),
+        ("decision", json!(name)),
     ];
-    fields.extend(judged.err().map(|denial| why(&redactor, &denial.reasons)).into_iter().flatten());
+    fields.extend(why(&Redactor::default(), reasons));
     fields.push(("tool", json!(tool)));
     fields
 }

@@ -29,11 +29,11 @@ pub struct Decided {
 pub(super) enum Subject {
     Exec { input: ExecInput, verdict: Result<Settled, Denial> },
     File { request: FileRequest, verdict: Verdict },
-    Opaque { tool: String, verdict: Result<(), Denial> },
+    Opaque { tool: String, verdict: Verdict },
 }
 
 impl Decided {
-    pub(super) fn new(sandbox: Sandbox, request: &Request) -> Self {
+    pub(super) fn new(sandbox: Sandbox, contexts: Vec<String>, request: &Request) -> Self {
         let surface = request.context.ask;
         let cwd = asked::directory(&sandbox, request);
         let subject = match &request.action {
@@ -54,7 +54,7 @@ impl Decided {
             }
             Action::Opaque(opaque) => {
                 let tool = opaque.tool.as_str().to_owned();
-                let verdict = decide_tool(&tool);
+                let verdict = sandbox.decide(claw_policy::Request::Tool(&tool));
                 Subject::Opaque { tool, verdict }
             }
         };
@@ -63,6 +63,7 @@ impl Decided {
         };
         let mut decision = reply::to(&subject, digest);
         decision.id.clone_from(&request.id);
+        decision.contexts = contexts;
         Self { decision, sandbox, subject, surface, since: Instant::now() }
     }
 
@@ -94,8 +95,8 @@ impl Decided {
             Answer::Always => remember(&sandbox, question, &input),
         };
         let subject = Subject::Exec { input, verdict };
-        let id = decision.id;
-        let decision = Decision { id, ..reply::to(&subject, |_, _| String::new()) };
+        let (id, contexts) = (decision.id, decision.contexts);
+        let decision = Decision { id, contexts, ..reply::to(&subject, |_, _| String::new()) };
         Self { decision, sandbox, subject, surface, since }
     }
 
@@ -148,11 +149,6 @@ fn remember(sandbox: &Sandbox, question: Question, input: &ExecInput) -> Result<
     }
 }
 
-/// What is known by name alone is denied.
-fn decide_tool(tool: &str) -> Result<(), Denial> {
-    Err(asked::denial(Code::ToolNotNamed, format!("`{tool}` is neither a command nor a file operation")))
-}
-
 pub(super) fn note_file(sandbox: &Sandbox, request: &FileRequest, verdict: &Verdict) -> Result<(), Error> {
     if sandbox.policy().logging().audit_file_access {
         let _ = sandbox.parts().recorder.file(request, verdict)?;
@@ -160,11 +156,11 @@ pub(super) fn note_file(sandbox: &Sandbox, request: &FileRequest, verdict: &Verd
     Ok(())
 }
 
-pub(super) fn note_tool(sandbox: &Sandbox, tool: &str, verdict: &Result<(), Denial>) -> Result<(), Error> {
-    sandbox.parts().recorder.tool(tool, verdict.as_ref().map(|&()| ()))
+pub(super) fn note_tool(sandbox: &Sandbox, tool: &str, verdict: &Verdict) -> Result<(), Error> {
+    sandbox.parts().recorder.tool(tool, verdict)
 }
 
-/// The refusal of a file request that was not allowed.
+/// The refusal of what was not allowed.
 pub(super) fn denial_of(verdict: Verdict) -> Denial {
     match verdict {
         Verdict::Deny(denial) => denial,

@@ -12,12 +12,17 @@ mod asked;
 mod decided;
 mod digest;
 mod reply;
+mod views;
+
+use std::sync::Arc;
 
 use claw_policy::Decision as Verdict;
 use claw_wire::{Answer, AskSurface, Context, Request};
 
 pub use self::decided::Decided;
 use self::decided::Subject;
+use self::views::Views;
+use crate::told::visible;
 use crate::{Child, Error, Files, Sandbox, Streams, pipeline};
 
 /// Decides requests of agents' hosts and does what was decided. Cheap to clone; may be used from many threads at once.
@@ -44,6 +49,7 @@ use crate::{Child, Error, Files, Sandbox, Streams, pipeline};
 #[derive(Clone, Debug)]
 pub struct Proxy {
     sandbox: Sandbox,
+    views: Arc<Views>,
 }
 
 /// What came of a decision.
@@ -61,8 +67,8 @@ pub enum Performed {
 impl Proxy {
     /// A proxy for this sandbox. Its approver is asked where the policy asks and the request's context says that it can be.
     #[must_use]
-    pub const fn new(sandbox: Sandbox) -> Self {
-        Self { sandbox }
+    pub fn new(sandbox: Sandbox) -> Self {
+        Self { sandbox, views: Arc::default() }
     }
 
     /// The sandbox, under the policy that holds for everybody.
@@ -73,7 +79,8 @@ impl Proxy {
 
     /// Decides. Nothing is done and nothing recorded; whoever does not go on to [`Self::perform`] calls [`Self::note`].
     pub fn decide(&self, request: &Request) -> Decided {
-        Decided::new(self.of_context(request), request)
+        let (sandbox, contexts) = self.in_context(&request.context);
+        Decided::new(sandbox, contexts, request)
     }
 
     /// Takes an answer that the host got from a person, in a way that the model cannot answer.
@@ -106,7 +113,10 @@ impl Proxy {
             },
             Subject::Opaque { tool, verdict } => {
                 decided::note_tool(&sandbox, &tool, &verdict)?;
-                verdict.map(|()| Performed::Noted).map_err(Error::from)
+                match verdict {
+                    Verdict::Allow(_) => Ok(Performed::Noted),
+                    Verdict::Ask(_) | Verdict::Deny(_) => Err(decided::denial_of(verdict).into()),
+                }
             }
         }
     }
@@ -123,21 +133,20 @@ impl Proxy {
     /// File operations under the policy of a context; relative paths start in the workspace.
     #[must_use]
     pub fn files(&self, context: &Context) -> Files {
-        self.in_context(context).files()
+        self.in_context(context).0.files()
     }
 
-    fn of_context(&self, request: &Request) -> Sandbox {
-        self.in_context(&request.context)
-    }
-
-    /// The sandbox under the policy that holds in a context.
-    fn in_context(&self, context: &Context) -> Sandbox {
+    /// The sandbox under the policy that holds in a context, and the rules that narrowed it.
+    fn in_context(&self, context: &Context) -> (Sandbox, Vec<String>) {
         let parts = self.sandbox.parts();
         let said = Context { ask: AskSurface::None, ..context.clone() };
         let recorder = match serde_json::to_value(said) {
             Ok(said) => parts.recorder.in_context(said),
             Err(_) => parts.recorder.clone(),
         };
-        self.sandbox.with(std::sync::Arc::clone(&parts.judge), recorder)
+        let policy = self.sandbox.policy();
+        let narrowing = policy.narrowing(context);
+        let rules = policy.narrowing_rules(&narrowing).map(|rule| visible(&rule.to_string())).collect();
+        (self.sandbox.with(self.views.judge(&parts.judge, narrowing), recorder), rules)
     }
 }

@@ -18,13 +18,12 @@ pub(super) fn to(subject: &Subject, digest: impl Fn(&Question, &ExecInput) -> St
             Decision { retryable: true, question: Some(question), ..reply }
         }
         Subject::Exec { verdict: Ok(Settled::Granted(grant)), .. } => allow(grant.reasons()),
-        Subject::File { verdict: Verdict::Allow(grant), .. } => allow(grant.reasons()),
-        Subject::File { verdict: Verdict::Ask(question), .. } => deny(&question.reasons),
-        Subject::File { verdict: Verdict::Deny(denial), .. } => deny(&denial.reasons),
-        Subject::Opaque { verdict: Ok(()), .. } => allow(&[]),
-        Subject::Exec { verdict: Err(denial), .. } | Subject::Opaque { verdict: Err(denial), .. } => {
-            deny(&denial.reasons)
-        }
+        Subject::Exec { verdict: Err(denial), .. } => deny(&denial.reasons),
+        Subject::File { verdict, .. } | Subject::Opaque { verdict, .. } => match verdict {
+            Verdict::Allow(grant) => allow(grant.reasons()),
+            Verdict::Ask(question) => deny(&question.reasons),
+            Verdict::Deny(denial) => deny(&denial.reasons),
+        },
     }
 }
 

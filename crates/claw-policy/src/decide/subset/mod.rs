@@ -40,6 +40,8 @@ pub enum Example {
     Network(NetworkRequest),
     /// A variable's name.
     Environment(Vec<u8>),
+    /// A tool's name.
+    Tool(String),
 }
 
 impl Excess {
@@ -91,6 +93,25 @@ impl Excess {
 /// assert_eq!(subset(&parent, &child, &facts).unwrap()[0].message, "port 53/udp may be reached");
 /// ```
 pub fn subset(inner: &Policy, outer: &Policy, facts: &Facts) -> Result<Vec<Excess>, MissingFacts> {
+    let mut excesses = as_they_are(inner, outer, facts)?;
+    // In a context that narrows the outer policy the inner one is narrowed by its own rules for at least that context.
+    for rule in &outer.contexts {
+        let outer = outer.restricted(&rule.narrow);
+        let own = inner.contexts.iter().filter(|own| own.when.covers(&rule.when));
+        let inner = own.fold(inner.clone(), |policy, own| policy.restricted(&own.narrow));
+        for excess in as_they_are(&inner, &outer, facts)? {
+            if !excesses.iter().any(|known| known.message == excess.message) {
+                let message = format!("{}, in a context of rule {}", excess.message, rule.rule);
+                // An example is a request without a context.
+                excesses.push(Excess { message, examples: Vec::new(), ..excess });
+            }
+        }
+    }
+    Ok(excesses)
+}
+
+/// The same without a look at contexts.
+fn as_they_are(inner: &Policy, outer: &Policy, facts: &Facts) -> Result<Vec<Excess>, MissingFacts> {
     // Each remembers one policy laid over the facts.
     let (inner_world, outer_world) = (World::new(facts), World::new(facts));
     let mut excesses = exec::excesses(inner, outer, &inner_world);

@@ -1,7 +1,7 @@
 //! Network, environment, limits, and what enforcement may be missing.
 
 use super::{Example, Excess};
-use crate::decide::{environment, network};
+use crate::decide::{environment, network, tool};
 use crate::policy::Ruled;
 use crate::{NetworkRequest, NetworkRule, Policy, Protocol, RuleRef};
 
@@ -9,6 +9,7 @@ pub(super) fn excesses(inner: &Policy, outer: &Policy) -> Vec<Excess> {
     let mut excesses = connections(inner, outer);
     excesses.extend(variables(inner, outer));
     excesses.extend(limits(inner, outer));
+    excesses.extend(tools(inner, outer));
     if inner.secrets < outer.secrets {
         let excess = Excess::new("the runtime may read or write credentials (`secrets`)".to_owned());
         let rule = outer.places.keys.get("secrets");
@@ -95,6 +96,23 @@ fn variables(inner: &Policy, outer: &Policy) -> Vec<Excess> {
         .filter(|own| !outer.environment.set.iter().any(|other| other.value == own.value));
     let set = set.map(|own| Excess::new(format!("`{}` is set", own.value.0)).inner(&own.rule));
     passed.chain(set).collect()
+}
+
+/// Tools of every list of the inner policy that a list of the outer one does not have.
+fn tools(inner: &Policy, outer: &Policy) -> Vec<Excess> {
+    let exceeding = |outer: &Vec<Ruled<String>>| {
+        let own = inner
+            .tools
+            .iter()
+            .map(|list| list.iter().filter(|name| !tool::is_within(&name.value, outer)).collect::<Vec<_>>());
+        own.min_by_key(Vec::len).unwrap_or_default()
+    };
+    let excess = |name: &Ruled<String>| {
+        Excess::new(format!("the tool `{}` may be used", name.value))
+            .inner(&name.rule)
+            .examples([Example::Tool(name.value.replace('*', "x"))])
+    };
+    outer.tools.iter().flat_map(exceeding).map(excess).collect()
 }
 
 fn limits(inner: &Policy, outer: &Policy) -> Vec<Excess> {

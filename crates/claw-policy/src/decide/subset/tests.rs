@@ -47,6 +47,7 @@ fn decided(policy: &Policy, example: &Example) -> Decision {
         Example::File(request) => tree().decide(policy, Request::File(request)),
         Example::Network(request) => tree().decide(policy, Request::Network(request)),
         Example::Environment(name) => tree().decide(policy, Request::Environment(name)),
+        Example::Tool(name) => tree().decide(policy, Request::Tool(name)),
     }
 }
 

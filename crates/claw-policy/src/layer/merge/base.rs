@@ -54,6 +54,9 @@ impl Base {
             policy.environment.pass = vec![pass];
         }
         policy.environment.set.extend(document.set);
+        if let Some(tools) = document.tools {
+            policy.tools = vec![tools];
+        }
         policy.limits = overlay(&document.limits, &policy.limits);
         if let Some(degrade) = document.degrade {
             policy.floor.degrade = degrade.iter().map(|guarantee| guarantee.value).collect();

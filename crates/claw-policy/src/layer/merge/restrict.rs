@@ -6,7 +6,7 @@ use crate::policy::{Descendants, ExecLayer, FileLayer, NetworkLayer, Policy, Roo
 use crate::{Access, Limits, profile};
 
 /// A document that only restricts becomes a layer of its own.
-pub(super) fn restrict(policy: &mut Policy, document: Stated) {
+pub(in crate::layer) fn restrict(policy: &mut Policy, document: Stated) {
     let document = restrict_exec(policy, document);
     let document = restrict_files(policy, document);
     if document.network_default_allow.is_some() || document.network_allow.is_some() {
@@ -16,6 +16,7 @@ pub(super) fn restrict(policy: &mut Policy, document: Stated) {
         });
     }
     policy.environment.pass.extend(document.pass);
+    policy.tools.extend(document.tools);
     policy.limits = stricter(&document.limits, &policy.limits);
     if let Some(degrade) = document.degrade {
         policy.floor.degrade.retain(|given_up| degrade.iter().any(|stated| stated.value == *given_up));
@@ -108,7 +109,7 @@ fn restrict_files(policy: &mut Policy, mut document: Stated) -> Stated {
 }
 
 /// The smaller of both, one by one.
-fn stricter(a: &Limits, b: &Limits) -> Limits {
+pub(in crate::layer) fn stricter(a: &Limits, b: &Limits) -> Limits {
     fn least<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
         match (a, b) {
             (Some(a), Some(b)) => Some(a.min(b)),

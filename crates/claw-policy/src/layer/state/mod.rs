@@ -1,8 +1,10 @@
 //! What one document states, typed and with the places of its rules.
 
 mod commands;
+mod contexts;
 mod files;
 mod reader;
+mod restricting;
 mod run;
 mod tree;
 mod words;
@@ -12,14 +14,15 @@ use std::path::{Path, PathBuf};
 
 use self::reader::Reader;
 use super::LayerKind;
+use crate::context::ContextRule;
 use crate::document::Node;
 use crate::expand::Expansion;
 use crate::policy::{Ask, Descendants, Entry, Part, PathPattern, ProgramMatcher, Ruled, Secrets, Security};
 use crate::{Diagnostic, Guarantee, Limits, LogLevel, NetworkRule, RuleRef, Source};
 
 /// One document's statements; `None` and empty are "not stated".
-#[derive(Debug)]
-pub(super) struct Stated {
+#[derive(Clone, Debug)]
+pub(crate) struct Stated {
     pub(super) kind: LayerKind,
     pub(super) source: Source,
     pub(super) workspace: Option<Ruled<PathBuf>>,
@@ -53,13 +56,15 @@ pub(super) struct Stated {
     pub(super) audit_file_access: Option<bool>,
     pub(super) log_file: Option<PathBuf>,
     pub(super) continue_without_log: Option<bool>,
+    pub(super) tools: Option<Vec<Ruled<String>>>,
+    pub(super) contexts: Vec<ContextRule>,
     pub(super) front_door: serde_json::Map<String, serde_json::Value>,
     /// By dotted key, for the keys of sections.
     pub(super) places: BTreeMap<String, RuleRef>,
 }
 
 /// `filesystem.protected`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Protected {
     Default(RuleRef),
     None,
@@ -119,6 +124,8 @@ impl Stated {
             audit_file_access: None,
             log_file: None,
             continue_without_log: None,
+            tools: None,
+            contexts: Vec::new(),
             front_door: serde_json::Map::new(),
             places: BTreeMap::new(),
         }

@@ -50,6 +50,8 @@ impl Reader<'_> {
         limits(&mut stated.limits, member(root, "limits"));
         self.enforcement(&mut stated, member(root, "enforcement"));
         self.logging(&mut stated, member(root, "logging"));
+        self.tools(&mut stated, member(root, "tools"));
+        self.contexts(&mut stated, member(root, "contexts"));
         for key in front_door() {
             if let Some(node) = member(root, key.name) {
                 self.secrets(node, key.kind);
