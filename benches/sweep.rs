@@ -1,6 +1,18 @@
 //! How long it takes to end a run with a hundred processes, each in a session of its own, until nothing of it is left:
 //! by a kill, and when its main process ends. Beside it what the kernel takes to end as many in one group. Prints medians and
 //! the aim; never fails.
+//!
+//! The aim was not reached where this was measured (two cores of an AMD EPYC, Linux 6.18, other work on them): the kernel
+//! itself takes 6.5 to 7 ms at least to end a hundred `sleep`s. That is a program of its own in C, process 1 of a PID
+//! namespace, one `kill(-1)` and a wait until each one's descriptor is readable, without reaping and in whatever order. A
+//! Landlock domain and a seccomp filter make no difference (7.0 and 6.7 ms), nor does how the wait is made (one after the
+//! other, from the last to the first, all in one `poll`, sleeps in between). The signal is 0.3 ms of it; the rest is that the
+//! processes give back their memory, which takes both cores: statically linked programs end in 3.3 to 5 ms, forks that have
+//! executed nothing in 3.1 to 4. Until then a process holds its memory and descriptors and may be on its way out of a system
+//! call, so a wait for less would not say that nothing is left. What the sweep adds is a look at everybody before (for the
+//! count) and after.
+//!
+//! The zombies of runs before are looked at too, 6 us each, until whoever is process 1 has reaped them.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints and gives up")]
 
 use std::io::Read;

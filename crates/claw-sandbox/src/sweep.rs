@@ -5,6 +5,7 @@
 //! in the main process's group or session are found, and the outcome says so.
 #![forbid(unsafe_code)]
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -123,20 +124,29 @@ impl<'a> Sweeper<'a> {
             return Sweep { method: self.method(), swept: Some(0), complete: true };
         }
         let deadline = Instant::now() + PATIENCE;
-        let found = self.members(leader, started).map(|members| self.wait_for(leader, &members, None).alive);
+        let mut ended = Ended::default();
+        let found =
+            self.members(leader, started).map(|members| self.wait_for(leader, &members, None, &mut ended));
+        let mut known = found.as_ref().map_or_else(Vec::new, |seen| seen.left.clone());
         loop {
             self.signal(leader, Signal::SIGKILL);
+            // Their end takes all processors, so nothing else is done until the last of them is gone.
+            self.wait_for(leader, &std::mem::take(&mut known), Some(deadline), &mut ended);
             // Whoever has SIGKILL pending cannot fork any more, so with a scope this look misses nobody.
-            let Some(members) = self.members(leader, started) else {
+            let Some(members) = self.members_but(&ended, leader, started) else {
                 return Sweep { method: self.method(), swept: None, complete: false };
             };
-            let seen = self.wait_for(leader, &members, Some(deadline));
+            let seen = self.wait_for(leader, &members, Some(deadline), &mut ended);
             // Without one, what was alive at the look may have forked before its signal came.
-            let is_over = seen.alive == 0 || (self.scope.is_some() && seen.left == 0);
+            let is_over = seen.alive == 0 || (self.scope.is_some() && seen.left.is_empty());
             if is_over || Instant::now() >= deadline {
-                return Sweep { method: self.method(), swept: found, complete: is_over };
+                return Sweep {
+                    method: self.method(),
+                    swept: found.map(|seen| seen.alive),
+                    complete: is_over,
+                };
             }
-            if seen.left > 0 {
+            if !seen.left.is_empty() {
                 sleep(PAUSE);
             }
         }
@@ -187,10 +197,17 @@ impl<'a> Sweeper<'a> {
 
     // The run's processes other than the leader; zombies are among them. `None` without `/proc`.
     fn members(&self, leader: Pid, started: Instant) -> Option<Vec<Pid>> {
+        self.members_but(&Ended::default(), leader, started)
+    }
+
+    // Without those that have ended.
+    fn members_but(&self, ended: &Ended, leader: Pid, started: Instant) -> Option<Vec<Pid>> {
         let table = self.table?;
         let us = Pid::this();
-        let ids = table.ids_since(leader, started).unwrap_or_else(|| table.ids());
-        Some(ids.into_iter().filter(|id| *id != leader && *id != us && self.is_member(leader, *id)).collect())
+        let mut ids = table.ids_since(leader, started).unwrap_or_else(|| table.ids());
+        let is_gone = ended.now();
+        ids.retain(|id| *id != leader && *id != us && !is_gone(*id) && self.is_member(leader, *id));
+        Some(ids)
     }
 
     fn is_member(&self, leader: Pid, id: Pid) -> bool {
@@ -202,27 +219,28 @@ impl<'a> Sweeper<'a> {
 
     // Looks at each of the members and waits until it is gone, but not after `deadline`.
     // One after another, so that a fork bomb costs us one descriptor.
-    fn wait_for(&self, leader: Pid, members: &[Pid], deadline: Option<Instant>) -> Seen {
+    fn wait_for(&self, leader: Pid, members: &[Pid], deadline: Option<Instant>, ended: &mut Ended) -> Seen {
         let mut seen = Seen::default();
-        for member in members {
+        // The signal reached the oldest first, so who waits for the youngest is woken up once.
+        for member in members.iter().rev() {
             match pidfd::open(*member) {
                 // The id may have passed to another process before it was opened. Ours cannot be
                 // given away while we look: it would have to be reaped first.
                 Ok(_) if !self.is_member(leader, *member) => {}
-                Ok(fd) if has_ended(&fd, PollTimeout::ZERO) => bury(&fd),
+                Ok(fd) if has_ended(&fd, PollTimeout::ZERO) => ended.bury(*member, &fd),
                 Ok(fd) => {
                     seen.alive += 1;
                     if deadline.is_some_and(|deadline| has_ended(&fd, until(deadline))) {
-                        bury(&fd);
+                        ended.bury(*member, &fd);
                     } else {
-                        seen.left += 1;
+                        seen.left.push(*member);
                     }
                 }
                 // It is gone already, or it is a thread, whose process is looked at by itself.
                 Err(Errno::ESRCH | Errno::EINVAL | Errno::ENOENT) => {}
                 Err(_) => {
                     seen.alive += 1;
-                    seen.left += 1;
+                    seen.left.push(*member);
                 }
             }
         }
@@ -230,22 +248,45 @@ impl<'a> Sweeper<'a> {
     }
 }
 
-// How many processes were alive when they were looked at, and when they had been waited for.
-#[derive(Clone, Copy, Debug, Default)]
+// How many processes were alive when they were looked at, and which still were when they had been waited for.
+#[derive(Debug, Default)]
 struct Seen {
     alive: u64,
-    left: u64,
+    left: Vec<Pid>,
+}
+
+// Processes that were seen to have ended. Their zombies may stay for long, also those of earlier runs: they are
+// other processes' to reap.
+#[derive(Debug)]
+struct Ended {
+    since: Instant,
+    ids: HashSet<Pid>,
+}
+
+impl Default for Ended {
+    fn default() -> Self {
+        Self { since: Instant::now(), ids: HashSet::new() }
+    }
+}
+
+impl Ended {
+    // An orphan's zombie is its new parent's to reap. That is us when we are the init process of a
+    // container or a subreaper.
+    fn bury(&mut self, id: Pid, process: &OwnedFd) {
+        self.ids.insert(id);
+        let _ = pidfd::reap(process.as_fd());
+    }
+
+    // Whether an id that was listed before now is that of one of them.
+    fn now(&self) -> impl Fn(Pid) -> bool {
+        let is_recent = self.since.elapsed() < SHORT_RUN;
+        move |id| is_recent && self.ids.contains(&id)
+    }
 }
 
 fn until(deadline: Instant) -> PollTimeout {
     let left = deadline.saturating_duration_since(Instant::now());
     PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO)
-}
-
-// An orphan's zombie is its new parent's to reap. That is us when we are the init process of a
-// container or a subreaper.
-fn bury(process: &OwnedFd) {
-    let _ = pidfd::reap(process.as_fd());
 }
 
 fn is_alive(process: Pid) -> bool {
