@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::policy::PathPattern;
-use crate::{Access, Floor, FrontDoor, Limits, Logging, Policy, Secrets, Source};
+use crate::policy::{PathPattern, RootRule, Ruled};
+use crate::{Access, Floor, FrontDoor, Limits, Logging, Policy, RuleRef, Secrets, Source};
 
 impl Policy {
     /// The texts it was made from, in order.
@@ -34,6 +34,32 @@ impl Policy {
     #[must_use]
     pub fn asks(&self) -> bool {
         self.exec.iter().any(|layer| layer.ask.value != crate::policy::Ask::Off)
+    }
+
+    /// The same policy with one more path that commands may write, beneath everything that it hides, protects or lists more
+    /// exactly.
+    ///
+    /// For a file that whoever starts a command hands to it, as a host does that wants to be told something. It does not
+    /// restrict, so it is for the caller's own decision, never for what a request says. `why` is shown where a reason
+    /// names the rule.
+    ///
+    /// ```
+    /// use claw_policy::{Access, Expansion, Layer, LayerKind, built_in, compile};
+    ///
+    /// let layers = [Layer { source: built_in(), kind: LayerKind::BuiltIn }];
+    /// let expansion = Expansion { cwd: "/w".into(), home: Some("/home/u".into()), ..Expansion::default() };
+    /// let policy = compile(&layers, &expansion).unwrap().also_writable("/tmp/report".into(), "the host's report");
+    /// assert!(policy.roots().any(|root| root == ("/tmp/report".as_ref(), Access::Write)));
+    /// ```
+    #[must_use]
+    pub fn also_writable(mut self, path: PathBuf, why: &str) -> Self {
+        let rule = RuleRef { source: "caller".into(), line: 0, column: 0, text: why.into() };
+        // Each layer says where files may be at all.
+        for layer in &mut self.files {
+            let value = RootRule { path: path.clone(), access: Access::Write, execute: false, named: false };
+            layer.roots.push(Ruled { value, rule: rule.clone() });
+        }
+        self
     }
 
     /// The workspace, as written after expansion.

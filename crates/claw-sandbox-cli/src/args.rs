@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
+use claw_sandbox::claw_wire::Identifier;
 use claw_secrets::TextKind;
 use claw_wire::Context;
 
@@ -38,6 +39,9 @@ pub(crate) enum Command {
     Secrets(SecretsCommand),
     #[command(subcommand)]
     Checkpoint(CheckpointCommand),
+    #[command(subcommand)]
+    Shell(ShellCommand),
+    StandIn(StandInArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -107,6 +111,44 @@ pub(crate) struct RunArgs {
 const RUN_STATUS: &str = "\
 Exit status: the command's own; 128 + N when signal N ended it; 126 when the policy denies it or it
 is no program; 125 when the policy cannot be read or enforced; 124 on a time-out; 127 when it is not found.";
+
+/// Stand in for the shell of an agent's host
+#[derive(Debug, Subcommand)]
+pub(crate) enum ShellCommand {
+    Install(ShellInstallArgs),
+}
+
+/// Write files that a host can be told are its shell
+#[derive(Args, Debug)]
+#[command(after_help = SHELL_HOSTS)]
+pub(crate) struct ShellInstallArgs {
+    /// The policy; without it, what is in force in the directory of each command
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) policy: Option<PathBuf>,
+    /// The host's name in the audit log and in the policy's contexts (claude-code, openclaw)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<Identifier>,
+    /// The directory
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) into: PathBuf,
+    /// The shells
+    #[arg(value_name = "NAME", default_values = ["claw-sh", "claw-bash"])]
+    pub(crate) names: Vec<String>,
+}
+
+const SHELL_HOSTS: &str = "\
+OpenClaw: SHELL=DIR/claw-sh in the gateway's environment. Claude Code: CLAUDE_CODE_SHELL=DIR/claw-bash.
+ZeroClaw: shell = \"DIR/claw-sh\" under [runtime]. pi: \"shellPath\" in settings.json. goose: GOOSE_SHELL.
+Gemini CLI and others that run `bash` from PATH: install bash and sh into a directory of their own, first in PATH.";
+
+/// The interpreter of the files that `shell install` writes
+#[derive(Args, Debug)]
+#[command(hide = true, disable_help_flag = true)]
+pub(crate) struct StandInArgs {
+    pub(crate) script: PathBuf,
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<OsString>,
+}
 
 /// Ask what the policy says, without running anything
 #[derive(Args, Debug)]

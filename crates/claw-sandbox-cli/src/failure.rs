@@ -42,6 +42,14 @@ impl Failure {
         Self::Line { line: line.to_string(), exit: Exit::CannotEnforce }
     }
 
+    /// The same, with another exit status where it is one line.
+    pub(crate) fn with_exit(self, exit: Exit) -> Self {
+        match self {
+            Self::Line { line, .. } => Self::Line { line, exit },
+            other => other,
+        }
+    }
+
     /// An I/O error at a path.
     pub(crate) fn io(what: &str, path: &Path, error: &io::Error, next_step: &str) -> Self {
         Self::new(format_args!("{what}: {}: {}; {next_step}", path.display(), plain_io_error(error)))

@@ -28,7 +28,11 @@ fn main() -> ExitCode {
         terminal::restore();
         output::say(format_args!("internal error: {report}; please report this"));
     }));
-    let exit = panic::catch_unwind(|| command::dispatch(args::read()?)).unwrap_or(Ok(Exit::CannotEnforce));
+    let asked = || match command::stand_in::called() {
+        Some(shell) => shell.run(),
+        None => command::dispatch(args::read()?),
+    };
+    let exit = panic::catch_unwind(asked).unwrap_or(Ok(Exit::CannotEnforce));
     exit.unwrap_or_else(|failure| report(&failure)).into()
 }
 

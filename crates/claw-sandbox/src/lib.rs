@@ -101,6 +101,19 @@ pub use spawn::{SpawnError, StdioPlan, StreamPlan};
 pub use supervisor::{Denials, DeniedCall};
 pub use terminal::TtySize;
 
+/// Whether this process runs inside a sandbox of ours.
+///
+/// The kernel answers, through the filter of the run, so a process outside cannot be made to believe it by what somebody
+/// puts into its environment. A process inside could install a filter of its own that hides it, and be restricted twice.
+///
+/// ```
+/// assert!(!claw_sandbox::is_inside());
+/// ```
+#[must_use]
+pub fn is_inside() -> bool {
+    sys::probe::is_inside()
+}
+
 /// The examples of the README compile.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

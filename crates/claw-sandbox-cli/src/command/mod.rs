@@ -18,6 +18,7 @@ mod question;
 mod run;
 mod schema;
 mod secrets;
+pub(crate) mod stand_in;
 mod subset;
 
 use std::env;
@@ -26,7 +27,7 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::args::{self, Command, ImportCommand, PolicyCommand, SecretsCommand};
+use crate::args::{self, Command, ImportCommand, PolicyCommand, SecretsCommand, ShellCommand};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output;
@@ -51,6 +52,8 @@ pub(crate) fn dispatch(command: Option<Command>) -> Outcome {
         Command::Init(args) => init::run(&args),
         Command::Import(ImportCommand::OpenClaw(args)) => import::run(&args),
         Command::Checkpoint(command) => checkpoint::run(&command),
+        Command::Shell(ShellCommand::Install(args)) => stand_in::install::run(&args),
+        Command::StandIn(args) => stand_in::of_script(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -49,11 +49,7 @@ fn run_in(sandbox: &Sandbox, signals: &Signals, args: &RunArgs) -> Outcome {
     match command(sandbox, args)?.spawn() {
         Ok(child) => {
             let child = Arc::new(child);
-            signals.forward(&child);
-            let ended = observe(&child, args.tty)?;
-            let exit = signals.exit().unwrap_or_else(|| exit_of(&ended));
-            say_why(&ended);
-            say_unrecorded(sandbox);
+            let (exit, ended) = watch(sandbox, signals, &child, args.tty)?;
             write(report, &outcome::ended(exit, &ended, child.enforcement(), sandbox))?;
             Ok(exit)
         }
@@ -66,7 +62,21 @@ fn run_in(sandbox: &Sandbox, signals: &Signals, args: &RunArgs) -> Outcome {
     }
 }
 
-/// The sandbox with its audit log: the stated file, the policy's, or the default one.
+/// Passes signals on until the end, and says why it came.
+pub(super) fn watch(
+    sandbox: &Sandbox,
+    signals: &Signals,
+    child: &Arc<Child>,
+    tty: bool,
+) -> Result<(Exit, Ended), Failure> {
+    signals.forward(child);
+    let ended = observe(child, tty)?;
+    let exit = signals.exit().unwrap_or_else(|| exit_of(&ended));
+    say_why(&ended);
+    say_unrecorded(sandbox);
+    Ok((exit, ended))
+}
+
 fn sandbox(args: &RunArgs, signals: &Signals) -> Result<Sandbox, Failure> {
     // On another processor, while the policy is read.
     let ahead = Ahead::begin()?;
@@ -75,7 +85,17 @@ fn sandbox(args: &RunArgs, signals: &Signals) -> Result<Sandbox, Failure> {
         Some(context) => policy.narrowed(&policy.narrowing(context)),
         None => policy,
     };
-    let log = match &args.audit {
+    sandbox_of(policy, ahead, args.audit.as_deref(), signals)
+}
+
+/// The sandbox with its audit log: the stated file, the policy's, or the default one.
+pub(super) fn sandbox_of(
+    policy: Policy,
+    ahead: Ahead,
+    audit: Option<&Path>,
+    signals: &Signals,
+) -> Result<Sandbox, Failure> {
+    let log = match audit {
         Some(path) => AuditLog::open_for(&policy, path).map(Some),
         None => AuditLog::of_policy(&policy),
     };
@@ -162,10 +182,7 @@ fn refuse(args: &RunArgs, error: Error, exit: Exit) -> Outcome {
             output::say_denial(&error);
             Ok(exit)
         }
-        None => Err(match Failure::from(error) {
-            Failure::Line { line, .. } => Failure::Line { line, exit },
-            other => other,
-        }),
+        None => Err(Failure::from(error).with_exit(exit)),
     }
 }
 
@@ -217,7 +234,7 @@ fn exit_of_status(status: ExitStatus) -> Exit {
     }
 }
 
-const fn exit_of_error(kind: ErrorKind) -> Exit {
+pub(super) const fn exit_of_error(kind: ErrorKind) -> Exit {
     match kind {
         // A shell says 126 too for a file that it cannot run.
         ErrorKind::Denied | ErrorKind::NotExecutable => Exit::Denied,

@@ -234,6 +234,7 @@ const SET_LEASE: u32 = libc::F_SETLEASE as u32;
 const PTRACER: u32 = libc::PR_SET_PTRACER as u32;
 const MEMORY_MAP: u32 = libc::PR_SET_MM as u32;
 const DUMPABLE: u32 = libc::PR_SET_DUMPABLE as u32;
+const INSIDE: u32 = crate::sys::probe::INSIDE_OPTION;
 const EMPTY_PATH: u32 = libc::AT_EMPTY_PATH as u32;
 const NEW_LISTENER: u32 = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER as u32;
 const NOEXEC_SEAL: u32 = libc::MFD_NOEXEC_SEAL;
@@ -277,6 +278,7 @@ pub(super) const ARGUMENTS: &[ArgumentRule] = rules![
     SYS_prctl [equal(0, PTRACER)] "lets a process outside reach in";
     SYS_prctl [equal(0, MEMORY_MAP)] "changes what the kernel says of a process, by which the supervisor knows it";
     SYS_prctl [equal(0, DUMPABLE), equal(1, 0)] "hides a process from its supervisor, which then denies what it does";
+    SYS_prctl [equal(0, INSIDE)] "no option of the kernel: the answer tells who asks that it runs inside";
     SYS_memfd_create [lacks(1, NOEXEC_SEAL)] "a file in memory could be executed past the allowlist";
     SYS_execveat [has(4, EMPTY_PATH)] "executes a descriptor, past the path that rules are about";
     SYS_seccomp [has(1, NEW_LISTENER)] "a listener could answer the calls of other processes";

@@ -21,6 +21,20 @@ pub(crate) const SECCOMP_ACTIONS: [(&str, u32); 8] = [
     ("allow", libc::SECCOMP_RET_ALLOW),
 ];
 
+/// An option of `prctl` that no kernel has (`CLAW` as bytes). Our filter answers EPERM, a kernel without it EINVAL.
+pub(crate) const INSIDE_OPTION: u32 = 0x434C_4157;
+
+/// Whether a run's filter is on this thread: it refuses our own option, and not the next one, which another sandbox that
+/// knows few options would refuse as well.
+pub(crate) fn is_inside() -> bool {
+    let refused = |option: u32| {
+        // SAFETY: no kernel has these options, so nothing is done and no argument is read.
+        let answer = unsafe { libc::syscall(libc::SYS_prctl, c_long::from(option), 0, 0, 0, 0) };
+        Errno::result(answer) == Err(Errno::EPERM)
+    };
+    refused(INSIDE_OPTION) && !refused(INSIDE_OPTION + 1)
+}
+
 /// The kernel's Landlock ABI; 0 when there is none, it is switched off or blocked.
 pub(crate) fn landlock_abi() -> u32 {
     landlock_query(LANDLOCK_CREATE_RULESET_VERSION)
