@@ -5,7 +5,9 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use claw_import::{OpenClaw, openclaw};
-use claw_policy::{Decision, Expansion, Format, Layer, LayerKind, Reason, Request, Source, built_in, compile};
+use claw_policy::{
+    Decision, Expansion, Format, Layer, LayerKind, Reason, Request, Source, built_in, compile,
+};
 use claw_sandbox::{CommandLine, ExecInput, Judge};
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -24,6 +24,7 @@
 mod assigned;
 mod bytes;
 mod entropy;
+mod further;
 mod header;
 mod key_block;
 mod names;

@@ -26,7 +26,22 @@ const TELLING: &[&str] = &[
 ];
 
 /// Names and ends of names that tell by themselves.
-const TELLING_ENDS: &[&str] = &["pass", "pwd", "_key", "_pat", "passin", "passout", "x_auth"];
+const TELLING_ENDS: &[&str] = &[
+    "pass",
+    "pwd",
+    "_key",
+    "_pat",
+    "passin",
+    "passout",
+    "x_auth",
+    "jwt",
+    "key_material",
+    "card_number",
+    "cardnumber",
+    "cvc",
+    "cvv",
+    "security_code",
+];
 
 /// Ends of names that are about a secret: where it is, what it is called, how it is read, what came of it.
 const HARMLESS_ENDS: &[&str] = &[

@@ -6,7 +6,7 @@
 use std::ops::RangeInclusive;
 
 use crate::bytes::{Class, is_alphanumeric, is_url64, run};
-use crate::{Finding, SecretType, placeholder};
+use crate::{Finding, SecretType, further, placeholder};
 
 struct Shape {
     secret_type: SecretType,
@@ -96,6 +96,10 @@ pub(crate) fn at(text: &[u8], at: usize) -> Option<Finding> {
 /// ```
 #[must_use]
 pub fn begins_token(text: &[u8]) -> Option<usize> {
+    begins_shape(text).or_else(|| further::begins(text))
+}
+
+fn begins_shape(text: &[u8]) -> Option<usize> {
     let shape = SHAPES.iter().find(|shape| text.starts_with(shape.prefix.as_bytes()))?;
     let start = shape.prefix.len();
     let is_word = !is_url64_shape(shape);

@@ -8,6 +8,12 @@ use crate::report::{Fate, Report};
 /// What is recorded in an entry beside its rule.
 const RECORDS: &str = "id source commandText addedAt lastUsedAt lastUsedCommand lastResolvedPath note";
 
+/// Programs that OpenClaw never runs, listed or not. We would run them as listed, and not judge what they run.
+pub(crate) const NEVER: &str = "sudo doas su pkexec chroot unshare nsenter strace bwrap firejail taskset systemd-run chrt \
+    cpulimit proot proxychains torsocks xvfb-run setpriv script xcrun arch";
+/// Programs whose entry permits nothing there; we open them and judge what they run.
+const OPENED: &str = "sh bash dash zsh ksh fish ash mksh csh tcsh pwsh powershell setsid ionice watch";
+
 /// Entries as a policy writes them, and what became of the pattern.
 struct Entries {
     texts: Vec<String>,
@@ -30,6 +36,16 @@ pub(crate) fn entries(at: &Cursor<'_>, trusted: &[String], report: &mut Report) 
         report.lost(at, "an entry without a pattern");
         return Vec::new();
     };
+    let is_automatic = at.member("source").is_some_and(|source| source.text() == Some("allow-always"));
+    if is_automatic && arguments.is_none() {
+        report.lost(&pattern, "OpenClaw does not honour an automatic approval without arguments");
+        return Vec::new();
+    }
+    let base = text.rsplit('/').next().unwrap_or(text);
+    if listed(NEVER, base) || listed(OPENED, base) {
+        report.lost(&pattern, "in OpenClaw this entry permits nothing; list what it runs");
+        return Vec::new();
+    }
     let arguments = arguments.filter(|arguments| arguments.text() != Some(""));
     let found = match &arguments {
         Some(arguments) => with_arguments(text, arguments.text().unwrap_or_default()),

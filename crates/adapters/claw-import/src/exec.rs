@@ -200,6 +200,10 @@ impl<'a> Exec<'a> {
         }
         for at in &self.allowlist {
             for text in allowlist::entries(at, &trusted, report) {
+                if text.contains(['*', '?']) {
+                    let never = allowlist::NEVER.split_whitespace();
+                    never.for_each(|name| draft.add("exec.deny", name, "OpenClaw never runs it"));
+                }
                 draft.add("exec.allowlist", text, draft::from(at));
             }
         }

@@ -40,11 +40,17 @@ pub(super) fn run(text: &[u8], at: usize, mut accept: impl FnMut(u8) -> bool) ->
 
 /// What looks like a token, whether or not it was drawn at random.
 fn shaped(text: &[u8], at: usize) -> Option<Range<usize>> {
-    const WEBHOOK: &[u8] = b"hooks.slack.com/services/";
+    const WEBHOOKS: [&[u8]; 4] = [
+        b"hooks.slack.com/services/",
+        b"hooks.slack.com/workflows/",
+        b"discord.com/api/webhooks/",
+        b"discordapp.com/api/webhooks/",
+    ];
     let rest = text.get(at..)?;
     let webhook = || {
-        let path = run(rest.strip_prefix(WEBHOOK)?, 0, is_token_byte);
-        (path >= 8).then_some(WEBHOOK.len() + path)
+        let start = WEBHOOKS.iter().find(|webhook| rest.starts_with(webhook))?.len();
+        let path = run(rest.get(start..)?, 0, is_token_byte);
+        (path >= 8).then_some(start + path)
     };
     let length = claw_secrets::begins_token(rest).or_else(webhook)?;
     Some(at..at + length)
