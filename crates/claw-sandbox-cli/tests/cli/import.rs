@@ -81,3 +81,46 @@ fn settings_that_cannot_be_read_leave_no_policy() {
     }
     assert!(!place.path("policy.yaml").exists());
 }
+
+/// The first block of this language in `docs/openclaw.md`.
+fn block(language: &str) -> String {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openclaw.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    let start = format!("\n```{language}\n");
+    let (_, rest) = text.split_once(&start).unwrap();
+    rest.split_once("```\n").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_example_of_the_documentation_is_what_comes_out() {
+    let place = Place::new();
+    place.write("work/openclaw.json", block("json5"));
+    place.write("work/exec-approvals.json", block("json"));
+    place.write("home/site/README", "text\n");
+    let args = ["import", "openclaw", "--config", "openclaw.json", "--approvals", "exec-approvals.json"];
+    let imported = place.run(args);
+    assert_eq!((imported.status, imported.stdout.as_str()), (0, block("yaml").as_str()), "{imported:?}");
+    let lost: String = imported
+        .stderr
+        .lines()
+        .filter(|line| !line.contains(" mapped: "))
+        .map(|line| format!("{}\n", line.trim_start_matches("claw-sandbox: ")))
+        .collect();
+    assert_eq!(lost, block("text"), "{imported:?}");
+    place.write("policy.yaml", &imported.stdout);
+    let linted = place.run(["lint", "../policy.yaml"]);
+    assert_eq!(linted.status, 0, "{linted:?}");
+    let site = place.path("home/site");
+    let site = site.to_str().unwrap();
+    for (line, status) in [
+        ("git status | head -5", 0),
+        ("git log 2>/dev/null", 0),
+        ("echo x > out", 0),
+        ("python3 tool.py", 126),
+        ("head ~/.ssh/id_rsa", 126),
+        ("echo x > /srv/assets/out", 126),
+    ] {
+        let checked = place.run(["check", "--policy", "../policy.yaml", "--cwd", site, "--shell", line]);
+        assert_eq!(checked.status, status, "{line}: {checked:?}");
+    }
+}

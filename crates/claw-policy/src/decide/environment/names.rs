@@ -26,7 +26,11 @@ pub(super) fn passes_by_default(name: &[u8]) -> bool {
 /// Whether a variable of this name makes loaders, shells, interpreters or tools run or trust something
 /// else. Such a variable is never passed, whoever asks.
 pub(crate) fn is_hook(name: &[u8]) -> bool {
-    is_loader_hook(name) || is_shell_hook(name) || is_interpreter_hook(name) || is_tool_hook(name)
+    is_loader_hook(name)
+        || is_shell_hook(name)
+        || is_interpreter_hook(name)
+        || is_tool_hook(name)
+        || FURTHER_HOOKS.iter().any(|hook| hook.as_bytes() == name)
 }
 
 /// `ld.so(8)`, glibc's own (`gconv`, `locale(7)`, `resolver(3)`, `mallopt(3)`), and agents' sockets.
@@ -117,6 +121,27 @@ fn is_tool_hook(name: &[u8]) -> bool {
                 | b"MAKEFLAGS"
         )
 }
+
+/// More of the kind, among them what OpenClaw blocks wherever it comes from.
+#[rustfmt::skip]
+const FURTHER_HOOKS: &[&str] = &[
+    // Compilers, build tools and their own options.
+    "CPP", "CXXCPP", "CARGO_BUILD_RUSTC", "CARGO_BUILD_RUSTC_WRAPPER", "CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER",
+    "CARGO_BUILD_RUSTDOC", "CMAKE_C_COMPILER", "CMAKE_CXX_COMPILER", "CMAKE_TOOLCHAIN_FILE", "CONFIG_SITE",
+    "CONFIG_SHELL", "MAKE", "MFLAGS", "SBT_OPTS", "GRADLE_OPTS", "ANT_OPTS", "MAVEN_OPTS", "JAVA_OPTS",
+    "CATALINA_OPTS",
+    // Interpreters and runtimes.
+    "NODE_REDIRECT_WARNINGS", "NODE_REPL_EXTERNAL_MODULE", "NODE_REPL_HISTORY", "NODE_V8_COVERAGE",
+    "PYTHONBREAKPOINT", "DOTNET_ADDITIONAL_DEPS", "CORECLR_PROFILER", "LUA_INIT", "LUA_INIT_5_1", "LUA_INIT_5_2",
+    "LUA_INIT_5_3", "LUA_INIT_5_4", "RUBYSHELL", "ERL_AFLAGS", "ERL_FLAGS", "ERL_ZFLAGS", "ELIXIR_ERL_OPTIONS",
+    "R_ENVIRON", "R_ENVIRON_USER", "R_PROFILE", "R_PROFILE_USER",
+    // Shells, editors, version control, plugins, and what opens pages or asks for passwords.
+    "KSH_ENV", "FPATH", "EXINIT", "VIMINIT", "GVIMINIT", "MYVIMRC", "EMACSLOADPATH", "JULIA_EDITOR", "HGRCPATH",
+    "HGEDITOR", "HGMERGE", "SVN_EDITOR", "SVN_SSH", "BZR_EDITOR", "BZR_SSH", "BZR_PLUGIN_PATH", "HELM_PLUGINS",
+    "PACKER_PLUGIN_PATH", "VAGRANT_VAGRANTFILE", "BROWSER", "SUDO_ASKPASS",
+    // Writes the keys of connections to a file.
+    "SSLKEYLOGFILE",
+];
 
 /// Whether the name says that the value is a secret. It passes only when a policy lists that very name.
 pub(crate) fn is_secret(name: &[u8]) -> bool {
