@@ -49,6 +49,7 @@ cases! {
     git_squashes_by_itself: ["git"] "cd r && echo t > t && git add t && git commit -q -m t && echo own > own && git commit -q -am own && echo u > t && git commit -q -a --fixup HEAD~1 && git rebase -q --autosquash HEAD~3 && git log --format=%s > ../log" => "log" "own\nt\nfirst\n";
     git_picks_commits: ["git"] "cd r && git checkout -q -b t && echo t > own && git commit -q -am t && echo u > u && git add u && git commit -q -m u && git checkout -q main && echo m > own && git commit -q -am m && git cherry-pick -X theirs main..t > /dev/null && git log --format=%s > ../log" => "log" "u\nt\nm\nfirst\n";
     git_rebases_in_a_worktree: ["git"] "cd r && git worktree add -q ../wt -b t && echo t > t && git add t && git commit -q -m m && git -C ../wt commit -q --allow-empty -m u && git -C ../wt rebase -q -X ours main && git -C ../wt log --format=%s > ../log" => "log" "u\nm\nfirst\n";
+    a_directory_is_made_and_entered: ["git"] "git init -q a && cd a && git config user.name A && git config user.email a@e && git commit -q --allow-empty -m one && mkdir -p b/c; cd b/c; git log --format=%s > ../../../log" => "log" "one\n";
     git_stashes: ["git"] "cd r && echo two > own && git stash -q && git stash pop -q && cat own > ../log" => "log" "two\n";
     git_applies_a_patch: ["git"] "cd r && echo two > own && git diff > ../p && git checkout -q own && git apply ../p && cat own > ../log" => "log" "two\n";
     git_makes_an_archive: ["git", "tar"] "cd r && git archive -o ../a.tar HEAD && tar -xOf ../a.tar own > ../log" => "log" "original\n";

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use claw_shell::{CwdId, Dialect, Script, Span};
 
+use super::directories::Directories;
+use super::expected::Before;
 use super::{Judge, Scope};
 
 impl Judge<'_> {
@@ -28,6 +30,9 @@ impl Judge<'_> {
             return self.carrier(scope, span, "commands inside arguments are nested too deeply");
         }
         let start = scope.directories.at(cwd).map(<[PathBuf]>::to_vec);
-        self.script(script, start, Some(scope.span(span)), scope.depth + 1);
+        let before = Before { script, outer: scope.before.runs_a_program(span, None) };
+        let directories = Directories::new(before, self.world, start);
+        let (span, depth) = (Some(scope.span(span)), scope.depth + 1);
+        self.script(&Scope { before, directories, span, depth });
     }
 }

@@ -26,7 +26,7 @@ impl<'a> Judge<'a> {
         if self.denied(&program, span) {
             return;
         }
-        if builtin == Builtin::Opaque && scope.script.opaque.is_empty() && !self.unrestricted() {
+        if builtin == Builtin::Opaque && scope.script().opaque.is_empty() && !self.unrestricted() {
             self.unknown(scope, command.span, "this builtin does something that the text does not tell");
         }
         self.findings.allow(Reason::new(Code::ExecBuiltin, "a builtin of the shell").at(span));
@@ -43,7 +43,7 @@ impl<'a> Judge<'a> {
             }
             return;
         }
-        let Some(programs) = self.programs_of(word, scope.directories.at(command.cwd)) else {
+        let Some(programs) = self.programs_of(scope, word, command.cwd) else {
             if !self.unrestricted() {
                 self.unknown(scope, word.span, "which program this names is only known when the line runs");
             }

@@ -2,8 +2,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use claw_shell::{Cwd, CwdId, Script, Word};
+use claw_shell::{Cwd, CwdId, Word};
 
+use super::expected::{Before, is_missing};
 use super::words;
 use crate::FileKind;
 use crate::decide::world::World;
@@ -17,12 +18,13 @@ pub(super) struct Directories {
 }
 
 impl Directories {
-    pub(super) fn new(script: &Script, world: &World<'_>, start: Option<Vec<PathBuf>>) -> Self {
-        let mut directories = Self { possible: Vec::with_capacity(script.cwds.len().max(1)) };
+    pub(super) fn new(before: Before<'_>, world: &World<'_>, start: Option<Vec<PathBuf>>) -> Self {
+        let cwds = &before.script.cwds;
+        let mut directories = Self { possible: Vec::with_capacity(cwds.len().max(1)) };
         directories.possible.push(start);
         // Entry 0 is the start, and an entry refers to earlier ones only.
-        for cwd in script.cwds.iter().skip(1) {
-            let possible = directories.evaluate(cwd, world);
+        for cwd in cwds.iter().skip(1) {
+            let possible = directories.evaluate(cwd, before, world);
             directories.possible.push(possible);
         }
         directories
@@ -33,13 +35,20 @@ impl Directories {
         self.possible.get(id.0)?.as_deref()
     }
 
-    fn evaluate(&self, cwd: &Cwd, world: &World<'_>) -> Option<Vec<PathBuf>> {
+    fn evaluate(&self, cwd: &Cwd, before: Before<'_>, world: &World<'_>) -> Option<Vec<PathBuf>> {
         let mut all: Vec<PathBuf> = Vec::new();
         match cwd {
             Cwd::Start => all.extend(self.at(CwdId(0))?.iter().cloned()),
             Cwd::Cd { from, target, certain } => {
+                // What a program may have made is entered.
+                let is_made =
+                    |to: &PathBuf| before.runs_a_program(target.span, None) && is_missing(to, world);
                 for directory in self.at(*from)? {
-                    all.extend(moved(directory, target, *certain, world)?);
+                    let (to, is_there) = moved(directory, target, world)?;
+                    if !certain && !is_there && !to.iter().all(is_made) {
+                        all.push(directory.clone());
+                    }
+                    all.extend(to);
                 }
             }
             Cwd::Either(left, right) => {
@@ -54,8 +63,8 @@ impl Directories {
     }
 }
 
-/// Where `cd target` leads from `from`; `None` when the text does not tell.
-fn moved(from: &Path, target: &Word, certain: bool, world: &World<'_>) -> Option<Vec<PathBuf>> {
+/// Where `cd target` leads from `from`, and whether these are directories; `None` when the text does not tell.
+fn moved(from: &Path, target: &Word, world: &World<'_>) -> Option<(Vec<PathBuf>, bool)> {
     // `cd -` goes where nobody knows, and a bare `cd` is written by the parser as `~`.
     if target.as_literal().is_some_and(|text| &*text == b"-") {
         return None;
@@ -65,10 +74,8 @@ fn moved(from: &Path, target: &Word, certain: bool, world: &World<'_>) -> Option
     all.extend(physical(&spelled, all.first()?, world));
     let is_directory =
         |to: &PathBuf| matches!(world.path(to, true), Some(Ok(path)) if path.kind == FileKind::Directory);
-    if !certain && !all.iter().all(is_directory) {
-        all.push(from.to_owned());
-    }
-    Some(all)
+    let is_there = all.iter().all(is_directory);
+    Some((all, is_there))
 }
 
 /// Where `spelled` leads when `..` is read as the kernel does, if that is not where `logical` leads. A shell that was

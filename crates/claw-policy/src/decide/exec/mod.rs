@@ -12,6 +12,7 @@ mod carrier;
 mod command;
 mod descendant;
 mod directories;
+mod expected;
 mod findings;
 mod glob;
 mod grant;
@@ -26,13 +27,12 @@ mod safe_bin;
 mod tests;
 mod words;
 
-use std::path::PathBuf;
-
 use claw_shell::{Opaque, OpaqueKind, Script, Span};
 
 pub(crate) use self::descendant::Known;
 pub(super) use self::descendant::{SUPERVISED, decide as decide_descendant, in_installation, workspace};
 use self::directories::Directories;
+use self::expected::Before;
 use self::findings::Findings;
 pub(crate) use self::index::Index;
 pub(super) use self::program::is_multi_call;
@@ -61,14 +61,18 @@ struct Judge<'a> {
 
 /// A script being judged: the request's own, or one that an argument carries.
 struct Scope<'s> {
-    script: &'s Script,
+    before: Before<'s>,
     directories: Directories,
     /// What reasons point to instead of the parts of a carried script.
     span: Option<Span>,
     depth: usize,
 }
 
-impl Scope<'_> {
+impl<'s> Scope<'s> {
+    const fn script(&self) -> &'s Script {
+        self.before.script
+    }
+
     fn span(&self, span: Span) -> Span {
         self.span.unwrap_or(span)
     }
@@ -93,24 +97,25 @@ impl<'a> Judge<'a> {
         if script.blank || (script.commands.is_empty() && self.request.line.is_none()) {
             return self.findings.refuse(Reason::new(Code::ExecEmpty, "there is no command in the line"));
         }
-        self.script(script, Some(vec![self.request.cwd.clone()]), None, 0);
+        let before = Before { script, outer: false };
+        let directories = Directories::new(before, self.world, Some(vec![self.request.cwd.clone()]));
+        self.script(&Scope { before, directories, span: None, depth: 0 });
     }
 
-    /// Judges everything in `script`, which runs in one of `start`. `span` stands for all of it when an argument carries it.
-    fn script(&mut self, script: &Script, start: Option<Vec<PathBuf>>, span: Option<Span>, depth: usize) {
-        let directories = Directories::new(script, self.world, start);
-        let scope = Scope { script, directories, span, depth };
+    /// Judges everything in a script.
+    fn script(&mut self, scope: &Scope<'_>) {
+        let script = scope.script();
         for command in &script.commands {
-            self.command(&scope, command);
+            self.command(scope, command);
         }
         for redirect in &script.redirects {
-            self.redirect(&scope, redirect);
+            self.redirect(scope, redirect);
         }
         for assignment in &script.assignments {
-            self.assignment(&scope, assignment, None);
+            self.assignment(scope, assignment, None);
         }
         for opaque in &script.opaque {
-            self.opaque(&scope, opaque);
+            self.opaque(scope, opaque);
         }
     }
 

@@ -60,6 +60,7 @@ impl Judge<'_> {
             paths.extend(words::known_path(word, None, self.world));
         }
         for path in paths {
+            let path = self.expected(scope, word.span, None, &path);
             let refusal = self.file_refusal(FileAction::Stat, &path, false);
             if let Some(reason) = refusal.filter(|reason| reason.code == Code::FileHidden) {
                 self.findings.refuse(reason.at(scope.span(word.span)));

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use claw_shell::Word;
+use claw_shell::{CwdId, Word};
 
 use super::words::{base_name, bytes_path};
-use super::{Judge, glob, words};
+use super::{Judge, Scope, glob, words};
 use crate::policy::ProgramMatcher;
 use crate::{FactError, ProgramFact};
 
@@ -98,15 +98,18 @@ impl<'a> Judge<'a> {
         Some(program(name, fact))
     }
 
-    /// The programs that the path `word` may name under the possible directories; `None` when the text does not tell.
+    /// The programs that the path `word` may name in the directory of a command; `None` when the text does not tell.
     pub(super) fn programs_of<'w>(
         &self,
+        scope: &Scope<'_>,
         word: &'w Word,
-        directories: Option<&[PathBuf]>,
+        directory: CwdId,
     ) -> Option<Vec<Program<'a, 'w>>> {
         let mut programs = Vec::new();
+        let directories = scope.directories.at(directory);
         for directory in directories.map_or_else(|| vec![None], |all| all.iter().map(Some).collect()) {
             let path = words::path(word, directory.map(PathBuf::as_path), self.world)?;
+            let path = self.expected(scope, word.span, None, &path).into_owned();
             if let Some(fact) = self.world.program_path(&path) {
                 programs.push(program(Cow::Owned(path.into_os_string().into_encoded_bytes()), fact));
             }

@@ -43,13 +43,16 @@ impl Judge<'_> {
         }
         let Some(directories) = scope.directories.at(redirect.cwd) else {
             match words::path(&redirect.target, None, self.world) {
-                Some(path) => return self.file(scope, redirect.span, action, &path, false),
+                Some(path) => return self.settled_file(scope, redirect.span, action, &path, false),
                 None => return self.redirect_unknown(scope, redirect),
             }
         };
         for directory in directories {
             match words::path(&redirect.target, Some(directory), self.world) {
-                Some(path) => self.file(scope, redirect.span, action, &path, false),
+                Some(path) => {
+                    let path = self.expected(scope, redirect.span, redirect.command, &path);
+                    self.settled_file(scope, redirect.span, action, &path, false);
+                }
                 None => self.redirect_unknown(scope, redirect),
             }
         }
@@ -90,6 +93,18 @@ impl Judge<'_> {
 
     /// Judges a file that the command line itself names. Only what is refused is kept.
     pub(super) fn file(
+        &mut self,
+        scope: &Scope<'_>,
+        span: claw_shell::Span,
+        action: FileAction,
+        path: &Path,
+        recursive: bool,
+    ) {
+        let path = self.expected(scope, span, None, path);
+        self.settled_file(scope, span, action, &path, recursive);
+    }
+
+    fn settled_file(
         &mut self,
         scope: &Scope<'_>,
         span: claw_shell::Span,

@@ -316,6 +316,7 @@ impl<'c> Case<'c, '_, '_> {
 
     /// Judges the making of files in the directory `path`. Reasons name it, not the files.
     fn write_beneath(&mut self, path: &Path, span: Span) {
+        let path = &*self.judge.expected(self.scope, span, None, path);
         let beneath = self.judge.file_refusal(FileAction::Write, &path.join("new file"), false);
         let Some(beneath) = beneath else { return };
         let own = self.judge.file_refusal(FileAction::Write, path, false);

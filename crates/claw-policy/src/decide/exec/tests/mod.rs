@@ -69,7 +69,10 @@ pub(super) fn program(tree: &Tree, path: &Path) -> Result<ProgramFact, FactError
 
 /// Asks until there is a decision.
 pub(super) fn decided(policy: &Policy, script: &Script, line: Option<&str>) -> Decision {
-    let tree = machine();
+    decided_on(&machine(), policy, script, line)
+}
+
+fn decided_on(tree: &Tree, policy: &Policy, script: &Script, line: Option<&str>) -> Decision {
     let mut facts = Facts::new(Some("/home/me".into()));
     let request = ExecRequest {
         script,
@@ -81,7 +84,7 @@ pub(super) fn decided(policy: &Policy, script: &Script, line: Option<&str>) -> D
     for _ in 0..64 {
         match crate::decide(policy, &facts, Request::Exec(&request)) {
             Ok(decision) => return decision,
-            Err(missing) => missing.queries.iter().for_each(|query| answer(&tree, query, &mut facts)),
+            Err(missing) => missing.queries.iter().for_each(|query| answer(tree, query, &mut facts)),
         }
     }
     panic!("the facts do not settle")

@@ -80,6 +80,31 @@ fn strictness(policy: &Policy, text: &str) -> Option<u8> {
 
 proptest! {
     #[test]
+    fn a_line_that_makes_a_directory_is_decided_as_where_it_is_there(
+        made in prop::collection::vec(prop::sample::select(vec!["x", "y", "dir", "in", "out"]), 1..4),
+        rest in prop::collection::vec(prop::sample::select(vec!["..", "..", "x", "dir", "in", "out", ".env"]), 1..6),
+    ) {
+        let (made, rest) = (made.join("/"), rest.join("/"));
+        let policy = allowing(&["mkdir", "git"]);
+        let line = format!("mkdir -p {made} && cd {made} && echo x > {rest}");
+        let without = format!("git log && cd {made} && echo x > {rest}");
+        let mut tree = machine();
+        let real = tree.resolve(&Path::new("/w").join(&made), true).unwrap().real;
+        let codes = |tree: &Tree, text: &str| match decided_on(tree, &policy, &script(text), Some(text)) {
+            Decision::Deny(denial) => Some(denial.reasons.iter().map(|reason| reason.code).collect::<Vec<_>>()),
+            _ => None,
+        };
+        let before = codes(&tree, &line);
+        tree.directory(real.to_str().unwrap());
+        let there = codes(&tree, &without);
+        if real.starts_with("/w") {
+            prop_assert_eq!(before, there, "{}", line);
+        } else {
+            prop_assert!(before.is_some(), "{}", line);
+        }
+    }
+
+    #[test]
     fn adding_a_deny_never_allows(policy in random_policy(), line in line(), name in prop::sample::select(vec!["git", "rm", "sort", "cat", "sh"])) {
         let mut stricter = policy.clone();
         stricter.exec_deny.push(ruled(name, ProgramMatcher::Name(name.as_bytes().to_vec())));

@@ -110,6 +110,42 @@ fn redirections_and_paths_follow_the_directory() {
 }
 
 #[test]
+fn a_directory_may_be_made_and_entered_in_one_line() {
+    check(
+        &developer(),
+        &[
+            ("mkdir -p x && cd x && cat f > ../y", "ok"),
+            ("mkdir -p x/y && cd x/y && cat ../../f > ../y", "ok"),
+            ("mkdir x; cd x; mkdir y; cd y; touch ../../z; cat f > ../w", "ok"),
+            ("mkdir x; cd x; cat f > ../../z", "file.outside"),
+            ("mkdir x; cd dir; cd none; cat f > ../y", "ok"),
+            ("cd none; mkdir x; cat f > ../y", "file.outside"),
+            ("git init a && cd a && git status > ../log", "ok"),
+            ("mkdir x && cat f > x/../y", "ok"),
+            ("mkdir x && sh -c 'cd x && cat f > ../y'", "ok"),
+            ("mkdir x && cd x && /usr/bin/../bin/git log", "ok"),
+            // What lies beside it is judged as ever.
+            ("mkdir -p x && cd x && cat f > ../../y", "file.outside"),
+            ("mkdir -p x && cd x && cat f > ../../../etc/y", "file.outside"),
+            ("mkdir -p x && cd x && cat f > ../out/y", "file.outside"),
+            ("mkdir -p x && cd x && touch ../../y", "file.outside"),
+            ("mkdir -p x && cd x && cat ../../home/me/.ssh/id_rsa", "file.hidden"),
+            ("mkdir -p out/x && cd out/x && cat f > ../y", "file.outside"),
+            ("mkdir -p in/x && cd in/x && cat f > ../../../y", "file.outside"),
+            ("mkdir -p x && cd x && ../git log", "exec.untrusted-path"),
+            // Nothing could have made it.
+            ("cd none && cat f > ../y", "file.unresolved"),
+            ("cat f > none/../y", "file.unresolved"),
+            ("cd none && touch ../y && mkdir none", "file.unresolved"),
+            ("echo x; cd none && cat f > ../y", "file.unresolved"),
+            ("sh -c 'cd none && cat f > ../y'", "file.unresolved"),
+            // No line makes a directory of a file.
+            ("mkdir x && cat f > src/a.c/../y", "file.unresolved"),
+        ],
+    );
+}
+
+#[test]
 fn dots_after_a_link_are_judged_as_the_shell_and_as_the_kernel_reads_them() {
     // `/w/out` leads to `/etc`, `/w/in` to `/w/dir`.
     check(
