@@ -44,7 +44,7 @@ pub use decision::{
     MissingFacts, NetworkGrant, Question, Reason, RuleRef, ToolGrant,
 };
 pub use diagnostic::{Diagnostic, Severity};
-pub use document::{Entry as TreeEntry, Node as TreeNode, Value as TreeValue, read_tree};
+pub use document::{Entry as TreeEntry, Node as TreeNode, Value as TreeValue, duration, read_tree};
 pub use expand::Expansion;
 pub use explain::{Change, Explanation, explain};
 pub use facts::{FactError, Facts, FileId, FileKind, PathFact, ProgramFact, Query, ResolvedPath, TreeFact};

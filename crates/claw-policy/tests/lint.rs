@@ -48,6 +48,7 @@ const TRAPS: &[(&str, &str, &str)] = &[
     ("lint.credentials", "filesystem: { readOnly: [~/.aws/config] }\n", "~/.aws/config"),
     ("lint.unprotected", "filesystem: { protected: none }\n", "none"),
     ("lint.network", "network: { default: allow }\n", "allow"),
+    ("lint.network", "network: { allow: [{ host: example.com }] }\n", "{ host: example.com }"),
     ("lint.environment", "environment: { pass: ['*'] }\n", "'*'"),
     ("lint.environment", "environment: { pass: [LD_PRELOAD] }\n", "LD_PRELOAD"),
     ("lint.environment", "environment: { set: { BASH_ENV: x } }\n", "BASH_ENV"),

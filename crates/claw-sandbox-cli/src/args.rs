@@ -56,7 +56,7 @@ pub(crate) struct PolicyArgs {
     /// The workspace, in place of the policy's
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) workspace: Option<PathBuf>,
-    /// Where the command starts and relative paths resolve [default: the current directory]
+    /// Where the command starts and relative paths resolve, and the workspace unless -w or a policy names one [default: the current directory]
     #[arg(short = 'C', long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) cwd: Option<PathBuf>,
 }
@@ -67,7 +67,7 @@ pub(crate) struct CommandArgs {
     /// A shell command line, read by bash, in place of CMD
     #[arg(short = 'c', long, value_name = "STRING", conflicts_with = "command")]
     pub(crate) shell: Option<OsString>,
-    /// Pass this variable on, or set it; only as far as the policy passes it
+    /// Pass this variable on, or set it; only as far as the policy passes it (`environment.pass`)
     #[arg(short, long, value_name = "NAME[=VALUE]")]
     pub(crate) env: Vec<OsString>,
     /// The command and its arguments; no shell is involved
@@ -81,7 +81,7 @@ pub(crate) struct CommandArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
-    /// End the run after this time (500ms, 30s, 5m, 2h); the policy's limit still holds
+    /// End the run after this time (500ms, 30s, 5m, 2h; seconds without a unit); the policy's limit still holds
     #[arg(short, long, value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
     /// Write the outcome to this file as JSON
@@ -100,8 +100,8 @@ pub(crate) struct RunArgs {
     ///
     /// What is typed here goes there as it is, and what the command writes, on either stream, comes out of
     /// standard output. Without it the command has no controlling terminal, and on the terminal that it is
-    /// called from it can write and read but not type. Nobody can be asked meanwhile (`exec.ask`): a question is
-    /// a denial.
+    /// called from it can write and read but not type. Questions (`exec.ask`) are put on the caller's terminal. A shell
+    /// that reads what to do from its terminal is asked about, or needs `security: full`: an allowlist permits scripts.
     #[arg(long)]
     pub(crate) tty: bool,
     #[command(flatten)]
@@ -584,23 +584,10 @@ fn text_kind(name: &str) -> Result<TextKind, String> {
     TextKind::from_name(name).ok_or_else(|| crate::wire::unknown_text_kind(name))
 }
 
-/// Reads `500ms`, `30s`, `5m` or `2h`.
+/// A time as policies write it.
 fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| "want a number and a unit, like 30s".to_owned())?;
-    let milliseconds = match unit {
-        "ms" => Some(number),
-        "s" => number.checked_mul(1_000),
-        "m" => number.checked_mul(60_000),
-        "h" => number.checked_mul(3_600_000),
-        _ => return Err("the unit is ms, s, m or h".to_owned()),
-    };
-    match milliseconds {
-        Some(0) => Err("a time limit of zero ends everything at once".to_owned()),
-        Some(milliseconds) => Ok(Duration::from_millis(milliseconds)),
-        None => Err("the time is too long".to_owned()),
-    }
+    claw_policy::duration(text)
+        .ok_or_else(|| "want a time above zero: 500ms, 30s, 5m, 2h or 1d; seconds without a unit".to_owned())
 }
 
 #[cfg(test)]
@@ -613,13 +600,13 @@ mod tests {
     }
 
     #[test]
-    fn durations_have_a_number_and_a_unit() {
-        for (text, milliseconds) in [("500ms", 500), ("30s", 30_000), ("5m", 300_000), ("2h", 7_200_000)] {
+    fn durations_are_written_as_in_policies() {
+        for (text, milliseconds) in
+            [("500ms", 500), ("30s", 30_000), ("10", 10_000), ("5m", 300_000), ("2h", 7_200_000)]
+        {
             assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
-        for text in
-            ["", "s", "10", "10 s", "-1s", "1.5s", "0s", "99999999999999999999s", "18446744073709551615h"]
-        {
+        for text in ["", "s", "0", "-1s", "1.5s", "0s", "99999999999999999999s", "18446744073709551615h"] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

@@ -10,9 +10,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::domain::give_up_privileges;
 use crate::launcher::{Beginning, Launcher};
-use crate::spawn::{SpawnError, resources};
-use crate::temporary::TemporaryDirectory;
-use crate::{Error, KernelFeatures};
+use crate::spawn::SpawnError;
+use crate::temporary::{self, TemporaryDirectory};
+use crate::{Error, KernelFeatures, plain_io_error};
 
 /// The beginning of a sandbox's first launcher, for [`crate::SandboxBuilder::ahead`].
 ///
@@ -59,7 +59,7 @@ impl Ahead {
             if let Some(probed) = probed {
                 let _ = probed.send(KernelFeatures::probe());
             }
-            let _ = made.send(TemporaryDirectory::create(&std::env::temp_dir()));
+            let _ = made.send(TemporaryDirectory::create(&temporary::parent()));
             drop(made);
             give_up_privileges().map_err(|error| error.to_string())
         };
@@ -75,7 +75,10 @@ impl Ahead {
     /// The launcher's beginning and the private temporary directory.
     pub(crate) fn into_parts(self) -> Result<(Beginning, TemporaryDirectory), SpawnError> {
         let temporary = self.temporary.0.recv().map_err(|_| SpawnError::LauncherEnded)?;
-        Ok((self.launcher, temporary.map_err(|error| resources("make a temporary directory", &error))?))
+        let temporary = temporary.map_err(|error| {
+            SpawnError::Temporary(temporary::parent().display().to_string(), plain_io_error(&error))
+        })?;
+        Ok((self.launcher, temporary))
     }
 }
 

@@ -307,6 +307,10 @@ fn check_workspace(policy: &Policy) -> Result<(), Error> {
         Ok(_) => {
             Err(Error::workspace(format!("the workspace is not a directory: {shown}; name a directory")))
         }
+        // A policy is text, so what it says of such a name is something else.
+        Err(_) if workspace.to_string_lossy().contains(char::REPLACEMENT_CHARACTER) => Err(Error::workspace(
+            format!("the workspace's name is not UTF-8: {shown}; rename it, or work in a directory above it"),
+        )),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(Error::workspace(format!("the workspace does not exist: {shown}; run `mkdir -p {shown}`")))
         }

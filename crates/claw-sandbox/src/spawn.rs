@@ -205,6 +205,11 @@ pub enum SpawnError {
         /// The kernel's answer.
         errno: Errno,
     },
+    /// The private temporary directory cannot be made: where, and why.
+    #[error(
+        "no temporary directory can be made in {0}: {1}; set `TMPDIR` to a directory that can be written"
+    )]
+    Temporary(String, String),
     /// The launcher could not be restricted.
     #[error("the launcher cannot be restricted: {0}")]
     Restrict(String),

@@ -13,6 +13,12 @@ const ATTEMPTS: usize = 8;
 #[derive(Debug)]
 pub(crate) struct TemporaryDirectory(PathBuf);
 
+/// Where temporary directories are made: what `TMPDIR` says if it says anything, or else `/tmp`.
+pub(crate) fn parent() -> PathBuf {
+    let stated = std::env::var_os("TMPDIR").filter(|directory| !directory.is_empty());
+    stated.map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
+}
+
 impl TemporaryDirectory {
     /// Makes a directory with a random name beneath `parent`.
     pub(crate) fn create(parent: &Path) -> io::Result<Self> {

@@ -13,7 +13,8 @@ mod yaml;
 
 pub(crate) use nearest::nearest;
 pub use node::{Entry, Node, Value};
-pub(crate) use value::{duration, size};
+pub use value::duration;
+pub(crate) use value::size;
 
 use self::node::Malformed;
 use crate::{Diagnostic, Format, Severity, Source, SourceSpan, profile};

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// `60s`, `500ms`, `1h`, `2m`, `1d`; a plain number is seconds.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
+/// Reads a duration as policies write it: `60s`, `500ms`, `1h`, `2m`, `1d`; a plain number is seconds. Zero is none.
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let milliseconds = match unit {
         "ms" => 1,

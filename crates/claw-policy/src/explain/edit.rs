@@ -3,11 +3,11 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::policy::{Ask, Entry, ExecLayer, FileLayer, Policy, ProgramMatcher, RootRule, Ruled, Security};
-use crate::{Access, NetworkRule, RuleRef};
+use crate::{Access, Facts, NetworkRule, RuleRef};
 
 /// The policy without these rules.
 pub(super) fn without(policy: &Policy, rules: &[RuleRef]) -> Policy {
@@ -115,13 +115,18 @@ pub(super) fn by_path(path: &Path) -> ProgramMatcher {
     ProgramMatcher::Path(globset::escape(&path.to_string_lossy()))
 }
 
-/// A requested path as a policy would write it.
-pub(super) fn absolute(path: &[u8], cwd: &Path, home: Option<&Path>) -> Option<PathBuf> {
+/// A requested path as a policy would write it: absolute, and where `..` leads in place of one.
+pub(super) fn absolute(path: &[u8], cwd: &Path, facts: &Facts) -> Option<PathBuf> {
     let joined = match path.strip_prefix(b"~/") {
-        Some(rest) => home?.join(OsStr::from_bytes(rest)),
+        Some(rest) => facts.home.as_deref()?.join(OsStr::from_bytes(rest)),
         None => cwd.join(OsStr::from_bytes(path)),
     };
-    joined.is_absolute().then(|| joined.components().collect())
+    let path: PathBuf = joined.is_absolute().then(|| joined.components().collect())?;
+    if !path.components().any(|component| component == Component::ParentDir) {
+        return Some(path);
+    }
+    let fact = facts.path(&path, true).or_else(|| facts.path(&path, false))?;
+    fact.as_ref().ok().map(|resolved| resolved.real.clone())
 }
 
 impl fmt::Display for Addition {

@@ -162,8 +162,7 @@ fn candidates(facts: &Facts, request: Request<'_>, decision: &Decision) -> Vec<e
 fn file_candidates(facts: &Facts, request: &FileRequest) -> Vec<edit::Addition> {
     let reads = matches!(request.action, FileAction::Read | FileAction::List | FileAction::Stat);
     let paths = std::iter::once(&request.path).chain(&request.to);
-    let roots: Vec<_> =
-        paths.filter_map(|path| edit::absolute(path, &request.cwd, facts.home.as_deref())).collect();
+    let roots: Vec<_> = paths.filter_map(|path| edit::absolute(path, &request.cwd, facts)).collect();
     match request.action {
         FileAction::Execute => {
             roots.into_iter().map(|path| edit::Addition::Programs(vec![edit::by_path(&path)])).collect()

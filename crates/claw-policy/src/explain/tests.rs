@@ -45,6 +45,7 @@ fn the_rule_behind_an_allow_and_a_deny_is_named() {
         (read("/w/a"), vec!["/w"], "remove `/w` (test.yaml:1:1)"),
         (read("/w/key.pem"), vec!["*.pem"], "remove `*.pem` (test.yaml:1:1)"),
         (read("/outside/y"), vec![], "add `/outside/y` to `filesystem.readOnly`"),
+        (read("../outside/../outside/y"), vec![], "add `/outside/y` to `filesystem.readOnly`"),
         (
             FileRequest { action: FileAction::Write, ..read("/ro/x") },
             vec![],

@@ -2,7 +2,8 @@
 
 use super::Linter;
 use crate::decide::environment::{OURS, is_hook};
-use crate::{Guarantee, RuleRef};
+use crate::policy::Ruled;
+use crate::{Guarantee, NetworkRule, RuleRef};
 
 impl Linter<'_> {
     pub(super) fn run(&mut self) {
@@ -14,6 +15,7 @@ impl Linter<'_> {
             let message = "every address on the internet may be reached".to_owned();
             self.warn("lint.network", &rule, message, "use `default: deny` and list what is needed");
         }
+        self.hosts();
         self.environment();
         for guarantee in &policy.places.degrade {
             if policy.floor.degrade.contains(&guarantee.value) {
@@ -32,6 +34,24 @@ impl Linter<'_> {
             self.note("lint.no-limits", &rule, message, "state `limits: { time: 10m }`");
         }
         self.logging();
+    }
+
+    fn hosts(&mut self) {
+        let by_name = |rule: &&Ruled<NetworkRule>| rule.value.is_by_name();
+        for rule in self.policy.network.iter().flat_map(|layer| &layer.allow).filter(by_name) {
+            let host = rule.value.host.as_deref().unwrap_or_default();
+            let (message, help) = if self.policy.floor.degrade.contains(&Guarantee::Network) {
+                (
+                    format!("`{host}` stays closed: no rule by host name is enforced"),
+                    "name an address or a network",
+                )
+            } else {
+                let message =
+                    format!("nothing runs with a rule for `{host}`: no rule by host name is enforced");
+                (message, "name an address or a network, or a port alone")
+            };
+            self.warn("lint.network", &rule.rule, message, help);
+        }
     }
 
     fn environment(&mut self) {

@@ -38,6 +38,11 @@ pub(crate) fn run(args: &LearnArgs) -> Outcome {
         output::say("nothing was refused that a change of the policy would allow");
     } else {
         output::print(lesson)?;
+        if args.policy.policy.is_none() {
+            output::say(
+                "a policy in the workspace is refused: write it elsewhere, and name it with --policy",
+            );
+        }
     }
     Ok(Exit::Success)
 }

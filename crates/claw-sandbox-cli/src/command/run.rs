@@ -1,13 +1,16 @@
 //! `run`: a command inside the sandbox, with our streams.
 
-use std::fs::File;
+use std::env;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
 
+use claw_policy::{Facts, Request, decide};
 use claw_sandbox::approval::{self, ApprovalStore};
 use claw_sandbox::audit::AuditLog;
 use claw_sandbox::{
@@ -39,6 +42,9 @@ pub(crate) fn run(args: &RunArgs) -> Outcome {
 fn to_the_end(args: &RunArgs) -> Outcome {
     let signals = Signals::hold(args.tty);
     let sandbox = sandbox(args, &signals)?;
+    if !args.json {
+        say_left_out(sandbox.policy(), args);
+    }
     let outcome = run_in(&sandbox, &signals, args);
     sandbox.finish();
     outcome
@@ -182,7 +188,43 @@ fn refuse(args: &RunArgs, error: Error, exit: Exit) -> Outcome {
             output::say_denial(&error);
             Ok(exit)
         }
-        None => Err(Failure::from(error).with_exit(exit)),
+        None => Err(match Failure::from(error) {
+            Failure::Line { line, .. } if exit == Exit::NotFound => {
+                Failure::Line { line: line + &seen_elsewhere(&args.command), exit }
+            }
+            failure => failure.with_exit(exit),
+        }),
+    }
+}
+
+/// Where the caller's own `PATH` has the program: a toolchain of theirs, mostly.
+fn seen_elsewhere(command: &CommandArgs) -> String {
+    let Some(name) = command.command.first().filter(|name| !name.as_encoded_bytes().contains(&b'/')) else {
+        return String::new();
+    };
+    let paths = env::var_os("PATH").unwrap_or_default();
+    let is_program = |directory: &PathBuf| {
+        directory.is_absolute()
+            && fs::metadata(directory.join(name))
+                .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    };
+    let found = env::split_paths(&paths).find(is_program);
+    found.map_or_else(String::new, |directory| {
+        format!(", and `PATH` has it in {}", output::visible(directory.as_os_str().as_bytes()))
+    })
+}
+
+/// A variable that was asked for by name is not left out without a word.
+fn say_left_out(policy: &Policy, args: &RunArgs) {
+    for (name, _) in super::variables(&args.command.env) {
+        let asked = Request::Environment(name.as_bytes());
+        if let Ok(Decision::Deny(denial)) = decide(policy, &Facts::default(), asked)
+            && let Some(reason) = denial.reasons.first()
+        {
+            let step = reason.next_step().map(|step| format!("; to pass it: {step}")).unwrap_or_default();
+            let line = format!("`--env` is left out: {}{step}", reason.message);
+            output::say(output::visible(line.as_bytes()));
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use crate::harness::Place;
+use crate::harness::{Place, Ran};
 
 /// Writes `made` when it runs.
 const TOUCH: [&str; 2] = ["--shell", "echo x > made"];
@@ -129,6 +129,29 @@ fn commands_that_cannot_run_are_told_apart() {
         ran.says_one_line();
     }
     starts_nothing(&place);
+}
+
+#[test]
+fn a_program_of_the_callers_own_path_is_pointed_out() {
+    let place = Place::new();
+    place.write("policy.yaml", "exec:\n  allowlist: [own-tool]\n");
+    let tool = place.write("tools/own-tool", "#!/bin/sh\n");
+    let mut command = place.cli(["run", "--policy", "../policy.yaml", "--", "own-tool"]);
+    command.env("PATH", format!("relative:/usr/bin:{}", place.path("tools").display()));
+    let run = |command: &mut std::process::Command| Ran::new("own-tool".into(), &command.output().unwrap());
+    let seen = format!("`PATH` has it in {}", place.path("tools").display());
+    assert!(!run(&mut command).exits(127).says_one_line().stderr.contains(&seen));
+    fs::set_permissions(tool, Permissions::from_mode(0o755)).unwrap();
+    run(&mut command).exits(127).says_one_line().says(&seen);
+}
+
+#[test]
+fn a_workspace_that_a_policy_cannot_name_is_not_said_to_be_missing() {
+    let place = Place::new();
+    let odd = place.path(OsStr::from_bytes(b"\xff\xfe"));
+    fs::create_dir(&odd).unwrap();
+    let output = place.cli(["run", "--", "ls"]).current_dir(&odd).output().unwrap();
+    Ran::new("ls".into(), &output).exits(125).says_one_line().says("is not UTF-8");
 }
 
 #[test]

@@ -75,7 +75,12 @@ fn json_answers_have_the_fields_of_the_line_protocol() {
 fn the_built_in_profile_answers_without_a_policy() {
     let place = place();
     place.run(["check", "--", "git", "status"]).exits(0).prints("built-in:");
-    place.run(["check", "--file", "read", "~/.ssh/id_rsa"]).exits(126);
+    place
+        .run(["check", "--file", "read", "~/.ssh/id_rsa"])
+        .exits(126)
+        .prints("/.ssh/id_rsa` in `filesystem.readOnly`");
+    let made = place.run(["check", "--file", "create", "~/.ssh/key"]).exits(126);
+    made.prints("/.ssh/key` in `filesystem.writable`");
 }
 
 #[test]

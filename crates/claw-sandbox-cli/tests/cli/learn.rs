@@ -18,6 +18,7 @@ fn a_run_is_learnt_step_by_step_until_it_goes_through() {
     let added: Vec<&str> =
         learnt.stdout.lines().filter(|line| line.starts_with('+') && !line.starts_with("+++")).collect();
     assert_eq!(added, ["+    - id"], "{learnt:?}");
+    assert!(!learnt.stderr.contains("write it elsewhere"), "{learnt:?}");
     place.write("diff", &learnt.stdout);
     let Ok(patched) = place.program("patch").args(["-s", "../policy.yaml", "../diff"]).status() else {
         // Past the test runner's capture.
@@ -29,6 +30,15 @@ fn a_run_is_learnt_step_by_step_until_it_goes_through() {
     assert_eq!(ran.status, 0, "{ran:?}");
     let again = place.run(["learn", "--policy", "../policy.yaml", "--", "bash", "script"]);
     assert!(again.stdout.is_empty() && again.stderr.contains("nothing was refused"), "{again:?}");
+}
+
+#[test]
+fn a_first_policy_is_not_to_lie_in_the_workspace() {
+    let place = Place::new();
+    let learnt = place.run(["learn", "--", "curl", "--version"]).exits(0).prints("+    - curl");
+    learnt.says("write it elsewhere, and name it with --policy");
+    place.write("work/policy.yaml", "exec: { allowlist: [default, curl] }\n");
+    place.run(["run", "--policy", "policy.yaml", "--", "true"]).exits(125).says("move it elsewhere");
 }
 
 #[test]

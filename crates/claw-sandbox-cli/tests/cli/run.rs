@@ -163,6 +163,7 @@ fn the_environment_is_filtered() {
     ]);
     command.env("WANTED", "yes").env("LD_LIBRARY_PATH", "/y").env("AWS_SECRET_ACCESS_KEY", "s3cret");
     let ran = Ran::new("env".into(), &command.output().unwrap()).exits(0).prints("WANTED=yes");
+    let ran = ran.says("`--env` is left out: `LD_PRELOAD`").says_one_line();
     for name in ["LD_", "AWS_", "s3cret"] {
         assert!(!ran.stdout.contains(name), "{name} in {ran:?}");
     }
@@ -258,6 +259,18 @@ fn a_physical_cd_makes_redirections_unknown() {
     ] {
         place.run(["check", "--shell", line]).exits(126);
     }
+}
+
+#[test]
+fn the_place_for_temporary_files_is_what_tmpdir_says_if_it_says_anything() {
+    let place = Place::new();
+    let with = |tmpdir: &str| {
+        let output = place.cli(["run", "--", "git", "--version"]).env("TMPDIR", tmpdir).output().unwrap();
+        Ran::new(format!("TMPDIR={tmpdir}"), &output)
+    };
+    with("").exits(0);
+    let ran = with("/nonexistent/tmp").exits(125).says_one_line();
+    ran.says("in /nonexistent/tmp: no such file or directory; set `TMPDIR`");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::plain_io_error;
 #[non_exhaustive]
 pub enum AuditError {
     /// A call of the system failed.
-    #[error("cannot {doing} the audit log: {}: {}; check its permissions and the free space", path.display(), plain_io_error(error))]
+    #[error("cannot {doing} the audit log: {}: {}; {}", path.display(), plain_io_error(error), next_step(error))]
     Io {
         /// What was being done.
         doing: &'static str,
@@ -62,6 +62,14 @@ pub enum AuditError {
         /// The tree.
         root: PathBuf,
     },
+}
+
+fn next_step(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "check the path; `claw-sandbox run` writes a log",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room",
+        _ => "check its permissions and the free space",
+    }
 }
 
 impl AuditError {

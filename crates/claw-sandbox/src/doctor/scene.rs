@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use claw_policy::{Access, Confinement, Root};
 use serde_json::json;
 
-use crate::temporary::TemporaryDirectory;
+use crate::temporary::{self, TemporaryDirectory};
 
 pub(super) const WORKSPACE: &str = "workspace";
 pub(super) const OUTSIDE_FILE: &str = "outside/file";
@@ -42,7 +42,7 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) fn make() -> io::Result<Self> {
-        let directory = TemporaryDirectory::create(&std::env::temp_dir())?;
+        let directory = TemporaryDirectory::create(&temporary::parent())?;
         let base = directory.path();
         for name in [WORKSPACE, "outside", "shared", HOOKS] {
             std::fs::create_dir_all(base.join(name))?;

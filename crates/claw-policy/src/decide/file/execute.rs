@@ -7,16 +7,16 @@ use super::judge::Judge;
 use super::spelling::Spelling;
 use super::{Allowance, Links, Names};
 use crate::policy::{ExecLayer, ProgramMatcher, Security};
-use crate::{Code, FactError, FileKind, ProgramFact, Reason, RuleRef};
+use crate::{Access, Code, FactError, FileKind, ProgramFact, Reason, RuleRef};
 
 /// A file may be executed when every layer's allowlist has its program, or when it lies in a tree whose
 /// files may be executed; never when `exec.deny` names it.
 pub(super) fn judge<'a>(judge: &Judge<'a, '_>, spelling: &Spelling<'_>) -> Result<Allowance<'a>, Reason> {
     let names = Names::new(judge.world, spelling, Links::Follow)?;
     for name in names.reached_by() {
-        judge.not_hidden(name, None)?;
+        judge.not_hidden(name, None, Access::Read)?;
     }
-    judge.not_hidden(&names.object.real, names.object.id)?;
+    judge.not_hidden(&names.object.real, names.object.id, Access::Read)?;
     if names.object.kind == FileKind::Missing {
         return Err(not_a_program(spelling, FactError::NotFound));
     }

@@ -38,7 +38,7 @@ impl<'a, 'w> Judge<'a, 'w> {
         removed: bool,
     ) -> Result<Allowed<'a>, Reason> {
         for name in names.reached_by() {
-            self.not_hidden(name, None)?;
+            self.not_hidden(name, None, needs(action))?;
             not_magic(name)?;
         }
         let allowed = self.object(action, names.object)?;
@@ -56,7 +56,7 @@ impl<'a, 'w> Judge<'a, 'w> {
 
     /// One object, by its own name and by the other names of the same inode.
     fn object(&self, action: FileAction, object: &'a ResolvedPath) -> Result<Allowed<'a>, Reason> {
-        self.not_hidden(&object.real, object.id)?;
+        self.not_hidden(&object.real, object.id, needs(action))?;
         self.not_special(action, object)?;
         let allowed = self.access(&object.real, needs(action))?;
         if object.outside_names && !allowed.in_system {
@@ -65,7 +65,7 @@ impl<'a, 'w> Judge<'a, 'w> {
             return Err(Reason::new(Code::FileHardLink, message));
         }
         for alias in object.aliases.iter().filter(|alias| **alias != object.real) {
-            self.not_hidden(alias, None).map_err(|reason| by_alias(reason, object, alias))?;
+            self.not_hidden(alias, None, needs(action)).map_err(|reason| by_alias(reason, object, alias))?;
             self.right(alias, needs(action)).map_err(|reason| by_alias(reason, object, alias))?;
         }
         if needs(action) == Access::Write {
@@ -74,12 +74,13 @@ impl<'a, 'w> Judge<'a, 'w> {
         Ok(allowed)
     }
 
-    pub(super) fn not_hidden(&self, path: &Path, id: Option<FileId>) -> Result<(), Reason> {
+    /// `need` is what is asked for, so what a policy would have to grant.
+    pub(super) fn not_hidden(&self, path: &Path, id: Option<FileId>, need: Access) -> Result<(), Reason> {
         let Some(rule) = self.ground.hidden(path, id) else { return Ok(()) };
         let message = format!("`{}` is hidden by `{}`", path.display(), rule.text);
         // The built-in profile cannot be edited; a policy takes a path back by listing it.
         let change = if &*rule.source == "built-in" {
-            format!("list `{}` in `filesystem.readOnly`", path.display())
+            format!("list `{}` in `filesystem.{}`", path.display(), list_for(need))
         } else {
             format!("remove `{}` from `filesystem.hidden`", rule.text)
         };
@@ -106,7 +107,7 @@ impl<'a, 'w> Judge<'a, 'w> {
 
     /// No root covers it, so the rule is the workspace's, where it would have been fine.
     fn outside(&self, path: &Path, need: Access) -> Reason {
-        let list = if need == Access::Write { "writable" } else { "readOnly" };
+        let list = list_for(need);
         let shown = path.display();
         let message = format!("`{shown}` is outside of the workspace and of every listed path");
         let reason = Reason::new(Code::FileOutside, message)
@@ -197,6 +198,14 @@ impl Allowed<'_> {
 
 pub(super) fn is_plain_device(path: &Path) -> bool {
     PLAIN_DEVICES.iter().any(|device| path == Path::new(device))
+}
+
+/// The key that lists trees with this right.
+const fn list_for(need: Access) -> &'static str {
+    match need {
+        Access::Read => "readOnly",
+        Access::Write => "writable",
+    }
 }
 
 /// The right that an action needs on its object.

@@ -51,7 +51,8 @@ pub fn decide_touch(policy: &Policy, facts: &Facts, request: &TouchRequest<'_>) 
 fn judge(policy: &Policy, world: &World<'_>, request: &TouchRequest<'_>) -> Result<(), Reason> {
     let TouchRequest { path, id, touch } = *request;
     let judge = Judge::new(policy, world, Origin::Command);
-    judge.not_hidden(path, id)?;
+    let need = if touch == Touch::Read { Access::Read } else { Access::Write };
+    judge.not_hidden(path, id, need)?;
     if touch == Touch::Read || touch == Touch::Change && is_plain_device(path) {
         return Ok(());
     }

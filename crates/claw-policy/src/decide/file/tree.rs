@@ -38,6 +38,6 @@ pub(super) fn judge(
 }
 
 fn member(judge: &Judge<'_, '_>, path: &Path, need: Access) -> Result<(), Reason> {
-    judge.not_hidden(path, None)?;
+    judge.not_hidden(path, None, need)?;
     judge.right(path, need)
 }
