@@ -1,14 +1,13 @@
 //! The pipeline's side of the audit log: a decision before the run, an outcome after it.
 #![forbid(unsafe_code)]
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use claw_policy::{Decision, Denial, DescendantGrant, ExecGrant, FileRequest, Logging};
+use claw_policy::{Decision, Denial, DescendantGrant, ExecGrant, FileRequest, Logging, Reason};
 
-use crate::audit::{self, AuditError, AuditLog, Fields};
+use crate::audit::{self, AuditError, AuditLog, Body, Content, EventId, Fields, Pending};
 use crate::checkpoint::PathEvent;
 use crate::files::{Change, FileError};
 use crate::request::ExecInput;
@@ -30,7 +29,8 @@ pub(crate) struct Recorder {
     // Denials of the processes of the run that this one is about.
     denials: Arc<AtomicU64>,
     /// Who asks, for every event.
-    context: Option<Arc<serde_json::Value>>,
+    context: Option<Arc<str>>,
+    ids: Arc<Ids>,
 }
 
 /// Events that are not in the log although they happened.
@@ -63,6 +63,31 @@ pub(crate) struct Ticket {
     denials: Arc<AtomicU64>,
 }
 
+/// Ids of events of which there are many: a random beginning and a number.
+#[derive(Debug, Default)]
+struct Ids {
+    prefix: OnceLock<u64>,
+    number: AtomicU64,
+}
+
+impl Ids {
+    fn next(&self) -> Result<EventId, Error> {
+        let prefix = match self.prefix.get() {
+            Some(prefix) => *prefix,
+            None => {
+                let random = random_bytes()?.into_iter().take(8);
+                let random = random.fold(0, |number, byte| number << 8 | u64::from(byte));
+                *self.prefix.get_or_init(|| random)
+            }
+        };
+        Ok(EventId { prefix, number: self.number.fetch_add(1, Ordering::Relaxed) })
+    }
+}
+
+fn random_bytes() -> Result<[u8; 16], Error> {
+    crate::sys::fd::random_bytes().map_err(|error| Error::io("get random bytes", error))
+}
+
 impl Ticket {
     /// The id of the decision; empty when nothing is recorded.
     pub(crate) fn id(&self) -> &str {
@@ -87,12 +112,14 @@ impl Recorder {
             missing: Arc::default(),
             denials: Arc::default(),
             context: None,
+            ids: Arc::default(),
         }
     }
 
     /// The same, with who asks in every event.
     pub(crate) fn in_context(&self, context: serde_json::Value) -> Self {
-        Self { context: Some(Arc::new(context)), ..self.clone() }
+        let context = audit::rendered(&vec![("context", context)]);
+        Self { context: Some(context.into()), ..self.clone() }
     }
 
     /// The recorder of what the processes of a run do. What they are allowed is always written; of what they are denied the
@@ -111,11 +138,6 @@ impl Recorder {
             self.note(self.append("run.flooded", || audit::flooded(&self.actor, run, DENIALS)));
         }
         before >= DENIALS
-    }
-
-    /// What could not be written.
-    pub(crate) fn missing(&self) -> Missing {
-        self.lock().clone()
     }
 
     /// An event will never be written.
@@ -145,6 +167,66 @@ impl Recorder {
         let ticket = Ticket { id: self.id()?, denials: Arc::default() };
         self.append("file.decision", || audit::file_decision(&self.actor, &ticket.id, request, decision))?;
         Ok(ticket)
+    }
+
+    /// Records an allowed read, which is written soon.
+    pub(crate) fn read(&self, request: &FileRequest, decision: &Decision) -> Result<Ticket, Error> {
+        let ticket = Ticket { id: self.id()?, denials: Arc::default() };
+        self.append_behind(|| {
+            let fields = audit::file_decision(&self.actor, &ticket.id, request, decision);
+            self.pending("file.decision", &fields)
+        })?;
+        Ok(ticket)
+    }
+
+    /// What [`Self::known_read`] says of a read that is allowed for these reasons.
+    pub(crate) fn told(&self, request: &FileRequest, reasons: &[Reason]) -> Arc<str> {
+        audit::rendered(&audit::file_judged(&self.actor, request, "allow", reasons)).into()
+    }
+
+    /// Records that a decision about a read holds again.
+    pub(crate) fn known_read(&self, told: &Arc<str>) -> Result<EventId, Error> {
+        let id = self.ids.next()?;
+        self.append_behind(|| {
+            let body = Body::Known { id, told: Arc::clone(told) };
+            Pending::now("file.decision", body, self.context.clone())
+        })?;
+        Ok(id)
+    }
+
+    /// Records what came of it.
+    pub(crate) fn known_read_outcome(&self, id: EventId, content: Content, ending: &'static str) {
+        self.note(self.append_behind(|| {
+            let body = Body::Read { id, actor: Arc::clone(&self.actor), ending, content };
+            Pending::now("file.outcome", body, self.context.clone())
+        }));
+    }
+
+    /// Records what came of a read, soon.
+    pub(crate) fn read_outcome(
+        &self,
+        ticket: Ticket,
+        request: &FileRequest,
+        change: &Change,
+        error: Option<&FileError>,
+    ) {
+        self.note(self.append_behind(|| {
+            let fields = audit::file_outcome(&self.actor, &ticket.id, request, change, error);
+            self.pending("file.outcome", &fields)
+        }));
+    }
+
+    /// Writes what is to be written soon. What cannot be is missing for now.
+    pub(crate) fn flush(&self) -> Missing {
+        let mut missing = self.lock().clone();
+        if let Sink::Log(log) = &self.sink {
+            let (waiting, written) = log.flush();
+            missing.count += waiting as u64;
+            if let (Err(error), true) = (written, waiting > 0) {
+                missing.reason.get_or_insert_with(|| error.to_string());
+            }
+        }
+        missing
     }
 
     /// Records a decision about a tool that is known by its name alone.
@@ -264,11 +346,15 @@ impl Recorder {
         self.note(self.append("checkpoint.outcome", fields));
     }
 
-    fn append_command(&self, event: &str, fields: impl FnOnce() -> Fields) -> Result<(), Error> {
+    fn append_command(&self, event: &'static str, fields: impl FnOnce() -> Fields) -> Result<(), Error> {
         if self.commands { self.append(event, fields) } else { Ok(()) }
     }
 
-    fn append(&self, event: &str, fields: impl FnOnce() -> Fields) -> Result<(), Error> {
+    fn pending(&self, event: &'static str, fields: &Fields) -> Pending {
+        Pending::now(event, Body::Text(audit::rendered(fields)), self.context.clone())
+    }
+
+    fn append(&self, event: &'static str, fields: impl FnOnce() -> Fields) -> Result<(), Error> {
         match &self.sink {
             Sink::None => Ok(()),
             Sink::Lost(reason) => {
@@ -276,10 +362,20 @@ impl Recorder {
                 Ok(())
             }
             Sink::Log(log) => {
-                let mut fields = fields();
-                fields.extend(self.context.as_deref().map(|context| ("context", context.clone())));
-                log.append(event, &fields).map(drop).or_else(|error| self.failed(&error))
+                let pending = self.pending(event, &fields());
+                log.append(&pending).or_else(|error| self.failed(&error))
             }
+        }
+    }
+
+    fn append_behind(&self, pending: impl FnOnce() -> Pending) -> Result<(), Error> {
+        match &self.sink {
+            Sink::None => Ok(()),
+            Sink::Lost(reason) => {
+                self.miss(reason);
+                Ok(())
+            }
+            Sink::Log(log) => log.append_behind(pending()).or_else(|error| self.failed(&error)),
         }
     }
 
@@ -295,11 +391,7 @@ impl Recorder {
         if !matches!(self.sink, Sink::Log(_)) {
             return Ok(String::new());
         }
-        let bytes = crate::sys::fd::random_bytes().map_err(|error| Error::io("get random bytes", error))?;
-        Ok(bytes.iter().fold(String::new(), |mut id, byte| {
-            let _ = write!(id, "{byte:02x}");
-            id
-        }))
+        Ok(audit::hexadecimal(&random_bytes()?))
     }
 }
 

@@ -130,13 +130,13 @@ impl Sandbox {
     /// those whose loss stops nothing any more, such as the end of a run whose [`crate::Child`] was dropped.
     #[must_use]
     pub fn unrecorded(&self) -> u64 {
-        self.parts.recorder.missing().count
+        self.parts.recorder.flush().count
     }
 
     /// Why the first of the missing events is missing.
     #[must_use]
     pub fn unrecorded_because(&self) -> Option<String> {
-        self.parts.recorder.missing().reason
+        self.parts.recorder.flush().reason
     }
 
     /// The smallest change of the policy's texts under which nothing would have been refused so far; empty unless
@@ -175,6 +175,7 @@ impl Sandbox {
     /// ends its threads one by one and frees each rule of its policy.
     pub fn finish(self) {
         self.parts.launchers.finish();
+        self.parts.recorder.flush();
         std::mem::forget(self);
     }
 

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use claw_sandbox::audit::{AuditLog, entries, verify};
-use claw_sandbox::{ErrorKind, FileAction, FileRequest, Origin, Sandbox, policy_from_yaml};
+use claw_sandbox::{
+    ErrorKind, FileAction, FileErrorKind, FileRequest, Origin, Sandbox, WriteMode, policy_from_yaml,
+};
 use nix::sys::resource::{Resource, setrlimit};
 use tempfile::TempDir;
 
@@ -107,4 +109,65 @@ fn a_directory_without_write_permission_takes_no_log() {
     fs::set_permissions(directory.join("work"), fs::Permissions::from_mode(0o555)).unwrap();
     let error = AuditLog::open(directory.join("work/log")).unwrap_err().to_string();
     assert!(error.contains("permission denied") && error.contains("work/log"), "{error}");
+}
+
+#[test]
+fn reads_are_recorded_when_the_process_ends_and_before_anything_is_changed() {
+    let name = "reads_are_recorded_when_the_process_ends_and_before_anything_is_changed";
+    if let Some(directory) = given() {
+        let files = sandbox(&directory).files();
+        for _ in 0..EVENTS {
+            files.read("file").unwrap();
+        }
+        if directory.join("killed").exists() {
+            files.write("made", b"x", WriteMode::Create).unwrap();
+            let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
+        }
+        // Nothing is dropped.
+        std::process::exit(0);
+    }
+    for is_killed in [false, true] {
+        let (_keep, directory) = place();
+        fs::write(directory.join("work/file"), "content").unwrap();
+        if is_killed {
+            fs::write(directory.join("killed"), "").unwrap();
+        }
+        let status = child(name, &directory).status().unwrap();
+        assert_eq!(status.success(), !is_killed, "{status}");
+        let log = directory.join("log");
+        let report = verify(&log, None).unwrap();
+        assert!(report.is_intact() && report.notes.is_empty(), "{report:?}");
+        let count = |event: &str, action: &str| {
+            let has = |text: Option<&str>, wanted: &str| text.is_some_and(|text| text.contains(wanted));
+            let events = entries(&log).unwrap().filter(|entry| entry.field("event") == Some(event));
+            events.filter(|entry| has(entry.field("message"), action)).count()
+        };
+        assert_eq!((count("file.decision", "read"), count("file.outcome", "read: done")), (EVENTS, EVENTS));
+        assert_eq!(count("file.decision", "create"), usize::from(is_killed));
+    }
+}
+
+#[test]
+fn nothing_is_read_for_long_and_nothing_written_when_the_log_is_full() {
+    if let Some(directory) = given() {
+        let files = sandbox(&directory).files();
+        files.read("file").unwrap();
+        assert_eq!(files.status("file").unwrap().size, 7);
+        files.write("first", b"x", WriteMode::Create).unwrap();
+        let length = fs::metadata(directory.join("log")).unwrap().len();
+        setrlimit(Resource::RLIMIT_FSIZE, length + 40, length + 40).unwrap();
+        let refused = (0..1_000_000).find_map(|_| files.read("file").err());
+        assert_eq!(refused.unwrap().kind(), FileErrorKind::Audit);
+        let made = files.write("made", b"x", WriteMode::Create).map_err(|error| error.kind());
+        assert_eq!(made, Err(FileErrorKind::Audit));
+        fs::write(directory.join("tried"), "").unwrap();
+        return;
+    }
+    let (_keep, directory) = place();
+    fs::write(directory.join("work/file"), "content").unwrap();
+    let name = "nothing_is_read_for_long_and_nothing_written_when_the_log_is_full";
+    assert!(child(name, &directory).status().unwrap().success());
+    assert!(directory.join("tried").exists() && directory.join("work/first").exists());
+    assert!(!directory.join("work/made").exists());
+    assert!(verify(&directory.join("log"), None).unwrap().is_intact());
 }

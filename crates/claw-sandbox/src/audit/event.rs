@@ -73,9 +73,15 @@ pub(crate) fn decision(
 /// The decision about a file.
 pub(crate) fn file_decision(actor: &str, id: &str, request: &FileRequest, decision: &Decision) -> Fields {
     let (name, reasons) = answer(decision);
+    let mut fields = vec![("id", json!(id))];
+    fields.extend(file_judged(actor, request, name, reasons));
+    fields
+}
+
+/// The same without its id.
+pub(crate) fn file_judged(actor: &str, request: &FileRequest, name: &str, reasons: &[Reason]) -> Fields {
     let path = String::from_utf8_lossy(cut(&request.path));
     let mut fields = vec![
-        ("id", json!(id)),
         ("actor", json!(actor)),
         ("message", json!(format!("file: {} {path}", request.action.name()))),
         ("decision", json!(name)),

@@ -1,6 +1,7 @@
 //! Appends events to a log that several processes may share.
 #![forbid(unsafe_code)]
 
+use std::collections::VecDeque;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _};
@@ -12,13 +13,17 @@ use std::time::{Duration, Instant};
 use claw_policy::Policy;
 use serde_json::json;
 
+use super::behind::{Behind, Closer};
 use super::error::AuditError;
 use super::files::{LastLines, is_same, is_same_file, last_lines, open_file, refuse_exposed};
 use super::lines::LINE_LIMIT;
+use super::pending::Pending;
 use super::seal::{self, Fields, GENESIS, Head, Sealed, Torn};
 
 /// The size at which a log is rotated: a week of an agent's commands, and still quick to verify.
 const ROTATE_BYTES: u64 = 64 << 20;
+/// What is written at once.
+const BATCH_BYTES: usize = 256 << 10;
 /// An append holds the lock for well under a millisecond.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 const LOCK_PAUSE: Duration = Duration::from_millis(1);
@@ -28,17 +33,22 @@ const ATTEMPTS: usize = 8;
 /// An open audit log. Clones share it; it may be used from many threads and processes at once.
 ///
 /// A written event is in the hands of the kernel: it survives the end of this process, but a loss of power only as
-/// far as the file system does.
+/// far as the file system does. Events of allowed reads by [`crate::Files`] are written a moment after the read, and at the
+/// latest before anything else is, when the last clone of the log is dropped, and at a normal end of the process.
 #[derive(Clone, Debug)]
 pub struct AuditLog {
     shared: Arc<Shared>,
+    // The last clone to go ends the writer.
+    closer: Arc<Closer>,
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     path: PathBuf,
     rotate_at: u64,
     state: Mutex<State>,
+    /// Taken only by whoever holds `state`.
+    pub(super) behind: Behind,
 }
 
 #[derive(Debug)]
@@ -74,7 +84,9 @@ impl AuditLog {
         let path = std::path::absolute(path).map_err(|error| AuditError::io("open", path, error))?;
         let file = open_file(&path)?;
         let state = Mutex::new(State { file, length: 0, known: None });
-        Ok(Self { shared: Arc::new(Shared { path, rotate_at, state }) })
+        let shared = Arc::new(Shared { path, rotate_at, state, behind: Behind::default() });
+        let closer = Arc::new(Closer::new(Arc::clone(&shared)));
+        Ok(Self { shared, closer })
     }
 
     /// The log that a policy asks for: its `logFile`, else [`AuditLog::default_path`].
@@ -135,14 +147,43 @@ impl AuditLog {
         refuse_exposed(policy, &self.shared.path)
     }
 
-    /// Appends an event.
-    pub(crate) fn append(&self, event: &str, fields: &Fields) -> Result<Head, AuditError> {
-        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
-        self.shared.lock(&mut state)?;
-        let appended = self.shared.append_locked(&mut state, event, fields);
-        let unlocked =
-            state.file.unlock().map_err(|error| AuditError::io("unlock", &self.shared.path, error));
-        appended.and_then(|head| unlocked.map(|()| head))
+    /// Appends an event, after all that wait.
+    pub(crate) fn append(&self, pending: &Pending) -> Result<(), AuditError> {
+        let length = pending.line_bytes();
+        if length > LINE_LIMIT {
+            return Err(AuditError::TooLong { path: self.shared.path.clone(), length });
+        }
+        self.shared.write_out(Some(pending))
+    }
+
+    /// Appends an event of a read soon, or now when that cannot be trusted to happen.
+    pub(crate) fn append_behind(&self, pending: Pending) -> Result<(), AuditError> {
+        if pending.line_bytes() > LINE_LIMIT {
+            return self.append(&pending);
+        }
+        self.closer.queue(pending).or_else(|pending| self.append(&pending))
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    #[cfg(test)]
+    pub(super) fn closer(&self) -> &Closer {
+        &self.closer
+    }
+
+    /// Nobody writes meanwhile.
+    #[cfg(test)]
+    pub(super) fn hold(&self) -> impl Sized {
+        self.shared.state.lock().unwrap()
+    }
+
+    /// Writes what waits. Returns how many events still do.
+    pub(crate) fn flush(&self) -> (usize, Result<(), AuditError>) {
+        let written = self.shared.write_out(None);
+        (self.shared.behind.waiting(), written)
     }
 }
 
@@ -177,14 +218,72 @@ impl Shared {
         }
     }
 
-    fn append_locked(&self, state: &mut State, event: &str, fields: &Fields) -> Result<Head, AuditError> {
-        let mut head = self.find_head(state)?;
-        if state.length >= self.rotate_at
-            && let Some(last) = &head
-        {
-            head = Some(self.rotate(state, last)?);
+    /// Writes what waits, and then `own`.
+    pub(super) fn write_out(&self, own: Option<&Pending>) -> Result<(), AuditError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.behind.take();
+        if waiting.is_empty() && own.is_none() {
+            return Ok(());
         }
-        self.write(state, head.as_ref(), event, fields)
+        let written = self.lock(&mut state).and_then(|()| {
+            let written = self.write_locked(&mut state, &mut waiting, own);
+            let unlocked = state.file.unlock().map_err(self.error("unlock"));
+            written.and(unlocked)
+        });
+        self.behind.put_back(waiting, written.is_err());
+        written
+    }
+
+    fn write_locked(
+        &self,
+        state: &mut State,
+        waiting: &mut VecDeque<Pending>,
+        mut own: Option<&Pending>,
+    ) -> Result<(), AuditError> {
+        let mut head = self.find_head(state)?;
+        while !waiting.is_empty() || own.is_some() {
+            if state.length >= self.rotate_at
+                && let Some(last) = &head
+            {
+                head = Some(self.rotate(state, last)?);
+            }
+            let count = self.write_some(state, &mut head, waiting.iter().chain(own))?;
+            if count > waiting.len() {
+                own = None;
+            }
+            waiting.drain(..count.min(waiting.len()));
+        }
+        Ok(())
+    }
+
+    /// Writes as many events at once as fit. Returns how many: all of them are written, or none.
+    fn write_some<'p>(
+        &self,
+        state: &mut State,
+        head: &mut Option<Head>,
+        events: impl Iterator<Item = &'p Pending>,
+    ) -> Result<usize, AuditError> {
+        let (mut text, mut count, mut last) = (String::new(), 0, head.clone());
+        let mut time = (None, String::new());
+        for pending in events {
+            let now = pending.time.as_millisecond();
+            if time.0 != Some(now) {
+                time = (Some(now), format!("{:.3}", pending.time));
+            }
+            last = Some(seal::seal(&mut text, last.as_ref(), &time.1, pending.event, |line| {
+                pending.write_to(line);
+            }));
+            text.push('\n');
+            count += 1;
+            if text.len() >= BATCH_BYTES || state.length + text.len() as u64 >= self.rotate_at {
+                break;
+            }
+        }
+        if let Some(last) = &last {
+            self.write_text(state, &text, last)?;
+        }
+        *head = last;
+        Ok(count)
     }
 
     /// The last event; an empty file gets its first one, and a line that was cut short its end.
@@ -270,18 +369,22 @@ impl Shared {
         fields: &Fields,
     ) -> Result<Head, AuditError> {
         let time = format!("{:.3}", jiff::Timestamp::now());
-        let (mut line, head) = seal::seal(head, &time, event, fields);
+        let mut line = String::new();
+        let head = seal::seal(&mut line, head, &time, event, |line| line.push_str(&seal::rendered(fields)));
         line.push('\n');
-        if line.len() > LINE_LIMIT {
-            return Err(AuditError::TooLong { path: self.path.clone(), length: line.len() });
-        }
-        if let Err(error) = state.file.write_all(line.as_bytes()) {
+        self.write_text(state, &line, &head)?;
+        Ok(head)
+    }
+
+    /// Writes lines, of which `head` is the last.
+    fn write_text(&self, state: &mut State, lines: &str, head: &Head) -> Result<(), AuditError> {
+        if let Err(error) = state.file.write_all(lines.as_bytes()) {
             // A full disk takes a part of a line. Nobody else writes: we hold the lock.
             let _ = state.file.set_len(state.length);
             return Err(AuditError::io("write", &self.path, error));
         }
-        state.length += line.len() as u64;
+        state.length += lines.len() as u64;
         state.known = Some((state.length, head.clone()));
-        Ok(head)
+        Ok(())
     }
 }

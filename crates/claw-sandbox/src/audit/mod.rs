@@ -20,11 +20,13 @@
 //! No line is longer than 4 MiB: readers need no more memory than that, whatever the file holds.
 #![forbid(unsafe_code)]
 
+mod behind;
 mod error;
 mod event;
 mod files;
 mod lines;
 mod log;
+mod pending;
 mod query;
 mod redact;
 mod seal;
@@ -34,12 +36,13 @@ mod verify;
 
 pub use error::AuditError;
 pub(crate) use event::{
-    checkpoint, checkpoint_outcome, checkpoint_path, decision, descendant, file_decision, file_outcome,
-    flooded, given_up, lost_race, network, not_started, outcome, tool, touched,
+    checkpoint, checkpoint_outcome, checkpoint_path, decision, descendant, file_decision, file_judged,
+    file_outcome, flooded, given_up, lost_race, network, not_started, outcome, tool, touched,
 };
 pub use log::AuditLog;
+pub(crate) use pending::{Body, Content, EventId, Pending};
 pub use query::{Counts, Entries, Entry, Filter, Summary, entries, parse_time, summarize};
 pub use redact::{redact_argv, redact_text};
 pub use seal::Head;
-pub(crate) use seal::{Fields, digest, hexadecimal};
+pub(crate) use seal::{Fields, digest, hexadecimal, rendered};
 pub use verify::{Finding, Report, verify};

@@ -62,19 +62,32 @@ pub(super) enum Flaw {
     Changed,
 }
 
-/// The line of an event after `head`, without a newline.
-pub(super) fn seal(head: Option<&Head>, time: &str, event: &str, fields: &Fields) -> (String, Head) {
+/// Writes the line of an event after `head`, without a newline, to the end of `text`.
+pub(super) fn seal(
+    text: &mut String,
+    head: Option<&Head>,
+    time: &str,
+    event: &str,
+    write_fields: impl FnOnce(&mut String),
+) -> Head {
+    let start = text.len();
     let seq = head.map_or(0, |head| head.seq.saturating_add(1));
     let prev = head.map_or(GENESIS, |head| &head.hash);
-    let mut line = format!(r#"{{"v":{VERSION},"seq":{seq},"time":"{time}","event":"{event}""#);
-    for (name, value) in fields {
-        // Writing to a string does not fail.
-        let _ = write!(line, r#","{name}":{}"#, without_controls(&value.to_string()));
-    }
-    let _ = write!(line, r#","prev":"{prev}""#);
-    let hash = digest(line.as_bytes());
-    let _ = write!(line, r#","hash":"{hash}"}}"#);
-    (line, Head { seq, hash })
+    // Writing to a string does not fail.
+    let _ = write!(text, r#"{{"v":{VERSION},"seq":{seq},"time":"{time}","event":"{event}""#);
+    write_fields(text);
+    let _ = write!(text, r#","prev":"{prev}""#);
+    let hash = digest(text.as_bytes().get(start..).unwrap_or_default());
+    let _ = write!(text, r#","hash":"{hash}"}}"#);
+    Head { seq, hash }
+}
+
+/// Fields as they stand on a line, each after a comma.
+pub(crate) fn rendered(fields: &Fields) -> String {
+    fields.iter().fold(String::new(), |mut text, (name, value)| {
+        let _ = write!(text, r#","{name}":{}"#, without_controls(&value.to_string()));
+        text
+    })
 }
 
 /// JSON leaves DEL, the C1 controls (`CSI` among them) and the marks that turn the direction of text as they are. They
@@ -112,8 +125,6 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 }
 
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |half: u8| char::from_digit(u32::from(half), 16);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten().collect()
 }

@@ -15,10 +15,17 @@ fn place() -> (TempDir, PathBuf) {
     (directory, path)
 }
 
+fn pending(fields: &Fields) -> Pending {
+    Pending::now("test.event", Body::Text(rendered(fields)), None)
+}
+
+fn append(log: &AuditLog, fields: &Fields) -> Result<(), AuditError> {
+    log.append(&pending(fields))
+}
+
 fn write(log: &AuditLog, events: usize) {
     for number in 0..events {
-        log.append("test.event", &vec![("message", json!(format!("event {number} äöü \"quoted\"")))])
-            .unwrap();
+        append(log, &vec![("message", json!(format!("event {number} äöü \"quoted\"")))]).unwrap();
     }
 }
 
@@ -99,7 +106,7 @@ fn a_log_whose_last_line_is_no_event_takes_no_more() {
     write(&AuditLog::open(&path).unwrap(), 1);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text + "{}\n").unwrap();
-    let error = AuditLog::open(&path).unwrap().append("test.event", &Vec::new()).unwrap_err();
+    let error = append(&AuditLog::open(&path).unwrap(), &Vec::new()).unwrap_err();
     assert!(matches!(error, AuditError::Damaged(_)), "{error}");
 }
 
@@ -147,7 +154,7 @@ fn a_file_without_lines_is_a_finding_and_takes_no_memory() {
     // Zeros on no disk, many times the bound.
     file.set_len(64 << 20).unwrap();
     assert_eq!(findings(&path), [3]);
-    let error = AuditLog::open(&path).unwrap().append("test.event", &Vec::new()).unwrap_err();
+    let error = append(&AuditLog::open(&path).unwrap(), &Vec::new()).unwrap_err();
     assert!(matches!(error, AuditError::Damaged(_)), "{error}");
     file.write_all(b"\n").unwrap();
     assert_eq!(findings(&path), [3]);
@@ -174,7 +181,7 @@ fn no_text_reaches_a_terminal_raw_or_begins_a_line() {
     let (_keep, path) = place();
     let log = AuditLog::open(&path).unwrap();
     let evil = "a\n{\"v\":1}\r\u{1b}[2J\u{7f}\u{9b}31m\u{202e}\u{2028}ä";
-    log.append("test.event", &vec![("argv", json!([evil])), ("message", json!(evil))]).unwrap();
+    append(&log, &vec![("argv", json!([evil])), ("message", json!(evil))]).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     let is_raw = |letter: char| letter.is_control() || "\u{202e}\u{2028}".contains(letter);
     assert_eq!(text.split('\n').count(), 3, "two events and the end: {text:?}");

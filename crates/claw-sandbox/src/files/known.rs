@@ -32,6 +32,8 @@ pub(super) struct Known {
     grant: FileGrant,
     path: CString,
     until: Instant,
+    /// The event of the decision, where it is recorded.
+    told: Option<Arc<str>>,
 }
 
 impl KnownFiles {
@@ -43,13 +45,21 @@ impl KnownFiles {
     }
 
     /// Keeps an allowance until the facts about the policy's own paths are too old.
-    pub(super) fn keep(&self, directory: &Path, asked: &Path, grant: FileGrant, until: Instant) {
+    pub(super) fn keep(
+        &self,
+        directory: &Path,
+        asked: &Path,
+        grant: FileGrant,
+        until: Instant,
+        tell: impl FnOnce(&FileGrant) -> Option<Arc<str>>,
+    ) {
         let path = grant.path();
         // As bytes: what is spelled in another way was resolved in another way.
         if directory.join(asked).as_os_str() != path.real.as_os_str() || !is_plain(path) {
             return;
         }
         let Ok(path) = CString::new(path.real.as_os_str().as_bytes()) else { return };
+        let told = tell(&grant);
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             let now = Instant::now();
@@ -58,7 +68,7 @@ impl KnownFiles {
                 known.clear();
             }
         }
-        known.insert(asked.as_os_str().as_bytes().into(), Arc::new(Known { grant, path, until }));
+        known.insert(asked.as_os_str().as_bytes().into(), Arc::new(Known { grant, path, until, told }));
     }
 
     pub(super) fn forget(&self, asked: &Path) {
@@ -70,6 +80,11 @@ impl Known {
     /// Its path, canonical.
     pub(super) fn path(&self) -> &CStr {
         &self.path
+    }
+
+    /// The event of the decision, where it is recorded.
+    pub(super) fn told(&self) -> Option<&Arc<str>> {
+        self.told.as_ref()
     }
 
     /// Whether what was opened there is what was judged.
@@ -213,6 +228,51 @@ mod tests {
     }
 
     #[test]
+    fn a_known_file_is_recorded_in_the_same_words_as_at_first() {
+        let own = tempfile::tempdir().unwrap();
+        let log = own.path().canonicalize().unwrap().join("log");
+        let scene = Scene::new(&format!("logging: {{ auditFileAccess: true, logFile: {} }}", log.display()));
+        let large = "x".repeat(100_000);
+        for content in ["one", &large] {
+            fs::write(scene.at("work/a/f"), content).unwrap();
+            for _ in 0..2 {
+                assert_eq!(scene.files.read("a/f").unwrap(), content.as_bytes());
+            }
+        }
+        for _ in 0..2 {
+            scene.files.open("a/f").unwrap();
+        }
+        scene.files.known.forget(Path::new("a/f"));
+        let bound = crate::FileLimits { bytes: 10, ..Default::default() };
+        let bounded = scene.files.clone().limits(bound);
+        scene.files.open("a/f").unwrap();
+        assert_eq!(bounded.read("a/f").unwrap_err().kind(), FileErrorKind::TooLarge);
+        scene.files.known.forget(Path::new("a/f"));
+        assert_eq!(bounded.read("a/f").unwrap_err().kind(), FileErrorKind::TooLarge);
+        drop((bounded, scene));
+        let text = fs::read_to_string(&log).unwrap();
+        let plain = |line: &str| {
+            let mut event: serde_json::Value = serde_json::from_str(line).unwrap();
+            let fields = event.as_object_mut().unwrap();
+            let _ = ["seq", "time", "prev", "hash", "id"].map(|name| fields.remove(name));
+            serde_json::to_string(&event).unwrap()
+        };
+        let events: Vec<String> = text.lines().skip(1).map(plain).collect();
+        assert_eq!(events.len(), 18, "{text}");
+        for (number, first) in [(2, 0), (6, 4), (10, 8), (14, 16)] {
+            assert_eq!(events[number..number + 2], events[first..first + 2], "{number}");
+        }
+        let ids: Vec<_> = text
+            .lines()
+            .skip(1)
+            .map(|line| line.split("\"id\":\"").nth(1).unwrap().get(..32).unwrap())
+            .collect();
+        assert!(ids.chunks(2).all(|pair| pair[0] == pair[1]), "{text}");
+        let unique: std::collections::HashSet<_> = ids.iter().collect();
+        assert_eq!(unique.len(), 9);
+    }
+
+    #[test]
     fn only_what_an_open_tells_all_about_is_known() {
         let scene = Scene::new("");
         symlink("f", scene.at("work/a/link")).unwrap();
@@ -249,14 +309,20 @@ mod tests {
         assert!(known.until <= now + std::time::Duration::from_secs(1));
         let own = KnownFiles::default();
         for (until, holds) in [(now, false), (now + std::time::Duration::from_secs(3600), true)] {
-            own.keep(&directory, asked, known.grant.clone(), until);
+            own.keep(&directory, asked, known.grant.clone(), until, |_| None);
             assert_eq!(own.get(asked).is_some(), holds);
         }
-        for number in 0..MOST + 10 {
-            let path = PathBuf::from(number.to_string());
-            fs::write(directory.join(&path), "").unwrap();
-            scene.files.read(&path).unwrap();
+        for (live, left) in [(MOST, 1), (10, 11)] {
+            let mut all = own.0.write().unwrap();
+            for number in 0..MOST - all.len() {
+                let other = number.to_le_bytes();
+                let until = if number < live { now + std::time::Duration::from_secs(3600) } else { now };
+                let (grant, path) = (known.grant.clone(), known.path.clone());
+                all.insert(other.into(), Arc::new(Known { grant, path, until, told: None }));
+            }
+            drop(all);
+            own.keep(&directory, asked, known.grant.clone(), now, |_| None);
+            assert_eq!(own.0.read().unwrap().len(), left);
         }
-        assert!(scene.files.known.0.read().unwrap().len() <= MOST);
     }
 }

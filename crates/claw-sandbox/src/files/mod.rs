@@ -159,7 +159,8 @@ impl Files {
                 continue;
             }
             if let (FileAction::Read, Ok(_), Some(until)) = (request.action, &done, until) {
-                self.known.keep(&self.directory, path, grant, until);
+                let tell = |grant: &FileGrant| self.told(request, grant);
+                self.known.keep(&self.directory, path, grant, until, tell);
             }
             return done;
         }

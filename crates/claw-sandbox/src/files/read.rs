@@ -156,20 +156,28 @@ impl Files {
         path: &Path,
         act: &mut impl FnMut(Object, &mut Change) -> Result<T, Failed>,
     ) -> Option<Result<T, FileError>> {
-        if self.sandbox.policy().logging().audit_file_access {
-            return None;
-        }
         let known = self.known.get(path)?;
-        match Roots::known(known.path(), READ) {
-            Ok(object) if known.is(&object) => {
-                let mut change = Change::new(self.sandbox.policy());
-                Some(act(object, &mut change).map_err(|failed| failed.into_error(path)))
-            }
-            _ => {
-                self.known.forget(path);
-                None
-            }
+        let recorder = &self.sandbox.parts().recorder;
+        let id = match known.told().map(|told| recorder.known_read(told)).transpose() {
+            Ok(id) => id,
+            Err(error) => return Some(Err(FileError::audit(path, &error))),
+        };
+        let mut change = Change::deferred(self.sandbox.policy());
+        let opened = Roots::known(known.path(), READ).ok().filter(|object| known.is(object));
+        let done = opened.map(|object| act(object, &mut change).map_err(|failed| failed.into_error(path)));
+        if let Some(id) = id {
+            let ending = match &done {
+                Some(Ok(_)) => "done",
+                Some(Err(error)) => error.code(),
+                // It is decided again, which is another event.
+                None => FileErrorKind::Changed.code(),
+            };
+            recorder.known_read_outcome(id, change.into_content(), ending);
         }
+        if done.is_none() {
+            self.known.forget(path);
+        }
+        done
     }
 
     /// Opens the granted file to be read. What is no regular file was refused by the decision, or came there since.

@@ -2,19 +2,27 @@
 #![forbid(unsafe_code)]
 
 use std::path::Path;
+use std::sync::Arc;
 
-use claw_policy::{Decision, FileRequest, Policy};
+use claw_policy::{Decision, FileAction, FileGrant, FileRequest, Policy};
 use sha2::{Digest as _, Sha256};
 
 use super::{FileError, Files};
+use crate::audit::Content;
 
 /// A decision that was recorded; its outcome refers to it.
 pub(super) type Ticket = Option<crate::record::Ticket>;
+
+/// A larger content is hashed at once instead of being copied.
+const COPY: usize = 64 << 10;
 
 /// What an operation did to a content.
 #[derive(Debug, Default)]
 pub(crate) struct Change {
     is_wanted: bool,
+    /// Whether `content` is to be filled instead of `after`.
+    is_deferred: bool,
+    content: Content,
     /// Bytes that were read or written.
     pub(crate) bytes: u64,
     /// SHA-256 of the content before, where there was one and it changed.
@@ -33,8 +41,24 @@ impl Change {
         self.is_wanted
     }
 
+    /// The same for a read whose events are put into words later.
+    pub(super) fn deferred(policy: &Policy) -> Self {
+        Self { is_deferred: true, ..Self::new(policy) }
+    }
+
+    pub(super) fn into_content(self) -> Content {
+        self.content
+    }
+
     pub(super) fn read(&mut self, content: &[u8]) {
         self.bytes = content.len() as u64;
+        if self.is_deferred && self.is_wanted {
+            self.content = match content.len() {
+                ..=COPY => Content::Copy(content.into()),
+                _ => Content::Hashed(self.bytes, Sha256::digest(content).into()),
+            };
+            return;
+        }
         self.after = self.is_wanted.then(|| Sha256::digest(content).into());
     }
 
@@ -55,7 +79,18 @@ impl Files {
             return Ok(None);
         }
         let recorder = &self.sandbox.parts().recorder;
-        recorder.file(request, decision).map(Some).map_err(|error| FileError::audit(path, &error))
+        let recorded = match decision {
+            // Nothing changes: it may be written a moment later. What is denied is written at once, whatever becomes of us.
+            Decision::Allow(_) if is_read(request) => recorder.read(request, decision),
+            _ => recorder.file(request, decision),
+        };
+        recorded.map(Some).map_err(|error| FileError::audit(path, &error))
+    }
+
+    /// What is recorded when this allowance serves again.
+    pub(super) fn told(&self, request: &FileRequest, grant: &FileGrant) -> Option<Arc<str>> {
+        let is_wanted = self.sandbox.policy().logging().audit_file_access;
+        is_wanted.then(|| self.sandbox.parts().recorder.told(request, grant.reasons()))
     }
 
     /// Records the end. What was done is done: an event that cannot be written is counted as missing.
@@ -66,8 +101,16 @@ impl Files {
         change: &Change,
         error: Option<&FileError>,
     ) {
-        if let Some(ticket) = ticket {
-            self.sandbox.parts().recorder.file_outcome(ticket, request, change, error);
+        let Some(ticket) = ticket else { return };
+        let recorder = &self.sandbox.parts().recorder;
+        if is_read(request) {
+            recorder.read_outcome(ticket, request, change, error);
+        } else {
+            recorder.file_outcome(ticket, request, change, error);
         }
     }
+}
+
+const fn is_read(request: &FileRequest) -> bool {
+    matches!(request.action, FileAction::Read | FileAction::List | FileAction::Stat)
 }

@@ -7,6 +7,7 @@
 pub(crate) mod attempt;
 pub(crate) mod caps;
 pub(crate) mod child;
+pub(crate) mod exit;
 pub(crate) mod fd;
 pub(crate) mod file_calls;
 pub(crate) mod guardian;
