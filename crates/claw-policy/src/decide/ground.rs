@@ -163,6 +163,16 @@ impl Ground {
         })
     }
 
+    /// Every name of what is hidden by name, those that links lead to as well.
+    pub(super) fn hidden_names(&self) -> impl Iterator<Item = (&RuleRef, &Path)> {
+        self.hidden.names().chain(self.hidden_by_default.names())
+    }
+
+    /// Every name of what is protected by name.
+    pub(super) fn protected_names(&self) -> impl Iterator<Item = (&RuleRef, &Path)> {
+        self.protected.names()
+    }
+
     /// Where things are hidden, but for what a policy grants by name.
     pub(super) fn hidden_places(&self) -> impl Iterator<Item = Place<'_>> {
         let granted = |place: &Place<'_>| match place {
@@ -336,6 +346,13 @@ impl GroundPatterns {
     }
 
     /// Every pattern with where it can match.
+    fn names(&self) -> impl Iterator<Item = (&RuleRef, &Path)> {
+        self.literals.iter().flat_map(|literal| {
+            let rule = self.rules.get(literal.rule);
+            literal.names.iter().filter_map(move |name| Some((rule?, name.as_path())))
+        })
+    }
+
     fn places(&self) -> impl Iterator<Item = Place<'_>> {
         self.rules.iter().enumerate().map(|(rule, stated)| {
             let text = &*stated.text;

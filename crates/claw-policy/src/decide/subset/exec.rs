@@ -157,12 +157,17 @@ fn lifted(inner: &ExecLayer, outer: &ExecLayer, world: &World<'_>) -> Vec<Excess
         }
         // Under `full` an entry with `allow` still narrows its program.
         let narrows = outer.security.value == Security::Full && !entry.value.allow.is_empty() && is_reached;
+        let is_covered = |other: &Ruled<Entry>| is_covered(&other.value, &outer.allowlist, world);
+        // What the inner layer does not list it must narrow as well.
+        let is_narrowed = |other: &Ruled<Entry>| {
+            !other.value.allow.is_empty()
+                && is_program_within(&entry.value.program, &other.value.program, world)
+                && entry.value.prefix.starts_with(&other.value.prefix)
+        };
+        let is_open = inner.security.value == Security::Full || asks(inner);
         if narrows
-            && !inner
-                .allowlist
-                .iter()
-                .filter(concerned)
-                .all(|other| is_covered(&other.value, &outer.allowlist, world))
+            && (!inner.allowlist.iter().filter(concerned).all(is_covered)
+                || is_open && !inner.allowlist.iter().any(is_narrowed))
         {
             excesses.push(
                 Excess::new(format!("`{}` may run in other forms", entry.rule.text))

@@ -22,7 +22,35 @@ pub(super) fn excesses(
     excesses.extend(system(own, other));
     excesses.extend(unhidden((inner, own), (outer, other)));
     excesses.extend(unprotected(inner, own, outer));
+    for excess in named(own, other) {
+        if !excesses.iter().any(|found| found.outer.is_some() && found.outer == excess.outer) {
+            excesses.push(excess);
+        }
+    }
     excesses
+}
+
+/// What the outer policy hides or protects under another name: a link leads there, which the inner one does not look at.
+fn named(own: &Ground, other: &Ground) -> Vec<Excess> {
+    let is_reached = |name: &Path, need| {
+        access(own, name).is_some_and(|(access, _)| access >= need)
+            || deepest(&own.system, name).is_some_and(|root| root.access >= need)
+    };
+    let hidden = other.hidden_names().filter(|(_, name)| {
+        is_reached(name, Access::Read)
+            && own.hidden(name, None).is_none()
+            && other.hidden(name, None).is_some()
+    });
+    let protected = other
+        .protected_names()
+        .filter(|(_, name)| is_reached(name, Access::Write) && own.protected(name).is_none());
+    let excess = |what: &str, action, (rule, name): (&RuleRef, &Path)| {
+        Excess::new(format!("`{}` may be {what}", name.display()))
+            .outer(rule)
+            .examples([Origin::Runtime, Origin::Command].map(|origin| file_by(origin, action, name)))
+    };
+    let hidden = hidden.map(|named| excess("read", FileAction::Read, named));
+    hidden.chain(protected.map(|named| excess("changed", FileAction::Write, named))).collect()
 }
 
 fn roots(own: &Ground, other: &Ground) -> Vec<Excess> {

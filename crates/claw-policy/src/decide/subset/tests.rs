@@ -139,6 +139,17 @@ fn what_widens_has_an_example_that_both_policies_confirm() {
         ("workspace: /w", "workspace: /w/out"),
         ("workspace: /w\nfilesystem: { hidden: [\"*.pem\"] }", "workspace: /w"),
         ("workspace: /w\nfilesystem: { hidden: [/usr/bin/git] }", "workspace: /w"),
+        (
+            "workspace: /w\nexec: { security: full, allowlist: [{ command: git, allow: [[log]] }] }",
+            "workspace: /w\nexec: { security: full, allowlist: [] }",
+        ),
+        // What a link leads to is hidden and protected too.
+        ("workspace: /w\nfilesystem: { writable: [/v], hidden: [/w/out/x] }", "workspace: /v"),
+        ("workspace: /w\nfilesystem: { writable: [/v], protected: [/w/out/x] }", "workspace: /v"),
+        (
+            "workspace: /w\nfilesystem: { writable: [/v], hidden: [out] }",
+            "workspace: /v\nfilesystem: { hidden: [out] }",
+        ),
         ("workspace: /w", "workspace: /w\nfilesystem: { readOnly: [/home/me/.ssh] }"),
         ("workspace: /w", "workspace: /w\nfilesystem: { protected: none }"),
         (
