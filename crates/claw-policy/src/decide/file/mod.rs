@@ -216,7 +216,7 @@ impl<'a, 's> Names<'a, 's> {
             return Err(unresolved(spelling, FactError::NotDirectory));
         }
         let is_followed = links == Links::Both && object.kind == FileKind::Link;
-        let target = if is_followed { Some(lookup(world, spelling, true)?) } else { None };
+        let target = if is_followed { followed(world, spelling)? } else { None };
         Ok(Self { spelled: spelling.name(world), object, target })
     }
 
@@ -239,6 +239,14 @@ fn lookup<'w>(world: &World<'w>, spelling: &Spelling<'_>, follow: bool) -> Resul
         None => Err(unknown()),
         Some(Ok(resolved)) => Ok(resolved),
         Some(Err(error)) => Err(unresolved(spelling, *error)),
+    }
+}
+
+/// What a link leads to, if it leads anywhere: whoever follows one that does not gets an error, and no object.
+fn followed<'w>(world: &World<'w>, spelling: &Spelling<'_>) -> Result<Option<&'w ResolvedPath>, Reason> {
+    match world.path(&spelling.path, true) {
+        Some(Err(FactError::NotFound | FactError::NotDirectory | FactError::LinkLoop)) => Ok(None),
+        _ => lookup(world, spelling, true).map(Some),
     }
 }
 

@@ -159,6 +159,8 @@ fn rename_and_hard_link_need_the_right_at_both_ends() {
         (Hardlink, "/w/a", "/w/z", None),
         (Hardlink, "/ro/c", "/w/z", Some(FileReadOnly)),
         (Hardlink, "/w/out-file", "/w/z", Some(FileOutside)),
+        // It leads nowhere: the link itself is all there is.
+        (Hardlink, "/w/loop", "/w/z", None),
         (Hardlink, "/w/a", "/w/x/.git/hooks/z", Some(FileProtected)),
     ];
     let (tree, policy) = (tree(), rules());

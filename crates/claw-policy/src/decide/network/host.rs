@@ -117,6 +117,19 @@ impl Network {
         }
     }
 
+    fn last(self) -> IpAddr {
+        match self.base {
+            IpAddr::V4(base) => {
+                let rest = u32::MAX.checked_shr(self.prefix).unwrap_or(0);
+                Ipv4Addr::from_bits(base.to_bits() | rest).into()
+            }
+            IpAddr::V6(base) => {
+                let rest = u128::MAX.checked_shr(self.prefix).unwrap_or(0);
+                Ipv6Addr::from_bits(base.to_bits() | rest).into()
+            }
+        }
+    }
+
     fn is_within(self, other: Self) -> bool {
         self.prefix >= other.prefix
             && self.base.is_ipv4() == other.base.is_ipv4()
@@ -135,6 +148,20 @@ pub(super) fn is_public(rule: &str) -> bool {
         RuleHost::One(host) => !host.is_private(),
         RuleHost::Beneath(domain) => !Host::Name(domain).is_private(),
         RuleHost::Loopback | RuleHost::Network(_) => false,
+    }
+}
+
+/// Whether nothing that a rule's host means is on the internet. Of a network that is so when its ends are not, and lie in one of
+/// the blocks that are set aside, which begin with seven bits or more.
+pub(super) fn is_never_public(rule: &str) -> bool {
+    match RuleHost::new(rule) {
+        RuleHost::Loopback => true,
+        RuleHost::One(host) => host.is_private(),
+        RuleHost::Beneath(domain) => Host::Name(domain).is_private(),
+        RuleHost::Network(network) => {
+            network.prefix >= 7
+                && [network.base, network.last()].into_iter().all(|end| Host::Address(end).is_private())
+        }
     }
 }
 

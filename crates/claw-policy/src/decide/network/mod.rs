@@ -97,11 +97,16 @@ const fn name(protocol: Protocol) -> &'static str {
 
 /// What every layer allows, as rules: empty is no network at all.
 pub(super) fn rules(policy: &Policy) -> Vec<NetworkRule> {
-    let mut layers = policy.network.iter().map(layer_rules);
+    let mut layers = rules_by_layer(policy);
     let first = layers.next().unwrap_or_default();
     layers.fold(first, |left, right| {
         left.iter().flat_map(|left| right.iter().filter_map(|right| meet(left, right))).collect()
     })
+}
+
+/// What each layer allows.
+pub(super) fn rules_by_layer(policy: &Policy) -> impl Iterator<Item = Vec<NetworkRule>> {
+    policy.network.iter().map(layer_rules)
 }
 
 fn layer_rules(layer: &NetworkLayer) -> Vec<NetworkRule> {
@@ -120,6 +125,8 @@ fn meet(left: &NetworkRule, right: &NetworkRule) -> Option<NetworkRule> {
     }
     let host = match (&left.host, &right.host) {
         (Some(left), Some(right)) => Some(host::meet(left, right)?),
+        // Without a host a rule means the internet.
+        (Some(host), None) | (None, Some(host)) if host::is_never_public(host) => return None,
         (one, None) | (None, one) => one.clone(),
     };
     Some(NetworkRule {

@@ -144,6 +144,33 @@ fn layers_meet_in_the_narrower_host() {
 }
 
 #[test]
+fn a_layer_that_restricts_opens_nothing_inside_of_what_means_the_internet() {
+    let any = || layer(true, Vec::new());
+    for (host, is_left) in [
+        ("loopback", false),
+        ("localhost", false),
+        ("127.0.0.1", false),
+        ("printer.local", false),
+        ("10.0.0.0/8", false),
+        ("192.168.1.0/24", false),
+        ("fd00::/8", false),
+        ("example.org", true),
+        ("8.8.8.8", true),
+        ("8.8.8.0/24", true),
+        // Both ends are for nobody, what lies between is the internet.
+        ("0.0.0.0/1", true),
+        ("::/0", true),
+    ] {
+        let named = || layer(false, vec![rule(Some(Protocol::Tcp), None, Some(host))]);
+        for layers in [vec![any(), named()], vec![named(), any()]] {
+            let mut policy = policy("/w", &[], &[]);
+            policy.network = layers;
+            assert_eq!(!rules(&policy).is_empty(), is_left, "{host}");
+        }
+    }
+}
+
+#[test]
 fn rules_are_by_name_where_no_address_is_named() {
     for (named, expected) in [
         ("example.org", true),

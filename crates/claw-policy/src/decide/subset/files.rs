@@ -83,6 +83,16 @@ fn roots(own: &Ground, other: &Ground) -> Vec<Excess> {
                     .examples(examples),
             );
         }
+        // What is protected under another name holds this root.
+        if let (None, Some(protected), Access::Write) = (own.protected(place), other.protected(place), mine) {
+            let examples = [place.join(ANY), place.to_owned()].map(|path| file(FileAction::Write, &path));
+            excesses.push(
+                Excess::new(format!("`{}` may be changed", place.display()))
+                    .inner(rule)
+                    .outer(protected)
+                    .examples(examples),
+            );
+        }
         let executes = |ground: &Ground| ground.execution_root(place).is_some();
         if executes(own) && !executes(other) {
             excesses.push(

@@ -22,13 +22,23 @@ pub(super) fn excesses(inner: &Policy, outer: &Policy) -> Vec<Excess> {
     excesses
 }
 
+/// By every layer of the outer policy: one layer of the inner one that lies within it is enough, or what all of them leave.
 fn connections(inner: &Policy, outer: &Policy) -> Vec<Excess> {
-    let allowed = network::rules(outer);
-    let exceeding = network::rules(inner)
-        .into_iter()
-        .filter(|rule| !allowed.iter().any(|outer| network::holds(outer, rule)));
+    let own: Vec<_> = network::rules_by_layer(inner).chain([network::rules(inner)]).collect();
+    let mut layers: Vec<_> = network::rules_by_layer(outer).collect();
+    if layers.is_empty() {
+        layers.push(Vec::new());
+    }
+    let mut exceeding: Vec<&NetworkRule> = Vec::new();
+    for layer in &layers {
+        let is_beyond = |rule: &&NetworkRule| !layer.iter().any(|outer| network::holds(outer, rule));
+        let beyond = own.iter().map(|rules| rules.iter().filter(is_beyond).collect::<Vec<_>>());
+        let least = beyond.min_by_key(Vec::len).unwrap_or_default();
+        exceeding.extend(least.into_iter().filter(|rule| !exceeding.contains(rule)).collect::<Vec<_>>());
+    }
     exceeding
-        .map(|rule| Excess::new(format!("{} may be reached", shown(&rule))).examples(requests(&rule)))
+        .into_iter()
+        .map(|rule| Excess::new(format!("{} may be reached", shown(rule))).examples(requests(rule)))
         .collect()
 }
 

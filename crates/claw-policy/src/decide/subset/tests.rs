@@ -8,7 +8,7 @@ use super::{Example, Excess, subset};
 use crate::decide::testing::Tree;
 use crate::{
     Decision, Environment, ExecRequest, Expansion, Facts, FileAction, FileRequest, Format, Layer, LayerKind,
-    Origin, Policy, Request, Source, built_in, compile,
+    NetworkRequest, Origin, Policy, Protocol, Request, Source, built_in, compile,
 };
 
 fn compiled(text: &str) -> Policy {
@@ -25,6 +25,7 @@ fn tree() -> Tree {
     for name in ["git", "npm", "rm", "cat", "id", "chmod", "true", "python3", "ls"] {
         tree.file(&format!("/usr/bin/{name}"));
     }
+    tree.file("/w/tool").file("/v/a").directory("/v/deep");
     tree.directory("/w/sub").directory("/v").directory("/home/me/.ssh").link("/w/out", "/v");
     tree
 }
@@ -192,40 +193,106 @@ fn what_no_request_shows_is_an_excess_too() {
     }
 }
 
-/// Parts of policies, small enough to meet often.
-fn text() -> impl Strategy<Value = String> {
-    let entry = prop::sample::select(vec![
+/// The value of a key.
+type Value = BoxedStrategy<String>;
+
+fn one(values: &'static [&'static str]) -> Value {
+    prop::sample::select(values).prop_map(str::to_owned).boxed()
+}
+
+/// At most two of these, as a list.
+fn list(values: &'static [&'static str]) -> Value {
+    prop::collection::vec(prop::sample::select(values), 0..3)
+        .prop_map(|values| format!("[{}]", values.join(", ")))
+        .boxed()
+}
+
+/// The keys of a policy, with values that are few enough to meet often.
+fn keys() -> Vec<(&'static str, Value)> {
+    let entries = &[
         "git",
         "git log",
         "npm",
         "{ command: git, allow: [[log]] }",
         "{ command: git, deny: [[push]] }",
+        "{ command: git, allow: [{ subcommand: [], anyFlag: [-f] }] }",
         "rm",
+        "cat",
+        "python3",
         "{ path: /usr/bin/* }",
+        "{ path: /usr/bin/git, allow: [[log]] }",
+        "{ path: /w/tool }",
         "{ command: git, deny: [{ subcommand: [], anyFlag: [-f] }] }",
-    ]);
-    let path = || {
-        prop::collection::vec(
-            prop::sample::select(vec!["/v", "/w/sub", "/home/me/.ssh", "/w/out", "/etc"]),
-            0..2,
-        )
-    };
-    (
-        prop::sample::select(vec!["/w", "/w/sub", "/v"]),
-        prop::sample::select(vec!["allowlist", "full", "deny"]),
-        prop::sample::select(vec!["off", "on-miss", "always"]),
-        prop::collection::vec(entry, 0..3),
-        prop::collection::vec(prop::sample::select(vec!["rm", "git"]), 0..2),
-        path(),
-        path(),
-        prop::collection::vec(prop::sample::select(vec!["'*.pem'", "sub", "/w/sub/x"]), 0..2),
-    )
-        .prop_map(|(workspace, security, ask, allowlist, deny, writable, read_only, hidden)| {
-            format!(
-                "workspace: {workspace}\nexec: {{ security: {security}, ask: {ask}, allowlist: [{}], deny: [{}] }}\nfilesystem: {{ writable: [{}], readOnly: [{}], hidden: [{}] }}\n",
-                allowlist.join(", "), deny.join(", "), writable.join(", "), read_only.join(", "), hidden.join(", "),
-            )
-        })
+    ];
+    let trees =
+        || list(&["/v", "/w", "/w/sub", "/home/me/.ssh", "/home/me/.ssh/id", "/w/out", "/etc", "/v/deep"]);
+    vec![
+        ("workspace", one(&["/w", "/w/sub", "/v"])),
+        ("workspaceExec", one(&["false", "true"])),
+        ("exec.security", one(&["allowlist", "full", "deny"])),
+        ("exec.ask", one(&["off", "on-miss", "always"])),
+        ("exec.allowlist", list(entries)),
+        ("exec.deny", list(&["rm", "git", "/usr/bin/git", "/usr/bin/*"])),
+        ("exec.inlineEval", one(&["allow", "deny"])),
+        ("exec.safeBins", list(&["cat", "rm"])),
+        ("exec.trustedDirs", one(&["[/usr/bin, /w]", "[/usr/bin]", "[]"])),
+        ("filesystem.writable", trees()),
+        ("filesystem.readOnly", trees()),
+        ("filesystem.hidden", list(&["'*.pem'", "sub", "/w/sub/x", "/w/out/a", "out", "'**/deep/*'"])),
+        ("filesystem.protected", one(&["default", "none", "[sub]", "[/w/out]", "[a]", "['*.pem', /w/sub]"])),
+        ("network.default", one(&["deny", "allow"])),
+        (
+            "network.allow",
+            list(&[
+                "{ port: 443 }",
+                "{ port: 443, protocol: tcp }",
+                "{ host: 10.0.0.0/8 }",
+                "{ host: 10.1.0.0/16, port: 443 }",
+                "{ host: loopback }",
+                "{ host: '*.example.org' }",
+                "{ host: a.example.org, port: 53, protocol: udp }",
+            ]),
+        ),
+        ("environment.pass", list(&["A", "'A*'", "'*'", "A_TOKEN", "'A_TOKEN*'"])),
+    ]
+}
+
+/// A policy with these values, in the order of the keys.
+fn written(values: &[String]) -> String {
+    let mut text = String::new();
+    let mut section = "";
+    for ((key, _), value) in keys().iter().zip(values) {
+        match key.split_once('.') {
+            None => text.push_str(&format!("{key}: {value}\n")),
+            Some((name, key)) => {
+                if name != section {
+                    section = name;
+                    text.push_str(&format!("{name}:\n"));
+                }
+                text.push_str(&format!("  {key}: {value}\n"));
+            }
+        }
+    }
+    text
+}
+
+fn values() -> impl Strategy<Value = Vec<String>> {
+    keys().into_iter().map(|(_, value)| value).collect::<Vec<_>>()
+}
+
+fn text() -> impl Strategy<Value = String> {
+    values().prop_map(|values| written(&values))
+}
+
+/// Two policies that differ in few keys: others hardly ever lie within each other.
+fn pair() -> impl Strategy<Value = (String, String)> {
+    let differs = prop::collection::vec(prop::bool::weighted(0.12), keys().len());
+    (values(), values(), differs).prop_map(|(outer, other, differs)| {
+        let mixed = outer.iter().zip(other).zip(differs);
+        let inner: Vec<String> =
+            mixed.map(|((outer, other), differs)| if differs { other } else { outer.clone() }).collect();
+        (written(&inner), written(&outer))
+    })
 }
 
 fn example() -> impl Strategy<Value = Example> {
@@ -236,36 +303,72 @@ fn example() -> impl Strategy<Value = Example> {
         "git -f log",
         "npm",
         "rm",
+        "cat",
+        "cat /w/a",
         "/usr/bin/git log",
+        "/usr/bin/rm x",
+        "/w/tool",
+        "tool",
         "id",
         "git log -f",
+        "python3 -c pass",
+        "python3 x",
     ])
     .prop_map(|line| Example::Exec(line.split(' ').map(|word| word.as_bytes().to_vec()).collect()));
+    let paths = &[
+        "/w/a",
+        "/w/sub/x",
+        "/w/sub",
+        "/v/a",
+        "/v/a.pem",
+        "/v/deep/a",
+        "/w/out/a",
+        "/w/out/deep/a.pem",
+        "/home/me/.ssh/id",
+        "/etc/passwd",
+        "/w/.git/config",
+        "/w/sub/.git/hooks/x",
+        "/w/tool",
+        "/usr/bin/git",
+    ];
     let file = (
-        prop::sample::select(vec![
-            "/w/a",
-            "/w/sub/x",
-            "/w/sub",
-            "/v/a.pem",
-            "/w/out/a",
-            "/home/me/.ssh/id",
-            "/etc/passwd",
-            "/w/.git/config",
-            "/w/sub/.git/hooks/x",
-        ]),
-        prop::sample::select(vec![FileAction::Read, FileAction::Write, FileAction::Delete, FileAction::List]),
+        prop::sample::select(&paths[..]),
+        prop::sample::select(&paths[..]),
+        prop::sample::select(&FileAction::ALL[..]),
+        any::<bool>(),
+        prop::sample::select(vec![Origin::Runtime, Origin::Command]),
     )
-        .prop_map(|(path, action)| {
+        .prop_map(|(path, to, action, recursive, origin)| {
             Example::File(FileRequest {
                 action,
                 path: path.into(),
-                to: None,
-                recursive: false,
+                to: Some(to.into()),
+                recursive,
                 cwd: PathBuf::from("/w"),
-                origin: Origin::Runtime,
+                origin,
             })
         });
-    prop_oneof![argv, file]
+    let hosts = [
+        "8.8.8.8",
+        "10.1.2.3",
+        "10.2.0.1",
+        "127.0.0.1",
+        "a.example.org",
+        "example.org",
+        "::1",
+        "::ffff:10.1.2.3",
+    ];
+    let network = (
+        prop::sample::select(hosts.to_vec()),
+        prop::sample::select(vec![443, 53, 80]),
+        prop::sample::select(vec![Protocol::Tcp, Protocol::Udp]),
+    )
+        .prop_map(|(host, port, protocol)| {
+            Example::Network(NetworkRequest { protocol, port, host: Some(host.to_owned()) })
+        });
+    let variable = prop::sample::select(vec!["A", "AB", "B", "A_TOKEN", "A_TOKEN_X", "LD_PRELOAD"])
+        .prop_map(|name| Example::Environment(name.into()));
+    prop_oneof![3 => argv, 3 => file, 1 => network, 1 => variable]
 }
 
 proptest! {
@@ -273,11 +376,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 4, ..ProptestConfig::default() })]
 
     #[test]
-    fn within_a_policy_nothing_is_allowed_that_it_denies(inner in text(), outer in text(), examples in prop::collection::vec(example(), 8)) {
-        let (inner, outer) = (compiled(&inner), compiled(&outer));
-        if excesses(&inner, &outer).is_empty() {
+    fn within_a_policy_nothing_is_allowed_that_it_denies((inner, outer) in pair(), examples in prop::collection::vec(example(), 12)) {
+        let (own, other) = (compiled(&inner), compiled(&outer));
+        if excesses(&own, &other).is_empty() {
             for example in examples {
-                prop_assert!(rank(&decided(&inner, &example)) <= rank(&decided(&outer, &example)), "{example:?}");
+                let (by_own, by_other) = (decided(&own, &example), decided(&other, &example));
+                prop_assert!(rank(&by_own) <= rank(&by_other), "{example:?}\n{inner}---\n{outer}---\n{by_own:?}\n{by_other:?}");
             }
         }
     }
