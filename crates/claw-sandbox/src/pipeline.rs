@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError};
 use claw_policy::{Decision, Denial, ExecGrant, Grant, Question, Request};
 
 use crate::approval::Asked;
+use crate::observe::Awaited;
 use crate::overseer::Overseer;
 use crate::record::{Recorder, Ticket};
 use crate::request::{CommandLine, ExecInput};
@@ -16,8 +17,13 @@ use crate::sandbox::Parts;
 use crate::{Enforcement, Error, LaunchPlan, Outcome, Running, StdioPlan};
 
 /// Runs `input`, or says why not. Nothing has started when this fails.
-pub(crate) fn launch(parts: &Parts, input: &ExecInput, io: StdioPlan) -> Result<Launched, Error> {
-    launch_decided(parts, input, decide(parts, input), io)
+pub(crate) fn launch(
+    parts: &Parts,
+    input: &ExecInput,
+    io: StdioPlan,
+    awaited: Awaited,
+) -> Result<Launched, Error> {
+    launch_decided(parts, input, decide(parts, input), io, awaited)
 }
 
 /// The same, with what was decided about `input`. Nothing has started when this fails.
@@ -26,6 +32,7 @@ pub(crate) fn launch_decided(
     input: &ExecInput,
     decided: Result<Decided, Denial>,
     io: StdioPlan,
+    awaited: Awaited,
 ) -> Result<Launched, Error> {
     let decided = decided.and_then(|decided| decided.settle(parts, input));
     if let Err(denial) = &decided {
@@ -33,7 +40,7 @@ pub(crate) fn launch_decided(
     }
     let ticket = parts.recorder.decision(input, decided.as_ref())?;
     let grant = decided?;
-    let started = start(parts, input, &grant, io, &ticket);
+    let started = start(parts, input, &grant, io, awaited, &ticket);
     match started {
         Ok((running, enforcement)) => Ok(Launched {
             running,
@@ -143,9 +150,11 @@ fn start(
     input: &ExecInput,
     grant: &ExecGrant,
     io: StdioPlan,
+    awaited: Awaited,
     ticket: &Ticket,
-) -> Result<(Running, Enforcement), Error> {
+) -> Result<(Running, Arc<Enforcement>), Error> {
     let mut plan = LaunchPlan::prepare(grant, io, &parts.kernel)?;
+    plan.await_first(awaited);
     if let Some(timeout) = input.timeout {
         plan.limit_time(timeout);
     }
@@ -155,7 +164,7 @@ fn start(
         let (approvals, lessons) = (parts.approvals.clone(), parts.lessons.clone());
         Arc::new(Overseer::new(judge, recorder, approvals, lessons, run, grant.confinement()))
     });
-    let enforcement = plan.enforcement().clone();
+    let enforcement = plan.kept_enforcement();
     Ok((plan.spawn(&parts.launchers)?, enforcement))
 }
 
@@ -163,7 +172,7 @@ fn start(
 #[derive(Debug)]
 pub(crate) struct Launched {
     pub(crate) running: Running,
-    pub(crate) enforcement: Enforcement,
+    pub(crate) enforcement: Arc<Enforcement>,
     recorder: Recorder,
     ticket: Mutex<Option<Ticket>>,
 }

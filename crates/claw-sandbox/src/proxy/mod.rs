@@ -22,6 +22,7 @@ use claw_wire::{Answer, AskSurface, Context, Request};
 pub use self::decided::Decided;
 use self::decided::Subject;
 use self::views::Views;
+use crate::observe::Awaited;
 use crate::told::visible;
 use crate::{Child, Error, Files, Sandbox, Streams, pipeline};
 
@@ -101,7 +102,8 @@ impl Proxy {
         match subject {
             Subject::Exec { input, verdict } => {
                 let (io, ends) = streams.plan(Streams::COLLECTED)?;
-                let launched = pipeline::launch_decided(sandbox.parts(), &input, verdict, io)?;
+                let launched =
+                    pipeline::launch_decided(sandbox.parts(), &input, verdict, io, Awaited::Start)?;
                 Ok(Performed::Started(ends.of(launched)))
             }
             Subject::File { request, verdict } => match verdict {
