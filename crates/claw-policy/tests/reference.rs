@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use claw_policy::{Format, Guarantee, lint, schema};
 
 const REFERENCE: &str = include_str!("../../../docs/policy-reference.md");
+const FIRST_HOUR: &str = include_str!("../../../docs/first-hour.md");
 
 /// Every key below `properties`, however deep.
 fn keys(schema: &serde_json::Value, found: &mut BTreeSet<String>) {
@@ -43,14 +44,13 @@ fn every_guarantee_is_in_the_reference() {
 }
 
 #[test]
-fn every_example_of_the_reference_compiles_and_none_has_a_trap_without_saying_so() {
-    let examples: Vec<&str> = REFERENCE
-        .split("```yaml\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap_or_default())
-        .collect();
-    assert!(examples.len() >= 9, "{}", examples.len());
-    for example in examples {
+fn every_example_of_the_documents_compiles_and_none_has_a_trap_without_saying_so() {
+    let examples_of = |text: &'static str| -> Vec<&str> {
+        text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect()
+    };
+    let (reference, first_hour) = (examples_of(REFERENCE), examples_of(FIRST_HOUR));
+    assert!(reference.len() >= 9 && first_hour.len() >= 3, "{} {}", reference.len(), first_hour.len());
+    for example in reference.into_iter().chain(first_hour) {
         match common::named(example, Format::Yaml) {
             Ok(policy) => {
                 assert!(lint(&policy).iter().all(|finding| finding.code != "lint.hard-coded-secret"));
