@@ -124,7 +124,9 @@ impl<'c> Comparison<'c> {
         then: Option<&State>,
         now: Option<&Found>,
     ) -> Result<(), CheckpointError> {
-        if matches!(then, Some(State::Left { .. }))
+        // Only with its counterpart: what the walk found last may be a later entry that waits.
+        if now.is_some()
+            && matches!(then, Some(State::Left { .. }))
             && let Some(walk) = &mut self.walk
         {
             walk.skip();

@@ -199,7 +199,7 @@ impl Making<'_> {
             draft.write_all(part).map_err(|error| CheckpointError::io("keep a content", &path, error))?;
         }
         let digest = Digest::finish(hash);
-        if self.checkpoints.store.has(digest, size) {
+        if self.checkpoints.store.has(digest, size) && self.checkpoints.store.object(digest).is_ok() {
             std::fs::remove_file(&path)
                 .map_err(|error| CheckpointError::io("remove a draft", &path, error))?;
         } else {

@@ -87,7 +87,9 @@ impl Store {
         let path = self.path.join("lock");
         let failed = |error| CheckpointError::io("lock the store", &path, error);
         let mut options = File::options();
-        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+        // O_NONBLOCK: what is no lock file must not hold us up.
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
         let lock = options.open(&path).map_err(failed)?;
         let since = Instant::now();
         loop {
@@ -254,7 +256,8 @@ impl<'s> Batch<'s> {
     /// Keeps a content that is in memory.
     pub(super) fn add(&mut self, content: &[u8]) -> Result<Digest, CheckpointError> {
         let digest = Digest::of(content);
-        if !self.store.has(digest, content.len() as u64) {
+        // A damaged one is replaced: nobody else can make it whole again.
+        if !fs::read(self.store.object_path(digest)).is_ok_and(|kept| kept == content) {
             let (mut file, path) = self.store.draft()?;
             file.write_all(content).map_err(|error| CheckpointError::io("keep a content", &path, error))?;
             self.wait(path, digest)?;

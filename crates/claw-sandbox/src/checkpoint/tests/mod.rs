@@ -309,6 +309,52 @@ fn a_damaged_store_is_noticed_before_anything_is_changed() {
 }
 
 #[test]
+fn a_damaged_content_is_kept_again_when_somebody_still_has_it() {
+    let scene = Scene::new();
+    let large = "x".repeat(3 << 20);
+    let checkpoints = scene.checkpoints();
+    for content in ["small", &large] {
+        scene.write("f", content);
+        checkpoints.checkpoint("").unwrap();
+        for object in checkpoints.store.objects().unwrap() {
+            let kept = fs::read(&object).unwrap();
+            fs::write(object, "y".repeat(kept.len())).unwrap();
+        }
+        // Touched, so that it is read again.
+        fs::remove_file(scene.work("f")).unwrap();
+        scene.write("f", content);
+        let made = checkpoints.checkpoint("").unwrap();
+        scene.write("f", "changed");
+        checkpoints.undo(made.id).unwrap();
+        assert!(fs::read(scene.work("f")).unwrap() == content.as_bytes());
+    }
+}
+
+#[test]
+fn what_was_left_out_and_went_away_hides_nothing_behind_it() {
+    let scene = Scene::new();
+    scene.write("d/e/f", "same");
+    nix::unistd::mkfifo(&scene.work("c"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let checkpoints = scene.checkpoints();
+    let made = checkpoints.checkpoint("").unwrap();
+    assert_eq!(made.left_out, 1);
+    fs::remove_file(scene.work("c")).unwrap();
+    assert_eq!(checkpoints.diff(made.id).unwrap(), []);
+    scene.write("d/e/new", "new");
+    let undone = checkpoints.undo(made.id).unwrap();
+    assert_eq!((undone.changed, undone.not_restored.len()), (1, 0), "{undone:?}");
+    assert!(scene.work("d/e/f").exists() && !scene.work("d/e/new").exists());
+}
+
+#[test]
+fn a_lock_that_is_none_holds_nobody_up() {
+    let scene = Scene::new();
+    let checkpoints = scene.checkpoints();
+    nix::unistd::mkfifo(&scene.path("store/lock"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert!(checkpoints.checkpoint("").is_err());
+}
+
+#[test]
 fn old_checkpoints_go_and_contents_that_others_name_stay() {
     let scene = Scene::new();
     let limits = CheckpointLimits { count: 2, ..CheckpointLimits::default() };
