@@ -30,7 +30,7 @@ struct Interpreter {
 }
 
 /// From each interpreter's own manual page.
-static INTERPRETERS: [Interpreter; 22] = [
+static INTERPRETERS: [Interpreter; 27] = [
     Interpreter {
         names: &["python", "pypy", "ipython"],
         code: &["-c"],
@@ -230,6 +230,57 @@ static INTERPRETERS: [Interpreter; 22] = [
         stdin: true,
         clusters: false,
     },
+    Interpreter {
+        names: &["ts-node", "tsx"],
+        code: &["-e", "--eval", "-p", "--print", "-pe"],
+        values: &["-r", "--require", "-O", "-P", "--project"],
+        ends: &["-v", "--version", "-h", "--help"],
+        stdin: true,
+        clusters: false,
+    },
+    Interpreter {
+        names: &["racket", "swift", "ocaml", "bb", "janet", "ghci"],
+        code: &["-e", "--eval"],
+        values: &["-I", "-l"],
+        ends: &["--version", "--help"],
+        stdin: false,
+        clusters: false,
+    },
+    Interpreter {
+        names: &["sbcl", "octave"],
+        code: &["--eval"],
+        values: &["--load"],
+        ends: &["--version", "--help"],
+        stdin: true,
+        clusters: false,
+    },
+    // Shells whose language is not read like a line.
+    Interpreter {
+        names: &["fish", "nu", "xonsh", "elvish"],
+        code: &["-c", "--command", "--commands", "-C", "--init-command"],
+        values: &[],
+        ends: &["-v", "--version", "-h", "--help"],
+        stdin: true,
+        clusters: true,
+    },
+    Interpreter {
+        names: &["pwsh", "powershell"],
+        code: &[
+            "-c",
+            "-Command",
+            "-command",
+            "-EncodedCommand",
+            "-encodedcommand",
+            "-ec",
+            "-e",
+            "-CommandWithArgs",
+            "-cwa",
+        ],
+        values: &["-ExecutionPolicy", "-WorkingDirectory", "-wd"],
+        ends: &["-File", "-file", "-f", "-Version", "-v", "-Help", "-h"],
+        stdin: true,
+        clusters: false,
+    },
 ];
 
 /// The program text that `command` gives to the interpreter `name`.
@@ -408,4 +459,35 @@ fn text_of(name: &[u8], how: &str) -> Found {
 fn without_version(name: &[u8]) -> &[u8] {
     let end = name.iter().rposition(|byte| !byte.is_ascii_digit() && *byte != b'.' && *byte != b'-');
     end.and_then(|end| name.get(..=end)).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Found, detect};
+
+    #[test]
+    fn interpreters_and_shells_of_other_languages_get_no_program_text() {
+        for (line, is_text) in [
+            ("ts-node --eval 1", true),
+            ("ts-node x.ts -e 1", false),
+            ("tsx -p 1", true),
+            ("racket -e 1", true),
+            ("racket x.rkt", false),
+            ("sbcl --eval=1", true),
+            ("octave --eval 1", true),
+            ("fish -c id", true),
+            ("fish --command=id", true),
+            ("fish x.fish", false),
+            ("pwsh -Command id", true),
+            ("pwsh -ec aWQ=", true),
+            ("pwsh -File x.ps1 -Command", false),
+            ("pwsh", true),
+        ] {
+            let script = claw_shell::parse(line.as_bytes(), claw_shell::Dialect::Bash).unwrap();
+            let command = script.commands.first().unwrap();
+            let name = line.split(' ').next().unwrap();
+            let found = detect(name.as_bytes(), command);
+            assert_eq!(matches!(found, Some(Found::Text(_))), is_text, "{line}: {found:?}");
+        }
+    }
 }
