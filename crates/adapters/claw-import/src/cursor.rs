@@ -63,10 +63,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A whole number that is not negative.
+    /// A whole number that is not negative, within what a policy takes for a count, a duration or a size.
     pub(crate) fn number(&self) -> Option<u64> {
+        /// No such bound is one: 4 PiB, or 140 million years.
+        const MOST: u64 = 1 << 52;
         match &self.node.value {
-            TreeValue::Number(number) => number.parse().ok(),
+            TreeValue::Number(number) => number.parse().ok().filter(|number| *number <= MOST),
             _ => None,
         }
     }

@@ -177,8 +177,8 @@ fn memory(at: &Cursor<'_>) -> Option<String> {
 
 /// A number, `SOFT[:HARD]`, or a mapping with `soft`.
 fn ulimit(at: &Cursor<'_>, draft: &mut Draft, report: &mut Report) {
-    let written = at.text().and_then(|text| text.split(':').next()?.parse().ok());
-    let soft = at.number().or(written).or_else(|| at.member("soft")?.number());
+    let written = at.text().and_then(|text| text.split(':').next()?.parse::<u32>().ok());
+    let soft = at.number().or(written.map(u64::from)).or_else(|| at.member("soft")?.number());
     let key = match at.name {
         "nofile" => "limits.openFiles",
         "fsize" => "limits.fileSize",

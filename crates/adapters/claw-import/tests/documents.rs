@@ -130,7 +130,7 @@ fn value() -> impl Strategy<Value = serde_like::Value> {
     let leaf = prop_oneof![
         word().prop_map(serde_like::Value::Text),
         any::<bool>().prop_map(serde_like::Value::Flag),
-        any::<u32>().prop_map(serde_like::Value::Number),
+        any::<u64>().prop_map(serde_like::Value::Number),
     ];
     leaf.prop_recursive(6, 60, 8, |inner| {
         prop_oneof![
@@ -143,7 +143,7 @@ fn value() -> impl Strategy<Value = serde_like::Value> {
 fn key() -> impl Strategy<Value = String> {
     let known = "version tools agents defaults entries list id main * exec fs workspaceOnly allow deny profile mode security \
         ask askFallback allowlist pattern argPattern safeBins safeBinProfiles safeBinTrustedDirs pathPrepend strictInlineEval \
-        timeoutSeconds sandbox workspace workspaceAccess docker binds env network memory pidsLimit ulimits nofile PATH A";
+        timeoutSeconds sandbox fsize cpu nproc workspace workspaceAccess docker binds env network memory pidsLimit ulimits nofile PATH A";
     let known: Vec<String> = known.split_whitespace().map(str::to_owned).collect();
     prop_oneof![9 => prop::sample::select(known), 1 => word()]
 }
@@ -157,7 +157,7 @@ mod serde_like {
     pub(crate) enum Value {
         Text(String),
         Flag(bool),
-        Number(u32),
+        Number(u64),
         List(Vec<Self>),
         Map(BTreeMap<String, Self>),
     }
