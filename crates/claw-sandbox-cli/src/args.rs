@@ -41,6 +41,7 @@ pub(crate) enum Command {
     Checkpoint(CheckpointCommand),
     #[command(subcommand)]
     Shell(ShellCommand),
+    Serve(ServeArgs),
     StandIn(StandInArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -111,6 +112,25 @@ pub(crate) struct RunArgs {
 const RUN_STATUS: &str = "\
 Exit status: the command's own; 128 + N when signal N ended it; 126 when the policy denies it or it
 is no program; 125 when the policy cannot be read or enforced; 124 on a time-out; 127 when it is not found.";
+
+/// Serve a program that keeps this one as its child: JSON-RPC 2.0, one message a line
+#[derive(Args, Debug)]
+#[command(after_help = SERVE_METHODS)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    /// Over standard input and standard output
+    #[arg(long, required = true)]
+    pub(crate) stdio: bool,
+    /// Keep the audit log in this file, in place of the policy's
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) audit: Option<PathBuf>,
+}
+
+const SERVE_METHODS: &str = "\
+Methods: initialize, decide, exec, exec.write, exec.signal, exec.resize, exec.cancel, exec.list,
+file.read, lines, write, edit, patch, status, list, walk, glob, grep, mkdir, remove, rename, copy,
+symlink, chmod. Everything that was started ends when standard input closes. See docs/serve.md.";
 
 /// Stand in for the shell of an agent's host
 #[derive(Debug, Subcommand)]

@@ -18,6 +18,7 @@ mod question;
 mod run;
 mod schema;
 mod secrets;
+mod serve;
 pub(crate) mod stand_in;
 mod subset;
 
@@ -53,6 +54,7 @@ pub(crate) fn dispatch(command: Option<Command>) -> Outcome {
         Command::Import(ImportCommand::OpenClaw(args)) => import::run(&args),
         Command::Checkpoint(command) => checkpoint::run(&command),
         Command::Shell(ShellCommand::Install(args)) => stand_in::install::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::StandIn(args) => stand_in::of_script(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

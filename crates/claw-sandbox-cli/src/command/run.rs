@@ -14,7 +14,8 @@ use claw_policy::{Facts, Request, decide};
 use claw_sandbox::approval::{self, ApprovalStore};
 use claw_sandbox::audit::AuditLog;
 use claw_sandbox::{
-    Access, Ahead, Child, Decision, Ending, Error, ErrorKind, Outcome as Ended, Policy, Sandbox, Stream,
+    Access, Ahead, Child, Decision, Ending, Error, ErrorKind, Outcome as Ended, Policy, Sandbox,
+    SandboxBuilder, Stream,
 };
 
 use serde_json::json;
@@ -101,18 +102,8 @@ pub(super) fn sandbox_of(
     audit: Option<&Path>,
     signals: &Signals,
 ) -> Result<Sandbox, Failure> {
-    let log = match audit {
-        Some(path) => AuditLog::open_for(&policy, path).map(Some),
-        None => AuditLog::of_policy(&policy),
-    };
-    let lost = match &log {
-        // The policy may let runs go on without; that nothing was written is said in the end.
-        Err(error) if policy.logging().continue_without_log => Some(error),
-        Err(error) => return Err(Failure::new(error)),
-        Ok(_) => None,
-    };
     let asks = policy.asks();
-    let mut builder = Sandbox::builder(policy).one_shot().ahead(ahead);
+    let mut builder = recorded(policy, audit)?.one_shot().ahead(ahead);
     // A policy that never asks needs no terminal and no store.
     if asks {
         if let Some(terminal) = Terminal::open(signals.came()) {
@@ -122,14 +113,24 @@ pub(super) fn sandbox_of(
             builder = builder.approvals(ApprovalStore::new(path));
         }
     }
-    if let Some(error) = lost {
-        builder = builder.audit_lost(error);
-    }
-    let builder = match log {
-        Ok(Some(log)) => builder.audit(log),
-        _ => builder,
-    };
     Ok(builder.build()?)
+}
+
+/// A sandbox that is recorded where it has to be.
+pub(super) fn recorded(policy: Policy, audit: Option<&Path>) -> Result<SandboxBuilder, Failure> {
+    let log = match audit {
+        Some(path) => AuditLog::open_for(&policy, path).map(Some),
+        None => AuditLog::of_policy(&policy),
+    };
+    let goes_on = policy.logging().continue_without_log;
+    let builder = Sandbox::builder(policy);
+    match log {
+        Ok(Some(log)) => Ok(builder.audit(log)),
+        Ok(None) => Ok(builder),
+        // The policy may let runs go on without; that nothing was written is said in the end.
+        Err(error) if goes_on => Ok(builder.audit_lost(&error)),
+        Err(error) => Err(Failure::new(error)),
+    }
 }
 
 fn command(sandbox: &Sandbox, args: &RunArgs) -> Result<claw_sandbox::Command, Failure> {

@@ -16,6 +16,7 @@ mod network;
 mod policy_files;
 mod run;
 mod secrets;
+mod serve;
 mod shell;
 mod signals;
 mod subset;
