@@ -62,6 +62,12 @@ impl Policy {
         self
     }
 
+    /// Whether it asks, or does in some context.
+    #[must_use]
+    pub fn may_ask(&self) -> bool {
+        self.asks() || self.contexts.iter().any(|rule| rule.narrow.asks())
+    }
+
     /// The workspace, as written after expansion.
     #[must_use]
     pub fn workspace(&self) -> Option<&Path> {

@@ -295,6 +295,15 @@ impl Question {
         }
     }
 
+    /// The environment that a yes would run it in; empty for what is no command.
+    #[must_use]
+    pub fn environment(&self) -> &[(Vec<u8>, Vec<u8>)] {
+        match &*self.grant {
+            Grant::Exec(grant) => &grant.environment,
+            _ => &[],
+        }
+    }
+
     /// What a yes grants. To be called only after somebody who may say yes has said it.
     pub fn grant_approved(self) -> Grant {
         *self.grant

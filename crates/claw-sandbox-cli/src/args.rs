@@ -25,6 +25,9 @@ pub(crate) enum Command {
     Check(CheckArgs),
     Explain(ExplainArgs),
     Learn(LearnArgs),
+    Approvals(ApprovalsArgs),
+    Approve(ApproveArgs),
+    Deny(DenyArgs),
     Lint(LintArgs),
     Schema(SchemaArgs),
     Init(InitArgs),
@@ -94,6 +97,9 @@ pub(crate) struct RunArgs {
     /// Who asks: {"principal": "unknown", "chat": "group", ...}; without it the policy holds as it is
     #[arg(long, value_name = "JSON", value_parser = context)]
     pub(crate) context: Option<Context>,
+    /// Who is asked where the policy asks (`exec.ask`)
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    pub(crate) ask: AskBy,
     /// Report a refusal or an error on standard error as one line of JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -400,6 +406,57 @@ pub(crate) struct LintArgs {
 const LINT_STATUS: &str = "\
 Exit status: 0 when there is no error, 1 when there are warnings and --deny-warnings is given,
 125 when a file cannot be read or is not a valid policy.";
+
+/// Who is asked where the policy asks.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum AskBy {
+    /// The person at the terminal; without one nobody
+    #[default]
+    Terminal,
+    /// Whoever answers with `claw-sandbox approve`; waits up to ten minutes
+    Broker,
+    /// Nobody now: it is denied, and passes once after `claw-sandbox approve`
+    Defer,
+}
+
+/// List the questions that wait for an answer
+#[derive(Args, Debug)]
+pub(crate) struct ApprovalsArgs {
+    /// Print them as a JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Allow what a question is about
+#[derive(Args, Debug)]
+#[command(after_help = ANSWER_STATUS)]
+pub(crate) struct ApproveArgs {
+    /// The question, or the beginning of its name
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// Also whenever exactly this command is to run again
+    #[arg(long)]
+    pub(crate) always: bool,
+    /// Print the question as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Refuse what a question is about
+#[derive(Args, Debug)]
+#[command(after_help = ANSWER_STATUS)]
+pub(crate) struct DenyArgs {
+    /// The question, or the beginning of its name
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// Print the question as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const ANSWER_STATUS: &str = "\
+Exit status: 0 when the question is answered, 125 when there is no such question, or it was answered
+before, or its time is over.";
 
 /// What a schema describes.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]

@@ -96,6 +96,14 @@ impl Oversight for Overseer {
         let judged = match self.judge.decide(Request::Descendant(&request)) {
             Some(Decision::Allow(Grant::Descendant(grant))) => Ok(grant),
             Some(Decision::Deny(denial)) => Err(denial),
+            Some(Decision::Ask(question))
+                if self.approvals.covers(argv, program, self.judge.policy().trusted_directories()) =>
+            {
+                match question.grant_approved() {
+                    Grant::Descendant(grant) => Ok(grant),
+                    _ => Err(crate::sandbox::unsettled()),
+                }
+            }
             Some(Decision::Ask(question)) if self.approvals.approver.is_some() => {
                 let (approvals, ledger) = (self.approvals.clone(), self.ledger.clone());
                 let attempt = Arc::clone(attempt);

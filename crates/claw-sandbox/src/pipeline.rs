@@ -38,9 +38,9 @@ pub(crate) fn launch_decided(
     if let Err(denial) = &decided {
         note_refused(parts, input, denial);
     }
-    let ticket = parts.recorder.decision(input, decided.as_ref())?;
-    let grant = decided?;
-    let started = start(parts, input, &grant, io, awaited, &ticket);
+    let ticket = parts.recorder.decision(input, decided.as_ref().map(|(grant, _)| grant))?;
+    let (grant, shown) = decided?;
+    let started = start(parts, input, (&grant, shown), io, awaited, &ticket);
     match started {
         Ok((running, enforcement)) => Ok(Launched {
             running,
@@ -68,11 +68,18 @@ fn note_refused(parts: &Parts, input: &ExecInput, denial: &Denial) {
     }
 }
 
+/// Commands that a person was shown and said yes to, as argument vectors.
+pub(crate) type Shown = Vec<Vec<Vec<u8>>>;
+
 /// What the policy says: a grant, or a question that somebody has to answer.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "moved once")]
 pub(crate) enum Decided {
-    Granted(ExecGrant),
+    Granted {
+        grant: ExecGrant,
+        /// The commands that a person was shown and said yes to.
+        shown: Shown,
+    },
     Asked(Question),
 }
 
@@ -80,7 +87,7 @@ pub(crate) enum Decided {
 pub(crate) fn decide(parts: &Parts, input: &ExecInput) -> Result<Decided, Denial> {
     let script = input.parse()?;
     match parts.judge.decide(Request::Exec(&input.request(&script))) {
-        Some(Decision::Allow(Grant::Exec(grant))) => Ok(Decided::Granted(grant)),
+        Some(Decision::Allow(Grant::Exec(grant))) => Ok(Decided::Granted { grant, shown: Vec::new() }),
         Some(Decision::Deny(denial)) => Err(denial),
         Some(Decision::Ask(question)) => Ok(Decided::Asked(question)),
         // A grant of another kind does not answer this request.
@@ -90,22 +97,25 @@ pub(crate) fn decide(parts: &Parts, input: &ExecInput) -> Result<Decided, Denial
 
 impl Decided {
     /// The grant; a question is put to who can be asked.
-    fn settle(self, parts: &Parts, input: &ExecInput) -> Result<ExecGrant, Denial> {
+    pub(crate) fn settle(self, parts: &Parts, input: &ExecInput) -> Result<(ExecGrant, Shown), Denial> {
         let question = match self {
-            Self::Granted(grant) => return Ok(grant),
+            Self::Granted { grant, shown } => return Ok((grant, shown)),
             Self::Asked(question) => question,
         };
         if let Err(reasons) = parts.approvals.settle(&question, &asked(&question, input)) {
             return Err(Denial { reasons, commands: question.commands });
         }
-        approved(question)
+        match approved(question)? {
+            Self::Granted { grant, shown } => Ok((grant, shown)),
+            Self::Asked(_) => Err(crate::sandbox::unsettled()),
+        }
     }
 
     /// The same, with a question that was answered before taken for a grant; one that cannot be looked up stays open.
     pub(crate) fn with_what_was_answered(self, parts: &Parts, input: &ExecInput) -> Result<Self, Denial> {
         match self {
             Self::Asked(question) if parts.approvals.remembers(&asked(&question, input)) => {
-                approved(question).map(Self::Granted)
+                approved(question)
             }
             decided => Ok(decided),
         }
@@ -114,7 +124,7 @@ impl Decided {
     /// The grant, if nobody has to be asked.
     pub(crate) fn granted(self) -> Result<ExecGrant, Denial> {
         match self {
-            Self::Granted(grant) => Ok(grant),
+            Self::Granted { grant, .. } => Ok(grant),
             Self::Asked(question) => Err(Denial { reasons: question.reasons, commands: question.commands }),
         }
     }
@@ -138,9 +148,10 @@ pub(crate) fn asked<'a>(question: &'a Question, input: &'a ExecInput) -> Asked<'
 }
 
 /// What a yes to a question about a command grants.
-pub(crate) fn approved(question: Question) -> Result<ExecGrant, Denial> {
+pub(crate) fn approved(question: Question) -> Result<Decided, Denial> {
+    let shown = question.commands.clone();
     match question.grant_approved() {
-        Grant::Exec(grant) => Ok(grant),
+        Grant::Exec(grant) => Ok(Decided::Granted { grant, shown }),
         _ => Err(crate::sandbox::unsettled()),
     }
 }
@@ -148,7 +159,7 @@ pub(crate) fn approved(question: Question) -> Result<ExecGrant, Denial> {
 fn start(
     parts: &Parts,
     input: &ExecInput,
-    grant: &ExecGrant,
+    (grant, shown): (&ExecGrant, Shown),
     io: StdioPlan,
     awaited: Awaited,
     ticket: &Ticket,
@@ -161,7 +172,7 @@ fn start(
     plan.watch(grant.role(), || {
         let (judge, recorder) = (Arc::clone(&parts.judge), parts.recorder.of_run(ticket));
         let run = ticket.id().into();
-        let (approvals, lessons) = (parts.approvals.clone(), parts.lessons.clone());
+        let (approvals, lessons) = (parts.approvals.of_run(shown), parts.lessons.clone());
         Arc::new(Overseer::new(judge, recorder, approvals, lessons, run, grant.confinement()))
     });
     let enforcement = plan.kept_enforcement();

@@ -12,7 +12,9 @@ use claw_policy::{
     Access, Code, Decision, Denial, Explanation, FileRequest, Lesson, Policy, Reason, Request,
 };
 
-use crate::approval::{ApprovalStore, Approvals, Approver};
+use claw_wire::Context;
+
+use crate::approval::{ApprovalStore, Approvals, Approver, Broker};
 use crate::audit::{AuditError, AuditLog};
 use crate::command::Command;
 use crate::lessons::Lessons;
@@ -50,6 +52,7 @@ pub struct SandboxBuilder {
     approvals: Approvals,
     lessons: Lessons,
     lost_log: Option<Arc<str>>,
+    context: Option<Context>,
 }
 
 impl Sandbox {
@@ -73,6 +76,7 @@ impl Sandbox {
             approvals: Approvals::default(),
             lessons: Lessons::default(),
             lost_log: None,
+            context: None,
         }
     }
 
@@ -184,8 +188,8 @@ impl Sandbox {
     }
 
     /// The same under another judge, with who asks in its events.
-    pub(crate) fn with(&self, judge: Arc<Judge>, recorder: Recorder) -> Self {
-        Self { parts: Arc::new(Parts { judge, recorder, ..(*self.parts).clone() }) }
+    pub(crate) fn with(&self, judge: Arc<Judge>, recorder: Recorder, approvals: Approvals) -> Self {
+        Self { parts: Arc::new(Parts { judge, recorder, approvals, ..(*self.parts).clone() }) }
     }
 }
 
@@ -216,6 +220,26 @@ impl SandboxBuilder {
     #[must_use]
     pub fn approver(mut self, approver: Arc<dyn Approver>) -> Self {
         self.approvals.approver = Some(approver);
+        self
+    }
+
+    /// States who asks, for every command and file: the policy is narrowed to what holds in that context.
+    #[must_use]
+    pub fn in_context(mut self, context: Context) -> Self {
+        let narrowing = self.judge.policy().narrowing(&context);
+        if !narrowing.is_none() {
+            self.judge = self.judge.narrowed(&narrowing);
+        }
+        self.approvals = self.approvals.asked_by(&context);
+        self.context = Some(context);
+        self
+    }
+
+    /// Puts questions into this broker's directory: for those who cannot ask, and for everybody if no approver is named.
+    #[must_use]
+    pub fn broker(mut self, broker: Broker) -> Self {
+        self.approvals.approver.get_or_insert_with(|| Arc::new(broker.clone()));
+        self.approvals.broker = Some(broker);
         self
     }
 
@@ -264,7 +288,15 @@ impl SandboxBuilder {
         if let Some(store) = &self.approvals.store {
             check_exposed(policy, "the approvals lie", store.path())?;
         }
+        if let Some(broker) = &self.approvals.broker {
+            check_exposed(policy, "the questions lie", broker.path())?;
+        }
+        let approvals = self.approvals.about(policy);
         let recorder = recorder(policy, self.log, self.lost_log)?;
+        let recorder = match self.context.map(serde_json::to_value) {
+            Some(Ok(context)) => recorder.in_context(context),
+            Some(Err(_)) | None => recorder,
+        };
         let probed = || self.ahead.as_ref().and_then(Ahead::kernel);
         let kernel = self.kernel.or_else(probed).unwrap_or_else(KernelFeatures::probe);
         let judge = Arc::new(self.judge);
@@ -273,7 +305,7 @@ impl SandboxBuilder {
             kernel,
             launchers: Arc::new(LauncherCache::with(self.ahead)),
             recorder,
-            approvals: self.approvals,
+            approvals,
             lessons: self.lessons,
         };
         Ok(Sandbox { parts: Arc::new(parts) })

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use claw_sandbox::approval::{Approval, ApprovalRequest, ApprovalStore, Approver};
+use claw_sandbox::approval::{Approval, ApprovalRequest, ApprovalStore, Approver, Broker};
 use claw_sandbox::audit::{Entry, entries};
 use claw_sandbox::claw_wire::{
     Action, Answer, AskSurface, Bytes, Chat, Context, Effect, Exec, File, FileAction, Opaque, Principal,
@@ -303,4 +303,95 @@ fn an_approver_is_asked_where_the_context_says_that_somebody_can_be() {
     output(&proxy, &broker).unwrap();
     assert_eq!(approver.0.load(Ordering::Relaxed), 1);
     assert!(place.path("work/pipe").exists());
+}
+
+/// A proxy with a broker, and the broker.
+fn brokered(place: &Place) -> (Proxy, Broker) {
+    let broker = Broker::new(place.path("state/approvals"));
+    let sandbox = Sandbox::builder(place.policy(ASKS)).broker(broker.clone());
+    (Proxy::new(sandbox.build().unwrap()), broker)
+}
+
+fn approve_the_only_one(broker: &Broker, approval: Approval) -> String {
+    let open = broker.open_questions().unwrap();
+    assert_eq!(open.len(), 1, "{open:?}");
+    broker.answer(&open[0].id, approval).unwrap();
+    open[0].id.clone()
+}
+
+#[test]
+fn a_host_that_cannot_ask_is_told_how_and_the_same_request_passes_once() {
+    let place = Place::new();
+    let (proxy, broker) = brokered(&place);
+    let mut request = program(&["mkfifo", "pipe"]);
+    let decided = proxy.decide(&request);
+    let decision = decided.decision().clone();
+    assert_eq!((decision.effect, decision.code.as_str()), (Effect::Deny, "exec.needs-approval"));
+    assert!(proxy.perform(decided, Streams::default()).is_err());
+    let id = approve_the_only_one(&broker, Approval::Once);
+    assert_eq!(decision.hint.unwrap(), format!("run `claw-sandbox approve {id}`, then try again"));
+
+    // A retry has another call.
+    request.context.call = Some("second".parse().unwrap());
+    let (first, second) = (proxy.decide(&request), proxy.decide(&request));
+    assert!(first.decision().is_allowed() && second.decision().is_allowed(), "a look uses nothing up");
+    ran(proxy.perform(first, Streams::default()).unwrap()).unwrap();
+    fs::remove_file(place.path("work/pipe")).unwrap();
+    assert!(proxy.perform(second, Streams::default()).is_err(), "it was used");
+    assert!(!place.path("work/pipe").exists());
+    assert_eq!(proxy.decide(&request).decision().code, "exec.needs-approval");
+}
+
+#[test]
+fn a_host_that_acts_itself_uses_the_approval_up_when_it_notes_it() {
+    let place = Place::new();
+    let (proxy, broker) = brokered(&place);
+    let request = program(&["mkfifo", "pipe"]);
+    proxy.note(&proxy.decide(&request)).unwrap();
+    approve_the_only_one(&broker, Approval::Once);
+    let (first, second) = (proxy.decide(&request), proxy.decide(&request));
+    proxy.note(&first).unwrap();
+    assert!(proxy.note(&second).unwrap_err().denial().is_some());
+}
+
+#[test]
+fn who_can_wait_waits_for_the_broker() {
+    for (approval, runs) in [(Approval::Once, true), (Approval::Denied, false)] {
+        let place = Place::new();
+        let (proxy, broker) = brokered(&place);
+        let context = Context { ask: AskSurface::Broker, ..Context::default() };
+        let request = program(&["mkfifo", "pipe"]).in_context(context);
+        let decided = proxy.decide(&request);
+        let question = decided.decision().question.clone().unwrap();
+        assert_eq!(decided.decision().effect, Effect::Ask);
+        assert_eq!(broker.open_questions().unwrap()[0].digest, question.digest);
+        let settled = std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| proxy.settle(decided));
+            assert_eq!(approve_the_only_one(&broker, approval), question.id.unwrap().as_str());
+            waiter.join().unwrap()
+        });
+        assert_eq!(settled.decision().is_allowed(), runs);
+        assert_eq!(proxy.perform(settled, Streams::default()).is_ok_and(|child| ran(child).is_ok()), runs);
+        assert_eq!(place.path("work/pipe").exists(), runs);
+    }
+}
+
+#[test]
+fn a_yes_for_one_principal_is_none_for_another() {
+    let place = Place::new();
+    let (proxy, broker) = brokered(&place);
+    let by = |principal| {
+        program(&["mkfifo", "pipe"]).in_context(Context {
+            principal,
+            trust: Trust::Signed,
+            ..Context::default()
+        })
+    };
+    let known = |id: &str| Principal::Known(id.parse().unwrap());
+    let _ = proxy.decide(&by(known("t:a:1")));
+    approve_the_only_one(&broker, Approval::Once);
+    for other in [known("t:a:2"), Principal::Unknown, Principal::Owner] {
+        assert!(!proxy.decide(&by(other)).decision().is_allowed());
+    }
+    assert!(proxy.decide(&by(known("t:a:1"))).decision().is_allowed());
 }

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod approvals;
 mod audit;
 mod check;
 mod checkpoint;
@@ -45,6 +46,9 @@ pub(crate) fn dispatch(command: Option<Command>) -> Outcome {
         Command::Explain(args) => check::explain(&args),
         Command::Learn(args) => learn::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Approvals(args) => approvals::list(&args),
+        Command::Approve(args) => approvals::approve(&args),
+        Command::Deny(args) => approvals::deny(&args),
         Command::Audit(command) => audit::run(&command),
         Command::Lint(args) => lint::run(&args),
         Command::Policy(PolicyCommand::Subset(args)) => subset::run(&args),

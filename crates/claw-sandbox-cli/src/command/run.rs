@@ -11,8 +11,9 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 
 use claw_policy::{Facts, Request, decide};
-use claw_sandbox::approval::{self, ApprovalStore};
+use claw_sandbox::approval::{self, ApprovalStore, Broker};
 use claw_sandbox::audit::AuditLog;
+use claw_sandbox::claw_wire::Context;
 use claw_sandbox::{
     Access, Ahead, Child, Decision, Ending, Error, ErrorKind, Outcome as Ended, Policy, Sandbox,
     SandboxBuilder, Stream,
@@ -21,7 +22,7 @@ use claw_sandbox::{
 use serde_json::json;
 
 use super::question::Terminal;
-use crate::args::{CommandArgs, PolicyArgs, RunArgs};
+use crate::args::{AskBy, CommandArgs, PolicyArgs, RunArgs};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output;
@@ -88,11 +89,15 @@ fn sandbox(args: &RunArgs, signals: &Signals) -> Result<Sandbox, Failure> {
     // On another processor, while the policy is read.
     let ahead = Ahead::begin()?;
     let policy = super::policy::of_args(&args.policy)?;
-    let policy = match &args.context {
-        Some(context) => policy.narrowed(&policy.narrowing(context)),
-        None => policy,
-    };
-    sandbox_of(policy, ahead, args.audit.as_deref(), signals)
+    let asking = Asking { by: args.ask, context: args.context.as_ref() };
+    sandbox_of(policy, ahead, args.audit.as_deref(), signals, asking)
+}
+
+/// Who asks, and who is asked where the policy asks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asking<'a> {
+    pub(super) by: AskBy,
+    pub(super) context: Option<&'a Context>,
 }
 
 /// The sandbox with its audit log: the stated file, the policy's, or the default one.
@@ -101,14 +106,24 @@ pub(super) fn sandbox_of(
     ahead: Ahead,
     audit: Option<&Path>,
     signals: &Signals,
+    asking: Asking<'_>,
 ) -> Result<Sandbox, Failure> {
-    let asks = policy.asks();
+    let asks = policy.may_ask();
     let mut builder = recorded(policy, audit)?.one_shot().ahead(ahead);
+    if let Some(context) = asking.context {
+        builder = builder.in_context(context.clone());
+    }
     // A policy that never asks needs no terminal and no store.
     if asks {
-        if let Some(terminal) = Terminal::open(signals.came()) {
-            builder = builder.approver(Arc::new(terminal));
-        }
+        let broker = || Broker::new(Broker::default_path());
+        builder = match asking.by {
+            AskBy::Terminal => match Terminal::open(signals.came()) {
+                Some(terminal) => builder.approver(Arc::new(terminal)),
+                None => builder,
+            },
+            AskBy::Broker => builder.broker(broker()),
+            AskBy::Defer => builder.broker(broker().deferring()),
+        };
         if let Some(path) = approval::default_path() {
             builder = builder.approvals(ApprovalStore::new(path));
         }

@@ -1,6 +1,7 @@
 //! The command, end to end: every test runs the binary and looks at what comes out of it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking and says what it skips")]
 
+mod approvals;
 mod ask;
 mod audit;
 mod bad_input;

@@ -7,16 +7,25 @@
 //! Not protected against: a person who says yes to what does harm, and an [`Approver`] that answers by itself.
 #![forbid(unsafe_code)]
 
+mod broker;
 mod shown;
 mod store;
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use claw_policy::{Code, ProgramFact, Question, Reason};
+use claw_policy::{Code, Policy, ProgramFact, Question, Reason};
+use claw_wire::{AskSurface, Context};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 pub use crate::terminal::{RunTerminal, TerminalHold};
+pub use broker::{Broker, BrokerError, OpenQuestion};
+pub(crate) use broker::{State, how_to};
 pub use store::{ApprovalError, ApprovalStore};
 
 /// What somebody is asked to allow.
@@ -37,6 +46,8 @@ pub struct ApprovalRequest<'a> {
     /// The terminal of the run that the caller belongs to, when the run has one of its own: to be held while the question
     /// is put to the person at our terminal.
     pub terminal: Option<&'a RunTerminal>,
+    /// SHA-256, hexadecimal, of what would run, for whom and under which policy: an answer is about nothing else.
+    pub digest: &'a str,
     /// Whether anybody still waits for the answer: a process that was killed, or whose run has ended, does not.
     pub waits: Waits<'a>,
 }
@@ -70,7 +81,8 @@ impl fmt::Debug for Waits<'_> {
 }
 
 /// What somebody says.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Approval {
     /// This time.
     Once,
@@ -84,6 +96,11 @@ pub enum Approval {
 pub trait Approver: fmt::Debug + Send + Sync {
     /// Asks. Called from any thread, one call for each question.
     fn ask(&self, request: &ApprovalRequest<'_>) -> Approval;
+
+    /// What can be done after a no that was nobody's answer.
+    fn hint(&self, _request: &ApprovalRequest<'_>) -> Option<String> {
+        None
+    }
 }
 
 /// Who is asked, and what was said before.
@@ -91,6 +108,14 @@ pub trait Approver: fmt::Debug + Send + Sync {
 pub(crate) struct Approvals {
     pub(crate) approver: Option<Arc<dyn Approver>>,
     pub(crate) store: Option<Arc<ApprovalStore>>,
+    /// The approver, when it is the broker: a question can then be put without waiting.
+    pub(crate) broker: Option<Broker>,
+    /// A digest of the policy, where it asks.
+    pub(crate) policy: Arc<str>,
+    /// Who asks, as JSON.
+    pub(crate) who: Arc<str>,
+    /// Commands of the line that this run is about, when a person said yes to it: they were shown.
+    pub(crate) shown: Arc<[Vec<Vec<u8>>]>,
 }
 
 /// A question about one thing.
@@ -106,8 +131,27 @@ pub(crate) struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
+    /// What an answer is bound to. Not to the call or the session: a retry has others.
+    pub(crate) fn digest(&self, question: &Question, approvals: &Approvals) -> String {
+        let program = self.program.map(|program| {
+            json!([program.real.as_os_str().as_encoded_bytes(), program.id.device, program.id.inode])
+        });
+        let bound = json!({
+            "policy": &*approvals.policy,
+            "who": &*approvals.who,
+            "of": if self.caller.is_some() { "process" } else { "command" },
+            "line": self.line,
+            "argv": self.argv,
+            "commands": question.commands,
+            "cwd": self.cwd.as_os_str().as_encoded_bytes(),
+            "program": program,
+            "environment": question.environment(),
+        });
+        crate::audit::digest(bound.to_string().as_bytes())
+    }
+
     /// What somebody is shown.
-    pub(crate) fn request(&self, question: &'a Question) -> ApprovalRequest<'_> {
+    pub(crate) fn request(&'a self, question: &'a Question, digest: &'a str) -> ApprovalRequest<'a> {
         ApprovalRequest {
             commands: &question.commands,
             line: self.line,
@@ -116,12 +160,65 @@ impl<'a> Asked<'a> {
             caller: self.caller.as_deref(),
             reasons: &question.reasons,
             terminal: self.terminal,
+            digest,
             waits: self.waits,
         }
     }
 }
 
 impl Approvals {
+    /// The same, about this policy.
+    pub(crate) fn about(self, policy: &Policy) -> Self {
+        if !policy.may_ask() {
+            return self;
+        }
+        let mut hash = Sha256::new();
+        let workspace = policy.workspace().map(|workspace| workspace.as_os_str().as_encoded_bytes());
+        let texts =
+            policy.sources().iter().flat_map(|source| [source.name().as_bytes(), source.text().as_bytes()]);
+        for part in texts.chain(workspace) {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        Self { policy: crate::audit::hexadecimal(&hash.finalize()).into(), ..self }
+    }
+
+    /// The same for those who ask in this context, by the way that it names.
+    pub(crate) fn in_context(&self, context: &Context) -> Self {
+        let deferring = || Some(Arc::new(self.broker.clone()?.deferring()) as Arc<dyn Approver>);
+        let approver = match context.ask {
+            AskSurface::Broker => self.approver.clone(),
+            // What the host can ask about is the command as a whole.
+            AskSurface::Inline | AskSurface::None => deferring(),
+        };
+        Self { approver, ..self.clone() }.asked_by(context)
+    }
+
+    /// The same for those who ask in this context.
+    pub(crate) fn asked_by(self, context: &Context) -> Self {
+        let Context { host, principal, chat, channel, agent, .. } = context;
+        Self { who: json!([host, principal, chat, channel, agent]).to_string().into(), ..self }
+    }
+
+    /// The same for one run, of whose commands these were shown to a person who said yes.
+    pub(crate) fn of_run(&self, shown: Vec<Vec<Vec<u8>>>) -> Self {
+        Self { shown: shown.into(), ..self.clone() }
+    }
+
+    /// Whether a person said yes to this command as a part of the line that the run is about: it was found where the line's own
+    /// would be, and has the very arguments that were shown.
+    pub(crate) fn covers(&self, argv: &[Vec<u8>], program: &ProgramFact, trusted: &[PathBuf]) -> bool {
+        let Some(name) = argv.first().filter(|_| self.shown.iter().any(|shown| shown == argv)) else {
+            return false;
+        };
+        let name = Path::new(OsStr::from_bytes(name));
+        let named = |found: &Path| trusted.iter().any(|directory| directory.join(name) == found);
+        match name.is_absolute() {
+            true => program.found == name || program.real == name,
+            false => name.components().count() == 1 && (named(&program.found) || named(&program.real)),
+        }
+    }
+
     /// Whether it was allowed for always. A store that cannot be read remembers nothing.
     pub(crate) fn remembers(&self, asked: &Asked<'_>) -> bool {
         let (Some(store), Some(key)) = (&self.store, store::Key::of(asked)) else { return false };
@@ -148,13 +245,28 @@ impl Approvals {
         if !asked.waits.still() {
             return Err(refused(question, "nobody waits for an answer"));
         }
-        match approver.ask(&asked.request(question)) {
+        let digest = asked.digest(question, self);
+        let request = asked.request(question, &digest);
+        match approver.ask(&request) {
             Approval::Once => Ok(()),
             // What cannot be written down is allowed this time.
             Approval::Always => self.remember(asked).map_err(|error| refused(question, &error.to_string())),
-            Approval::Denied => Err(refused(question, "nobody has allowed it")),
+            Approval::Denied => Err(match approver.hint(&request) {
+                Some(hint) => needs_approval(question, hint),
+                None => refused(question, "nobody has allowed it"),
+            }),
         }
     }
+}
+
+/// The reasons of a question that waits for its answer while its command does not.
+pub(crate) fn needs_approval(question: &Question, hint: String) -> Vec<Reason> {
+    let mut reasons = question.reasons.clone();
+    if let Some(first) = reasons.first_mut() {
+        first.code = Code::ExecNeedsApproval;
+        first.change = Some(hint);
+    }
+    reasons
 }
 
 pub(crate) fn refused(question: &Question, why: &str) -> Vec<Reason> {

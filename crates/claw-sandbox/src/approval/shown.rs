@@ -129,6 +129,7 @@ mod tests {
             caller: None,
             reasons: &[],
             terminal: None,
+            digest: "",
             waits: Waits::always(),
         });
         assert!(text.contains(r"curl '\u{1b}[2J a\n' '\u{202e}b' '\xff' '' xxx"), "{text:.200}");

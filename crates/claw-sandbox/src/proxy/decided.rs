@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use claw_policy::{Code, Decision as Verdict, Denial, FileRequest, Question};
 use claw_wire::{Action, Answer, AskSurface, Decision, Request};
 
-use super::{asked, digest, reply};
+use super::{asked, reply};
+use crate::approval::{self, Approval, State};
 use crate::pipeline::{self, Decided as Settled};
 use crate::{Error, ExecInput, Sandbox};
 
@@ -22,6 +23,8 @@ pub struct Decided {
     pub(super) subject: Subject,
     surface: AskSurface,
     since: Instant,
+    /// The question's digest when somebody has answered it with a yes that was not used yet.
+    approved: Option<String>,
 }
 
 /// What it is about, with the decision point's own answer.
@@ -36,11 +39,12 @@ impl Decided {
     pub(super) fn new(sandbox: Sandbox, contexts: Vec<String>, request: &Request) -> Self {
         let surface = request.context.ask;
         let cwd = asked::directory(&sandbox, request);
+        let mut waiting = Waiting::default();
         let subject = match &request.action {
             Action::Exec(exec) => {
                 let refused = asked::refuse(Some(exec), &cwd);
                 let input = asked::command(exec, cwd);
-                let verdict = refused.and_then(|()| decide(&sandbox, &input, surface));
+                let verdict = refused.and_then(|()| decide(&sandbox, &input, surface, &mut waiting));
                 Subject::Exec { input, verdict }
             }
             Action::File(file) => {
@@ -58,13 +62,16 @@ impl Decided {
                 Subject::Opaque { tool, verdict }
             }
         };
-        let digest = |question: &Question, input: &ExecInput| {
-            digest::of(request, &input.cwd, question.program(), sandbox.policy())
+        let mut decision = match waiting.approved {
+            Some(_) => reply::approved(),
+            None => reply::to(&subject, &sandbox.parts().approvals),
         };
-        let mut decision = reply::to(&subject, digest);
         decision.id.clone_from(&request.id);
         decision.contexts = contexts;
-        Self { decision, sandbox, subject, surface, since: Instant::now() }
+        if let Some(question) = &mut decision.question {
+            question.id = waiting.id.and_then(|id| id.try_into().ok());
+        }
+        Self { decision, sandbox, subject, surface, since: Instant::now(), approved: waiting.approved }
     }
 
     /// The answer, for the host.
@@ -83,29 +90,69 @@ impl Decided {
     }
 
     pub(super) fn answered(self, answer: Answer) -> Self {
-        let Self { decision, sandbox, subject, surface, since } = self;
+        let Self { decision, sandbox, subject, surface, since, approved } = self;
         let in_time = surface == AskSurface::Inline && since.elapsed() < PATIENCE;
         let Subject::Exec { input, verdict: Ok(Settled::Asked(question)) } = subject else {
-            return Self { decision, sandbox, subject, surface, since };
+            return Self { decision, sandbox, subject, surface, since, approved };
         };
         let verdict = match answer {
             _ if !in_time => Err(refused(question, "no answer is taken from there")),
             Answer::Deny => Err(refused(question, "nobody has allowed it")),
-            Answer::Once => pipeline::approved(question).map(Settled::Granted),
+            Answer::Once => pipeline::approved(question),
             Answer::Always => remember(&sandbox, question, &input),
         };
         let subject = Subject::Exec { input, verdict };
         let (id, contexts) = (decision.id, decision.contexts);
-        let decision = Decision { id, contexts, ..reply::to(&subject, |_, _| String::new()) };
-        Self { decision, sandbox, subject, surface, since }
+        let decision = Decision { id, contexts, ..reply::to(&subject, &sandbox.parts().approvals) };
+        Self { decision, sandbox, subject, surface, since, approved: None }
+    }
+
+    /// The same, without a question: somebody is asked, if the request's context says that this can be.
+    pub(super) fn settled(self) -> Self {
+        if self.approved.is_some() || self.surface != AskSurface::Broker {
+            return self;
+        }
+        let Self { decision, sandbox, subject, surface, since, .. } = self;
+        let Subject::Exec { input, verdict: Ok(settled @ Settled::Asked(_)) } = subject else {
+            return Self { decision, sandbox, subject, surface, since, approved: None };
+        };
+        let verdict =
+            settled.settle(sandbox.parts(), &input).map(|(grant, shown)| Settled::Granted { grant, shown });
+        let subject = Subject::Exec { input, verdict };
+        let (id, contexts) = (decision.id, decision.contexts);
+        let decision = Decision { id, contexts, ..reply::to(&subject, &sandbox.parts().approvals) };
+        Self { decision, sandbox, subject, surface, since, approved: None }
+    }
+
+    /// The same, with a yes that somebody gave before used up.
+    pub(super) fn redeemed(self) -> Self {
+        let (Some(digest), Subject::Exec { .. }) = (&self.approved, &self.subject) else { return self };
+        let taken = take(&self.sandbox, digest);
+        let Self { decision, sandbox, subject, surface, since, .. } = self;
+        let subject = match subject {
+            Subject::Exec { input, verdict: Ok(Settled::Asked(question)) } => {
+                let verdict = match taken {
+                    Ok(Approval::Once) => pipeline::approved(question),
+                    Ok(Approval::Always) => remember(&sandbox, question, &input),
+                    Ok(Approval::Denied) => Err(refused(question, "nobody has allowed it")),
+                    Err(why) => Err(refused(question, &why)),
+                };
+                Subject::Exec { input, verdict }
+            }
+            subject => subject,
+        };
+        Self { decision, sandbox, subject, surface, since, approved: None }
     }
 
     pub(super) fn note(&self) -> Result<(), Error> {
         match &self.subject {
+            Subject::Exec { input, verdict: Ok(Settled::Asked(question)) } if self.approved.is_some() => {
+                self.note_approved(input, question)
+            }
             Subject::Exec { input, verdict } => {
                 let recorder = &self.sandbox.parts().recorder;
                 let ticket = match verdict {
-                    Ok(Settled::Granted(grant)) => recorder.decision(input, Ok(grant)),
+                    Ok(Settled::Granted { grant, .. }) => recorder.decision(input, Ok(grant)),
                     Ok(Settled::Asked(question)) => {
                         let (reasons, commands) = (question.reasons.clone(), question.commands.clone());
                         recorder.decision(input, Err(&Denial { reasons, commands }))
@@ -121,11 +168,88 @@ impl Decided {
     }
 }
 
-fn decide(sandbox: &Sandbox, input: &ExecInput, surface: AskSurface) -> Result<Settled, Denial> {
+impl Decided {
+    // The host runs it itself, so the yes is used now.
+    fn note_approved(&self, input: &ExecInput, question: &Question) -> Result<(), Error> {
+        let digest = self.approved.as_deref().unwrap_or_default();
+        let parts = self.sandbox.parts();
+        let verdict = match take(&self.sandbox, digest) {
+            Ok(Approval::Denied) => Err(refused(question.clone(), "nobody has allowed it")),
+            Ok(Approval::Once) => pipeline::approved(question.clone()),
+            Ok(Approval::Always) => remember(&self.sandbox, question.clone(), input),
+            Err(why) => Err(refused(question.clone(), &why)),
+        };
+        match verdict {
+            Ok(Settled::Granted { grant, .. }) => parts.recorder.decision(input, Ok(&grant)).map(drop),
+            Ok(Settled::Asked(_)) => Err(crate::sandbox::unsettled().into()),
+            Err(denial) => {
+                let _ = parts.recorder.decision(input, Err(&denial))?;
+                Err(denial.into())
+            }
+        }
+    }
+}
+
+/// What the broker knows about a question.
+#[derive(Debug, Default)]
+struct Waiting {
+    id: Option<String>,
+    approved: Option<String>,
+}
+
+fn decide(
+    sandbox: &Sandbox,
+    input: &ExecInput,
+    surface: AskSurface,
+    waiting: &mut Waiting,
+) -> Result<Settled, Denial> {
     let decided = pipeline::decide(sandbox.parts(), input)?.with_what_was_answered(sandbox.parts(), input)?;
-    match decided {
-        Settled::Asked(question) if surface == AskSurface::None => Err(unasked(question)),
-        decided => Ok(decided),
+    let question = match decided {
+        Settled::Asked(question) if surface != AskSurface::Inline => question,
+        decided => return Ok(decided),
+    };
+    let approvals = &sandbox.parts().approvals;
+    let Some(broker) = &approvals.broker else {
+        return if surface == AskSurface::None {
+            Err(unasked(question))
+        } else {
+            Ok(Settled::Asked(question))
+        };
+    };
+    let asked = pipeline::asked(&question, input);
+    let digest = asked.digest(&question, approvals);
+    let known = broker.state(&digest).and_then(|state| match state {
+        Some(known) => Ok(known),
+        None => Ok((broker.post(&asked.request(&question, &digest))?, State::Open)),
+    });
+    let (id, state) = match known {
+        Ok(known) => known,
+        Err(error) => return Err(refused(question, &error.to_string())),
+    };
+    match (state, surface) {
+        (State::Answered(Approval::Denied), _) => Err(refused(question, "a person said no")),
+        (State::Answered(_), _) => {
+            waiting.approved = Some(digest);
+            Ok(Settled::Asked(question))
+        }
+        (State::Open, AskSurface::None) => {
+            let reasons = approval::needs_approval(&question, approval::how_to(&id));
+            Err(Denial { reasons, commands: question.commands })
+        }
+        (State::Open, _) => {
+            waiting.id = Some(id);
+            Ok(Settled::Asked(question))
+        }
+    }
+}
+
+/// Uses a yes up.
+fn take(sandbox: &Sandbox, digest: &str) -> Result<Approval, String> {
+    let Some(broker) = &sandbox.parts().approvals.broker else { return Ok(Approval::Denied) };
+    match broker.take(digest) {
+        Ok(Some(approval)) => Ok(approval),
+        Ok(None) => Err("the yes to it was used, or came too early".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -139,12 +263,12 @@ fn unasked(question: Question) -> Denial {
 }
 
 fn refused(question: Question, why: &str) -> Denial {
-    Denial { reasons: crate::approval::refused(&question, why), commands: question.commands }
+    Denial { reasons: approval::refused(&question, why), commands: question.commands }
 }
 
 fn remember(sandbox: &Sandbox, question: Question, input: &ExecInput) -> Result<Settled, Denial> {
     match sandbox.parts().approvals.remember(&pipeline::asked(&question, input)) {
-        Ok(()) => pipeline::approved(question).map(Settled::Granted),
+        Ok(()) => pipeline::approved(question),
         Err(error) => Err(refused(question, &error.to_string())),
     }
 }

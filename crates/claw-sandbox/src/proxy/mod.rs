@@ -10,7 +10,6 @@
 
 mod asked;
 mod decided;
-mod digest;
 mod reply;
 mod views;
 
@@ -92,13 +91,19 @@ impl Proxy {
         decided.answered(answer)
     }
 
+    /// Puts an open question to who can be asked, and waits: for adapters whose host acts itself. What comes back is allowed or
+    /// denied; then it is performed or noted.
+    pub fn settle(&self, decided: Decided) -> Decided {
+        decided.settled()
+    }
+
     /// Does what was decided. A question is put to the sandbox's approver, and waits for it.
     ///
     /// # Errors
     ///
     /// A denial, as data, when it was denied or nobody allows it; else what keeps it from being done. Nothing has started then.
     pub fn perform(&self, decided: Decided, streams: Streams) -> Result<Performed, Error> {
-        let Decided { sandbox, subject, .. } = decided;
+        let Decided { sandbox, subject, .. } = decided.redeemed();
         match subject {
             Subject::Exec { input, verdict } => {
                 let (io, ends) = streams.plan(Streams::COLLECTED)?;
@@ -149,6 +154,7 @@ impl Proxy {
         let policy = self.sandbox.policy();
         let narrowing = policy.narrowing(context);
         let rules = policy.narrowing_rules(&narrowing).map(|rule| visible(&rule.to_string())).collect();
-        (self.sandbox.with(self.views.judge(&parts.judge, narrowing), recorder), rules)
+        let judge = self.views.judge(&parts.judge, narrowing);
+        (self.sandbox.with(judge, recorder, parts.approvals.in_context(context)), rules)
     }
 }

@@ -6,18 +6,19 @@ use claw_wire::{Answer, Decision, Effect};
 
 use super::decided::{PATIENCE, Subject};
 use crate::ExecInput;
+use crate::approval::Approvals;
 use crate::pipeline::{self, Decided as Settled};
 use crate::told::visible;
 
-/// The answer about `subject`; `digest` makes a question's.
-pub(super) fn to(subject: &Subject, digest: impl Fn(&Question, &ExecInput) -> String) -> Decision {
+/// The answer about `subject`.
+pub(super) fn to(subject: &Subject, approvals: &Approvals) -> Decision {
     match subject {
         Subject::Exec { input, verdict: Ok(Settled::Asked(question)) } => {
             let reply = of(Effect::Ask, &question.reasons, "a person has to allow it");
-            let question = question_of(question, input, digest(question, input));
+            let question = question_of(question, input, approvals);
             Decision { retryable: true, question: Some(question), ..reply }
         }
-        Subject::Exec { verdict: Ok(Settled::Granted(grant)), .. } => allow(grant.reasons()),
+        Subject::Exec { verdict: Ok(Settled::Granted { grant, .. }), .. } => allow(grant.reasons()),
         Subject::Exec { verdict: Err(denial), .. } => deny(&denial.reasons),
         Subject::File { verdict, .. } | Subject::Opaque { verdict, .. } => match verdict {
             Verdict::Allow(grant) => allow(grant.reasons()),
@@ -29,6 +30,12 @@ pub(super) fn to(subject: &Subject, digest: impl Fn(&Question, &ExecInput) -> St
 
 fn deny(reasons: &[Reason]) -> Decision {
     of(Effect::Deny, reasons, "the policy does not allow it")
+}
+
+/// The answer to what a person has said yes to before.
+pub(super) fn approved() -> Decision {
+    let reply = of(Effect::Allow, &[], "a person has allowed it");
+    Decision { code: Code::ExecAllowed.name().to_owned(), ..reply }
 }
 
 fn allow(reasons: &[Reason]) -> Decision {
@@ -45,22 +52,25 @@ fn of(effect: Effect, reasons: &[Reason], otherwise: &str) -> Decision {
         rule: reasons.iter().find_map(|reason| reason.rule.as_ref()).map(|rule| visible(&rule.to_string())),
         // Nothing else changes its mind.
         retryable: first.is_some_and(|reason| reason.code == Code::ExecNeedsApproval),
-        hint: None,
+        hint: first
+            .filter(|reason| reason.code == Code::ExecNeedsApproval)
+            .and_then(|reason| reason.change.clone()),
         change: reasons.iter().find_map(Reason::next_step).map(|step| visible(&step)),
         contexts: Vec::new(),
         question: None,
     }
 }
 
-fn question_of(question: &Question, input: &ExecInput, digest: String) -> claw_wire::Question {
+fn question_of(question: &Question, input: &ExecInput, approvals: &Approvals) -> claw_wire::Question {
     let asked = pipeline::asked(question, input);
+    let digest = asked.digest(question, approvals);
     let name = question.program().and_then(|program| program.real.file_name());
     let name = name.map_or_else(|| "this".to_owned(), |name| visible(&name.to_string_lossy()));
     // The file system's names have at most 255 bytes; hosts show 80 characters.
     let name: String = name.chars().take(60).collect();
     claw_wire::Question {
         title: format!("May {name} run?"),
-        detail: asked.request(question).shown(),
+        detail: asked.request(question, &digest).shown(),
         answers: vec![Answer::Once, Answer::Always, Answer::Deny],
         digest,
         ttl_ms: u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX),

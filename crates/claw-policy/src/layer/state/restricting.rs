@@ -6,6 +6,11 @@ use crate::layer::merge::stricter;
 use crate::policy::{Ask, Descendants, Security};
 
 impl Stated {
+    /// Whether it asks about commands.
+    pub(crate) fn asks(&self) -> bool {
+        self.ask.as_ref().is_some_and(|ask| ask.value != Ask::Off)
+    }
+
     pub(crate) fn restricts_exec(&self, policy: &Policy) -> bool {
         let ask = policy.exec.iter().map(|layer| layer.ask.value).max().unwrap_or(Ask::Off);
         let security = self.security.as_ref().map(|security| security.value);

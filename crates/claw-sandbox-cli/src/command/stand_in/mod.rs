@@ -22,7 +22,7 @@ use claw_sh::{Invocation, Shell, peel, said};
 use self::directory_file::DirectoryFile;
 use self::script::Script;
 use super::run;
-use crate::args::StandInArgs;
+use crate::args::{AskBy, StandInArgs};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output;
@@ -107,7 +107,9 @@ impl Called {
 
     fn perform(&self, exec: Exec, ground: Ground) -> Outcome {
         let Ground { policy, ahead, cwd, signals } = ground;
-        let sandbox = run::sandbox_of(policy, ahead, None, &signals)?;
+        // The terminal, if there is one, is the host's.
+        let asking = run::Asking { by: AskBy::Defer, context: None };
+        let sandbox = run::sandbox_of(policy, ahead, None, &signals, asking)?;
         let proxy = Proxy::new(sandbox.clone());
         let request = Request::new(Action::Exec(exec))
             .in_directory(cwd.as_os_str().as_bytes())
