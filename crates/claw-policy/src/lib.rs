@@ -37,7 +37,8 @@ mod source;
 pub use confinement::{Access, Confinement, Floor, Guarantee, NetworkRule, Protocol, Root};
 pub use context::Narrowing;
 pub use decide::{
-    Example, Excess, Touch, TouchRequest, decide, decide_touch, descendant_queries, queries, subset,
+    Example, Excess, ExcessKind, Touch, TouchRequest, decide, decide_touch, descendant_queries, queries,
+    subset,
 };
 pub use decision::{
     Code, Decision, Denial, DescendantGrant, EnvironmentGrant, ExecGrant, FileGrant, Grant, Message,

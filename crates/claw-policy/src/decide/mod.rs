@@ -18,7 +18,7 @@ pub(crate) use environment::set_for_every_run as environment_of_every_run;
 pub(crate) use exec::{Index as ExecIndex, Known};
 pub use file::{Touch, TouchRequest, decide_touch};
 pub(crate) use ground::Ground;
-pub use subset::{Example, Excess, subset};
+pub use subset::{Example, Excess, ExcessKind, subset};
 use world::World;
 
 /// Decides `request` under `policy`, given what is known of the world.

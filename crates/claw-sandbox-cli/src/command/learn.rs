@@ -11,6 +11,9 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 
+/// What the kernel refuses by itself is not noticed by anybody.
+const UNNOTICED: &str = "what the kernel refused by itself is in no list: reads outside of the trees of the policy, and calls that no run may make";
+
 /// Runs the command as the policy allows it, its output on standard error, and prints the change as a diff.
 pub(crate) fn run(args: &LearnArgs) -> Outcome {
     let policy = super::policy::of_args(&args.policy)?;
@@ -28,12 +31,15 @@ pub(crate) fn run(args: &LearnArgs) -> Outcome {
     }
     let lesson = sandbox.lesson();
     if args.json {
-        output::print_json(&json!({ "diff": lesson.to_string(), "notLearnt": lesson.left() }))?;
+        output::print_json(
+            &json!({ "diff": lesson.to_string(), "notLearnt": lesson.left(), "note": UNNOTICED }),
+        )?;
         return Ok(Exit::Success);
     }
     for line in lesson.left() {
         output::say(format_args!("not learnt: {}", output::visible(line.as_bytes())));
     }
+    output::say(UNNOTICED);
     if lesson.is_empty() {
         output::say("nothing was refused that a change of the policy would allow");
     } else {

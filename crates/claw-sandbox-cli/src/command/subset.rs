@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use claw_policy::{Excess, RuleRef};
+use claw_policy::{Excess, ExcessKind, RuleRef};
 use claw_sandbox::{Containment, Judge, LoadOptions, load_policy};
 
 use crate::args::SubsetArgs;
@@ -36,7 +36,10 @@ fn text(args: &SubsetArgs, containment: &Containment) -> String {
     if containment.is_within() {
         return format!("`{inner}` lies within `{outer}`\n");
     }
-    let proof = if containment.counterexample.is_some() { "" } else { " provably" };
+    // That less is recorded is known without an example.
+    let is_shown = containment.counterexample.is_some()
+        || containment.excesses.iter().any(|excess| excess.kind == ExcessKind::Record);
+    let proof = if is_shown { "" } else { " provably" };
     let mut text = format!("`{inner}` does not{proof} lie within `{outer}`:\n");
     for excess in &containment.excesses {
         text += &format!("  {}{}\n", visible(excess.message.as_bytes()), places(excess));

@@ -25,6 +25,8 @@ struct WireCounterexample<'a> {
 
 #[derive(Debug, Serialize)]
 struct WireExcess<'a> {
+    /// `right`: more may be done; `record`: less of it is recorded.
+    kind: &'static str,
     message: &'a str,
     /// The rule that goes further, and the one that does not go so far: `policy.yaml:7:7`.
     inner: Option<String>,
@@ -51,6 +53,7 @@ impl<'a> From<&'a Counterexample> for WireCounterexample<'a> {
 impl<'a> From<&'a Excess> for WireExcess<'a> {
     fn from(excess: &'a Excess) -> Self {
         Self {
+            kind: excess.kind.name(),
             message: &excess.message,
             inner: excess.inner.as_ref().map(ToString::to_string),
             outer: excess.outer.as_ref().map(ToString::to_string),

@@ -30,6 +30,7 @@ fn a_run_is_learnt_step_by_step_until_it_goes_through() {
     assert_eq!(ran.status, 0, "{ran:?}");
     let again = place.run(["learn", "--policy", "../policy.yaml", "--", "bash", "script"]);
     assert!(again.stdout.is_empty() && again.stderr.contains("nothing was refused"), "{again:?}");
+    assert_eq!(again.stderr.matches("what the kernel refused by itself").count(), 1, "{again:?}");
 }
 
 #[test]

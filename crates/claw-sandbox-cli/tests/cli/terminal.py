@@ -8,7 +8,8 @@ are those of the beginning. A step that waits in vain ends the command.
 
 import fcntl, json, os, pty, select, signal, struct, sys, termios, time
 
-PATIENCE = 20.0
+# For what never comes: no step waits that long on a machine that is merely busy.
+PATIENCE = 300.0
 
 
 def main():

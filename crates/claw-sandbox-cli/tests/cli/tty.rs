@@ -94,7 +94,7 @@ fn job_control_works_inside() {
         place.write(
             "work/job.py",
             "import os, signal, time\nsignal.signal(signal.SIGCONT, lambda *_: os.write(1, b'resumed\\n'))\n\
-             os.write(1, b'begun\\n')\ntime.sleep(60)\n",
+             os.write(1, b'begun\\n')\ntime.sleep(3600)\n",
         );
         let prompt = if is_root() && user == User::Current { "# " } else { "$ " };
         let steps = json!([

@@ -2,8 +2,8 @@
 //!
 //! Rule by rule, and one-sided: an answer without an excess is a proof, as far as the facts go (which file a name means, where
 //! a root lies). An excess is a rule of the inner policy for which no proof was found; most come with an example, a
-//! request that deciding under both policies shows to be one. What is compared is what may be *done*: not the log, the front door or what a
-//! rule is called.
+//! request that deciding under both policies shows to be one. What is compared is what may be *done*, and what
+//! of it is recorded: not where the log lies, the front door or what a rule is called.
 
 mod exec;
 mod files;
@@ -14,10 +14,33 @@ mod tests;
 use super::world::World;
 use crate::{Facts, FileRequest, MissingFacts, NetworkRequest, Policy, RuleRef};
 
-/// A right that the inner policy may have and the outer one has not.
+/// What one policy has beyond another.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum ExcessKind {
+    /// More may be done.
+    Right,
+    /// Less of what is done is recorded.
+    Record,
+}
+
+impl ExcessKind {
+    /// The stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Right => "right",
+            Self::Record => "record",
+        }
+    }
+}
+
+/// What the inner policy may have and the outer one has not.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Excess {
+    /// What kind of thing it is.
+    pub kind: ExcessKind,
     /// What it is, in one line.
     pub message: String,
     /// The inner policy's rule that grants it.
@@ -46,7 +69,7 @@ pub enum Example {
 
 impl Excess {
     fn new(message: String) -> Self {
-        Self { message, inner: None, outer: None, examples: Vec::new() }
+        Self { kind: ExcessKind::Right, message, inner: None, outer: None, examples: Vec::new() }
     }
 
     fn inner(self, rule: &RuleRef) -> Self {

@@ -1,6 +1,6 @@
 //! Network, environment, limits, and what enforcement may be missing.
 
-use super::{Example, Excess};
+use super::{Example, Excess, ExcessKind};
 use crate::decide::{environment, network, tool};
 use crate::policy::Ruled;
 use crate::{NetworkRequest, NetworkRule, Policy, Protocol, RuleRef};
@@ -10,6 +10,7 @@ pub(super) fn excesses(inner: &Policy, outer: &Policy) -> Vec<Excess> {
     excesses.extend(variables(inner, outer));
     excesses.extend(limits(inner, outer));
     excesses.extend(tools(inner, outer));
+    excesses.extend(records(inner, outer));
     if inner.secrets < outer.secrets {
         let excess = Excess::new("the runtime may read or write credentials (`secrets`)".to_owned());
         let rule = outer.places.keys.get("secrets");
@@ -123,6 +124,34 @@ fn tools(inner: &Policy, outer: &Policy) -> Vec<Excess> {
             .examples([Example::Tool(name.value.replace('*', "x"))])
     };
     outer.tools.iter().flat_map(exceeding).map(excess).collect()
+}
+
+/// What the outer policy has recorded and the inner one has not. No request shows that: both answer alike.
+fn records(inner: &Policy, outer: &Policy) -> Vec<Excess> {
+    let (own, other) = (inner.logging(), outer.logging());
+    let lost = [
+        ("auditCommands", "commands are not recorded", other.audit_commands && !own.audit_commands),
+        (
+            "auditFileAccess",
+            "what is done to files is not recorded",
+            other.audit_file_access && !own.audit_file_access,
+        ),
+        (
+            "auditFailure",
+            "runs go on when nothing can be recorded",
+            own.continue_without_log && !other.continue_without_log,
+        ),
+    ];
+    let excess = |(key, message, _): (&str, &str, bool)| {
+        let place = |policy: &Policy| policy.places.keys.get(&format!("logging.{key}")).cloned();
+        Excess {
+            kind: ExcessKind::Record,
+            inner: place(inner),
+            outer: place(outer),
+            ..Excess::new(format!("{message} (`logging.{key}`)"))
+        }
+    };
+    lost.into_iter().filter(|(.., is_lost)| *is_lost).map(excess).collect()
 }
 
 fn limits(inner: &Policy, outer: &Policy) -> Vec<Excess> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 
-use super::{Example, Excess, subset};
+use super::{Example, Excess, ExcessKind, subset};
 use crate::decide::testing::Tree;
 use crate::{
     Decision, Environment, ExecRequest, Expansion, Facts, FileAction, FileRequest, Format, Layer, LayerKind,
@@ -174,6 +174,26 @@ fn what_widens_has_an_example_that_both_policies_confirm() {
             "{outer}\n---\n{inner}\n{found:#?}"
         );
     }
+}
+
+#[test]
+fn who_records_less_does_not_lie_within() {
+    let kinds = |inner: &str, outer: &str| {
+        excesses(&compiled(inner), &compiled(outer)).iter().map(|excess| excess.kind).collect::<Vec<_>>()
+    };
+    for (less, more) in [
+        ("logging: { auditCommands: false }", "logging: { auditCommands: true }"),
+        ("{}", "logging: { auditFileAccess: true }"),
+        ("logging: { auditFailure: continue }", "logging: { auditFailure: stop }"),
+    ] {
+        assert_eq!(kinds(less, more), [ExcessKind::Record], "{less} in {more}");
+        assert_eq!(kinds(more, less), [], "{more} in {less}");
+    }
+    assert_eq!(
+        kinds("logging: { logFile: /w/a }", "logging: { logFile: /w/b }"),
+        [],
+        "it is kept all the same"
+    );
 }
 
 #[test]
