@@ -394,8 +394,11 @@ fn make_run_thread(
     let (sentinel, probe) = needs_sentinel.then(sentinel::pair).transpose()?.unzip();
     let thread = Builder::new().name("claw-run".into()).spawn(move || {
         let scope = scope.and_then(|scope| scope.enter(probe));
-        let desk = start.supervised.map(Supervised::begin);
-        let start = run_thread::Start { desk: desk.as_ref(), child_layer: start.child_layer.as_deref() };
+        // Above its runs nothing of this process can be read by them.
+        let keeps_secrets = start.child_layer.is_some();
+        let supervision = start.supervised.map(|supervised| supervised.begin(keeps_secrets));
+        let (supervision, child_layer) = (supervision.as_ref(), start.child_layer.as_deref());
+        let start = run_thread::Start { supervision, child_layer };
         run_thread::serve(&jobs_end, &pool, &Sweeper::new(scope, table.as_deref()), start);
     })?;
     if let Some(sentinel) = sentinel {

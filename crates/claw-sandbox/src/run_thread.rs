@@ -22,8 +22,9 @@ use crate::limits::look::Looks;
 use crate::observe::{Failed, Phase, Request, RunState};
 use crate::outcome::{Ending, Outcome, Stream, Sweep, SweepMethod, Usage};
 use crate::pump::{Progress, Pump};
+use crate::seccomp::notify::Pass;
 use crate::spawn::{ChildSpec, SpawnError, Streams, Supervision, resources};
-use crate::supervisor::{Closed, Desk};
+use crate::supervisor::{Begun, Closed, Desk};
 use crate::sweep::Sweeper;
 use crate::sys::child::{self, Child, Image, Stack};
 use crate::sys::fd::Bell;
@@ -56,14 +57,14 @@ pub(crate) struct Job {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Start<'a> {
     /// Where the runs are laid before the supervisor, if there is one.
-    pub(crate) desk: Option<&'a io::Result<Arc<Desk>>>,
+    pub(crate) supervision: Option<&'a io::Result<Begun>>,
     /// The Landlock ruleset that each child takes before its program, so that it is below this thread and not beside it.
     pub(crate) child_layer: Option<&'a OwnedFd>,
 }
 
 /// Serves jobs until every handle of the thread is gone.
 pub(crate) fn serve(jobs: &Receiver<Job>, pool: &Pool, sweeper: &Sweeper<'_>, with: Start<'_>) {
-    let desk = with.desk;
+    let desk = with.supervision.and_then(|begun| begun.as_ref().ok()).map(|begun| &*begun.desk);
     let mut stack = Stack::new();
     while let Ok(Job { mut spec, state, guard, thread }) = jobs.recv() {
         let started = Instant::now();
@@ -116,23 +117,23 @@ pub(crate) fn serve(jobs: &Receiver<Job>, pool: &Pool, sweeper: &Sweeper<'_>, wi
     }
 }
 
-fn close(desk: Option<&io::Result<Arc<Desk>>>) -> Option<Closed> {
-    desk.and_then(|desk| desk.as_ref().ok())?.close()
+fn close(desk: Option<&Desk>) -> Option<Closed> {
+    desk?.close()
 }
 
 // Lays the run before the supervisor.
-fn open(
-    desk: &io::Result<Arc<Desk>>,
+fn open<'a>(
+    begun: &'a io::Result<Begun>,
     spec: &ChildSpec,
     stderr: &OwnedFd,
     bell: &Arc<Bell>,
-) -> Result<(), SpawnError> {
-    let desk = desk.as_ref().map_err(|error| {
+) -> Result<&'a Begun, SpawnError> {
+    let begun = begun.as_ref().map_err(|error| {
         SpawnError::Restrict(format!("the supervisor's filter cannot be installed: {error}"))
     })?;
     let watch = spec.watch.clone().ok_or(SpawnError::LauncherEnded)?;
-    desk.open(watch, stderr.try_clone().ok(), Arc::clone(bell));
-    Ok(())
+    begun.desk.open(watch, stderr.try_clone().ok(), Arc::clone(bell));
+    Ok(begun)
 }
 
 fn start(
@@ -161,9 +162,8 @@ fn start(
         count(Stream::Stdout, stdout).map_err(|error| resources("count the output", &error))?;
     let counted_stderr =
         count(Stream::Stderr, stderr).map_err(|error| resources("count the output", &error))?;
-    if let Some(desk) = with.desk {
-        open(desk, spec, counted_stderr.as_ref().unwrap_or(stderr), bell)?;
-    }
+    let open = |begun| open(begun, spec, counted_stderr.as_ref().unwrap_or(stderr), bell);
+    let pass = with.supervision.map(open).transpose()?.and_then(|begun| begun.pass);
     let argv: Vec<&CStr> = spec.argv.iter().map(AsRef::as_ref).collect();
     let environment: Vec<&CStr> = spec.environment.iter().map(AsRef::as_ref).collect();
     let image = Image {
@@ -180,6 +180,7 @@ fn start(
         limits: &spec.rlimits,
         group: spec.group.as_ref().map(Group::entrance),
         layer: with.child_layer.map(AsFd::as_fd),
+        registers: pass.map(Pass::registers).unwrap_or_default(),
     };
     Ok((child::start(&image, stack)?, pumps))
 }
@@ -199,7 +200,7 @@ struct Run<'a> {
     guard: &'a Guard,
     bell: &'a Bell,
     sweeper: &'a Sweeper<'a>,
-    desk: Option<&'a io::Result<Arc<Desk>>>,
+    desk: Option<&'a Desk>,
     looks: Looks,
 }
 
@@ -280,7 +281,7 @@ impl Run<'_> {
     }
 
     fn has_made_too_much(&self) -> bool {
-        self.desk.and_then(|desk| desk.as_ref().ok()).is_some_and(|desk| desk.has_made_too_much())
+        self.desk.is_some_and(Desk::has_made_too_much)
     }
 
     // The kernel ends a process that does not heed a limit with a signal of that name.

@@ -8,6 +8,9 @@ pub(super) const JUMP_IF_EQUAL: u16 = 0x15;
 pub(super) const JUMP_IF_AT_LEAST: u16 = 0x35;
 pub(super) const JUMP_IF_ANY_BIT: u16 = 0x45;
 pub(super) const RETURN: u16 = 0x06;
+pub(super) const XOR: u16 = 0xa4;
+pub(super) const OR_INDEX: u16 = 0x4c;
+pub(super) const COPY_TO_INDEX: u16 = 0x07;
 
 // Offsets in struct seccomp_data.
 pub(super) const NUMBER: u32 = 0;

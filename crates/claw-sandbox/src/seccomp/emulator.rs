@@ -32,7 +32,7 @@ impl Data {
 
 /// Runs a program and returns its answer.
 pub(super) fn run(program: &[sock_filter], data: &Data) -> u32 {
-    let mut accumulator = 0_u32;
+    let (mut accumulator, mut index) = (0_u32, 0_u32);
     let mut at = 0;
     loop {
         let instruction = program.get(at).expect("a jump leaves the program");
@@ -41,6 +41,9 @@ pub(super) fn run(program: &[sock_filter], data: &Data) -> u32 {
         match instruction.code {
             0x20 => accumulator = data.word(instruction.k),
             0x54 => accumulator &= instruction.k,
+            0xa4 => accumulator ^= instruction.k,
+            0x4c => accumulator |= index,
+            0x07 => index = accumulator,
             0x05 => at += usize::try_from(instruction.k).expect("small"),
             0x15 => at += jump(accumulator == instruction.k),
             0x25 => at += jump(accumulator > instruction.k),

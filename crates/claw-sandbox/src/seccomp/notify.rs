@@ -9,7 +9,10 @@ use std::ffi::c_long;
 
 use seccompiler::{BpfProgram, sock_filter};
 
-use super::bpf::{ARGUMENTS, JUMP_IF_ANY_BIT, JUMP_IF_EQUAL, LOAD_WORD, NUMBER, RETURN, statement};
+use super::bpf::{
+    ARGUMENTS, COPY_TO_INDEX, JUMP_IF_ANY_BIT, JUMP_IF_EQUAL, LOAD_WORD, NUMBER, OR_INDEX, RETURN, XOR,
+    statement,
+};
 
 /// A call that the supervisor answers.
 #[derive(Clone, Copy, Debug)]
@@ -51,13 +54,65 @@ pub(crate) enum When {
     },
 }
 
-/// The program for `calls`; each may be named once.
-pub(crate) fn compile(calls: &[Notified]) -> BpfProgram {
+/// By which the program knows an `execve` that was decided before: the first one of a run.
+///
+/// It stands in two of the call's six registers, of which the kernel reads three. A run never comes by it: it is in this
+/// process's memory and in the kernel's program, neither of which a run can read, and in the registers of the child that
+/// becomes the run's first process, which runs our code until then. The exec clears them (`ELF_PLAT_INIT`).
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) struct Pass([u32; 4]);
+
+impl std::fmt::Debug for Pass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pass")
+    }
+}
+
+// The first register that `execve` does not read.
+const PASS_ARGUMENT: u8 = 3;
+
+impl Pass {
+    /// A pass of random bytes.
+    pub(crate) fn new(random: [u8; 16]) -> Self {
+        let (words, _) = random.as_chunks::<4>();
+        let word = |index: usize| words.get(index).copied().map_or(0, u32::from_ne_bytes);
+        Self([word(0), word(1), word(2), word(3)])
+    }
+
+    /// The two registers.
+    pub(crate) const fn registers(self) -> [u64; 2] {
+        let Self([a, b, c, d]) = self;
+        [a as u64 | (b as u64) << 32, c as u64 | (d as u64) << 32]
+    }
+
+    // Every word is looked at before the answer, so the time that it takes tells nothing of how many were right.
+    fn body(self, verdict: u32) -> Vec<sock_filter> {
+        let first = low(PASS_ARGUMENT);
+        let words = self.0.into_iter().zip((first..).step_by(4)).enumerate();
+        let compare = words.flat_map(|(index, (word, offset))| {
+            let unite = (index > 0).then_some(statement(OR_INDEX, 0));
+            let differ = [statement(LOAD_WORD, offset), statement(XOR, word)];
+            differ.into_iter().chain(unite).chain([statement(COPY_TO_INDEX, 0)])
+        });
+        let end = [
+            sock_filter { code: JUMP_IF_EQUAL, jt: 0, jf: 1, k: 0 },
+            statement(RETURN, libc::SECCOMP_RET_ALLOW),
+            statement(RETURN, verdict),
+        ];
+        compare.chain(end).collect()
+    }
+}
+
+/// The program for `calls`; each may be named once. An `execve` with `pass` is not asked about.
+pub(crate) fn compile(calls: &[Notified], pass: Option<Pass>) -> BpfProgram {
     let mut program = vec![statement(LOAD_WORD, NUMBER)];
     let notified = calls.iter().map(|notified| (notified, libc::SECCOMP_RET_USER_NOTIF));
     let refused = (&REFUSED, libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned());
     for (Notified { call, when }, verdict) in notified.chain([refused]) {
-        let body = body(*when, verdict);
+        let body = match pass {
+            Some(pass) if *call == libc::SYS_execve => pass.body(verdict),
+            _ => body(*when, verdict),
+        };
         let over = u8::try_from(body.len()).unwrap_or(u8::MAX);
         // No system call has a number beyond 32 bits.
         program.push(sock_filter { code: JUMP_IF_EQUAL, jt: 0, jf: over, k: *call as u32 });
@@ -112,7 +167,11 @@ mod tests {
     use super::*;
 
     fn verdict(calls: &[Notified], number: u32, arguments: [u64; 6]) -> u32 {
-        emulator::run(&compile(calls), &emulator::Data { number, architecture: 0xC000_003E, arguments })
+        passed(calls, None, number, arguments)
+    }
+
+    fn passed(calls: &[Notified], pass: Option<Pass>, number: u32, arguments: [u64; 6]) -> u32 {
+        emulator::run(&compile(calls, pass), &emulator::Data { number, architecture: 0xC000_003E, arguments })
     }
 
     fn expected(calls: &[Notified], number: u32, arguments: [u64; 6]) -> u32 {
@@ -152,6 +211,31 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn an_exec_is_not_asked_about_with_exactly_the_pass_of_its_thread(
+            random in any::<[u8; 16]>(),
+            arguments in any::<[u64; 6]>(),
+            wrong in 0..128_usize,
+        ) {
+            const BOTH: [Notified; 2] = [
+                Notified { call: libc::SYS_execveat, when: When::Always },
+                Notified { call: libc::SYS_execve, when: When::Always },
+            ];
+            let pass = Some(Pass::new(random));
+            let [execve, execveat] = [libc::SYS_execve as u32, libc::SYS_execveat as u32];
+            let [a, b, c, _, _, f] = arguments;
+            let [d, e] = Pass::new(random).registers();
+            let right = [a, b, c, d, e, f];
+            let mut almost = right;
+            almost[3 + wrong / 64] ^= 1 << (wrong % 64);
+            let notified = libc::SECCOMP_RET_USER_NOTIF;
+            prop_assert_eq!(passed(&BOTH, pass, execve, right), libc::SECCOMP_RET_ALLOW);
+            prop_assert_eq!(passed(&BOTH, pass, execve, almost), notified);
+            prop_assert_eq!(passed(&BOTH, pass, execveat, right), notified);
+            prop_assert_eq!(passed(&BOTH, None, execve, right), notified);
+            prop_assert_eq!(passed(&BOTH, pass, 1, right), libc::SECCOMP_RET_ALLOW);
+        }
+
         #[test]
         fn the_program_asks_about_exactly_what_its_table_says(
             table in prop::collection::btree_map(0..40_u32, when(), 0..20),

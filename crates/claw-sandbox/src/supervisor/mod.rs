@@ -32,7 +32,7 @@ use nix::unistd::{Pid, gettid};
 
 use crate::KernelFeatures;
 use crate::enforcement::is_supervised;
-use crate::seccomp::notify::{Notified, When, compile};
+use crate::seccomp::notify::{Notified, Pass, When, compile};
 use crate::sys::fd::Bell;
 use crate::sys::notify::{Listener, Notification};
 use crate::terminal::RunTerminal;
@@ -167,13 +167,24 @@ pub(crate) struct Supervised {
     pub(crate) calls: Arc<[Notified]>,
 }
 
+/// What a run thread has of its supervision.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) desk: Arc<Desk>,
+    /// With which the first exec of a run is not asked about.
+    pub(crate) pass: Option<Pass>,
+}
+
 impl Supervised {
     /// Installs the filter on the current thread. Without it no run may start.
-    pub(crate) fn begin(self) -> io::Result<Arc<Desk>> {
-        let listener = crate::sys::notify::install(&compile(&self.calls))?;
+    ///
+    /// `keeps_secrets` says that runs cannot read the memory of this process.
+    pub(crate) fn begin(self, keeps_secrets: bool) -> io::Result<Begun> {
+        let pass = keeps_secrets.then(crate::sys::fd::random_bytes).transpose()?.map(Pass::new);
+        let listener = crate::sys::notify::install(&compile(&self.calls, pass))?;
         // A supervisor that has ended takes the listener with it, and then every call fails.
         let _ = self.listener.send((listener, gettid()));
-        Ok(self.desk)
+        Ok(Begun { desk: self.desk, pass })
     }
 }
 

@@ -55,6 +55,8 @@ pub(crate) struct Image<'a> {
     pub(crate) group: Option<BorrowedFd<'a>>,
     /// The Landlock ruleset of its own.
     pub(crate) layer: Option<BorrowedFd<'a>>,
+    /// What stands in the first two registers that `execve` does not read, for who looks at the call.
+    pub(crate) registers: [u64; 2],
 }
 
 /// A child that runs its program.
@@ -126,6 +128,7 @@ struct Shared {
     group: RawFd,
     // -1 for none.
     layer: RawFd,
+    registers: [u64; 2],
     parent: Pid,
     failure: Option<(Step, c_int)>,
 }
@@ -147,6 +150,7 @@ pub(crate) fn start(image: &Image<'_>, stack: &mut Stack) -> Result<Child, Failu
         limit_count: image.limits.len(),
         group: image.group.map_or(-1, |group| group.as_raw_fd()),
         layer: image.layer.map_or(-1, |layer| layer.as_raw_fd()),
+        registers: image.registers,
         parent: Pid::this(),
         failure: None,
     };
@@ -196,12 +200,16 @@ fn become_program(shared: &Shared) -> Result<std::convert::Infallible, Refused> 
     set_streams(shared).map_err(|errno| (Step::Streams, errno))?;
     set_limits(shared).map_err(|errno| (Step::Limits, errno))?;
     unblock_signals().map_err(|errno| (Step::Isolate, errno))?;
-    let arguments = [address(shared.program), address(shared.argv), address(shared.environment), 0];
-    match call(libc::SYS_execve, arguments) {
-        Err(errno) => Err((Step::Execute, errno)),
-        // A successful exec does not return.
-        Ok(_) => Err((Step::Execute, libc::ENOEXEC)),
-    }
+    Err((Step::Execute, execute(shared)))
+}
+
+// A successful exec does not return.
+fn execute(shared: &Shared) -> c_int {
+    let &Shared { program, argv, environment, registers: [fourth, fifth], .. } = shared;
+    // SAFETY: the strings and their arrays live until the exec, which ends in zeros as the kernel wants it. It takes three
+    // arguments and ignores the others.
+    unsafe { libc::syscall(libc::SYS_execve, program, argv, environment, fourth, fifth) };
+    Errno::last_raw()
 }
 
 fn isolate(shared: &Shared) -> Result<(), c_int> {

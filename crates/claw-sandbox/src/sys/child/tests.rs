@@ -57,6 +57,7 @@ fn start_program(program: &CStr) -> Result<Child, Failure> {
         limits: &[ResourceLimit::new(Resource::Core, 0, 0)],
         group: Some(null.as_fd()),
         layer: None,
+        registers: [1, 2],
     };
     start(&image, &mut Stack::new())
 }
@@ -92,8 +93,37 @@ fn a_bad_directory_is_told_from_a_bad_program() {
             limits: &[],
             group: None,
             layer: None,
+            registers: [0; 2],
         };
         start(&image, &mut Stack::new()).unwrap_err()
     });
     assert_eq!(failure.join().unwrap(), Failure { step: Step::Directory, errno: Errno::ENOTDIR });
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn an_exec_clears_the_registers_that_it_does_not_read() {
+    use nix::sys::ptrace;
+    use nix::sys::wait::{WaitStatus, waitpid};
+
+    let mut command = Command::new("/bin/true");
+    let execute = || {
+        ptrace::traceme()?;
+        let argv = [c"true".as_ptr(), ptr::null()];
+        let path = c"/bin/true".as_ptr();
+        // SAFETY: path and arguments live until the exec; the kernel ignores the last two.
+        unsafe {
+            libc::syscall(libc::SYS_execve, path, argv.as_ptr(), ptr::null::<c_char>(), u64::MAX, u64::MAX)
+        };
+        Err(io::Error::last_os_error())
+    };
+    // SAFETY: between fork and exec it makes two system calls and allocates nothing.
+    unsafe { command.pre_exec(execute) };
+    let child = Pid::from_raw(command.spawn().unwrap().id().cast_signed());
+    // Traced, it stops before the first instruction of its program.
+    assert!(matches!(waitpid(child, None).unwrap(), WaitStatus::Stopped(..)));
+    let registers = ptrace::getregs(child).unwrap();
+    assert_eq!((registers.r10, registers.r8), (0, 0));
+    ptrace::detach(child, None).unwrap();
+    assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
 }
