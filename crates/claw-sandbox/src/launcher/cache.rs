@@ -66,9 +66,9 @@ impl LauncherCache {
             Arc::ptr_eq(&entry.confinement, confinement) || *entry.confinement == **confinement
         };
         if let Some(index) = entries.iter().position(matches) {
-            let entry = entries.remove(index);
-            let launcher = Arc::clone(&entry.launcher);
-            entries.push(entry);
+            let Entry { launcher, .. } = entries.remove(index);
+            // The new one, because the next runs will come with it: two are found the same at a glance.
+            entries.push(Entry { confinement: Arc::clone(confinement), launcher: Arc::clone(&launcher) });
             return Ok(Found { launcher, is_fresh: false });
         }
         // Under the lock, so that runs that start together make one launcher.

@@ -118,16 +118,15 @@ impl LaunchPlan {
     /// a terminal makes a launcher of its own.
     pub fn spawn(self, launchers: &LauncherCache) -> Result<Running, SpawnError> {
         let Self { mut spec, confinement, kernel, .. } = self;
-        let calls: Arc<[_]> = if spec.watch.is_some() {
-            supervisor::calls(&confinement, &kernel).into()
-        } else {
-            Arc::default()
+        let is_watched = spec.watch.is_some();
+        let calls = || -> Arc<[_]> {
+            if is_watched { supervisor::calls(&confinement, &kernel).into() } else { Arc::default() }
         };
         if let Some(terminal) = &spec.terminal {
             // No other run may use this terminal, so no other run may share the launcher's domain.
             let terminal = Some(terminal.peer());
             let launcher =
-                start_launcher(launchers, &confinement, &kernel, &calls, terminal).map(Arc::new)?;
+                start_launcher(launchers, &confinement, &kernel, &calls(), terminal).map(Arc::new)?;
             prepare::set_temporary(&mut spec, &confinement, &launcher);
             open_sockets(&mut spec, &confinement, &launcher);
             if let (Some(watch), Some(terminal)) = (spec.watch.as_mut(), &spec.terminal) {
@@ -135,7 +134,7 @@ impl LaunchPlan {
             }
             return launcher.spawn(spec).map_err(|failed| failed.error);
         }
-        let start = || start_launcher(launchers, &confinement, &kernel, &calls, None);
+        let start = || start_launcher(launchers, &confinement, &kernel, &calls(), None);
         let found = launchers.get(&confinement, start)?;
         prepare::set_temporary(&mut spec, &confinement, &found.launcher);
         open_sockets(&mut spec, &confinement, &found.launcher);

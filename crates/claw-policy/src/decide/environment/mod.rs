@@ -45,47 +45,86 @@ pub(super) fn decide(policy: &Policy, name: &[u8]) -> Decision {
 
 /// May a variable of this name be passed from the caller to a command? The reasons of the answer.
 pub(super) fn judge(policy: &Policy, name: &[u8]) -> Result<Vec<Reason>, Vec<Reason>> {
-    may_pass(policy, name).map(|reason| vec![reason]).map_err(|reason| vec![reason])
+    Verdict::of(policy, name).reason(name).map(|reason| vec![reason]).map_err(|reason| vec![reason])
 }
 
-fn may_pass(policy: &Policy, name: &[u8]) -> Result<Reason, Reason> {
-    let shown = String::from_utf8_lossy(name);
-    if !is_name(name) {
-        return Err(Reason::new(Code::EnvironmentNotPassed, format!("`{shown}` is not a variable's name")));
+/// What is said about a name. A command's whole environment is judged name by name, so the words come when somebody
+/// wants them.
+#[derive(Clone, Copy)]
+enum Verdict<'p> {
+    NoName,
+    Ours,
+    Hook,
+    Secret,
+    Unlisted,
+    PassesByDefault,
+    Listed(&'p RuleRef),
+}
+
+impl<'p> Verdict<'p> {
+    fn of(policy: &'p Policy, name: &[u8]) -> Self {
+        if !is_name(name) {
+            Self::NoName
+        } else if OURS.iter().any(|ours| ours.as_bytes() == name) {
+            Self::Ours
+        } else if is_hook(name) {
+            Self::Hook
+        } else if is_secret(name) {
+            listed(policy, |pattern| pattern.as_bytes() == name).map_or(Self::Secret, Self::Listed)
+        } else if names::passes_by_default(name) {
+            Self::PassesByDefault
+        } else {
+            listed(policy, |pattern| matches(pattern, name)).map_or(Self::Unlisted, Self::Listed)
+        }
     }
-    if OURS.iter().any(|ours| ours.as_bytes() == name) {
-        let message = format!("`{shown}` is set by the sandbox, not by the caller");
-        return Err(Reason::new(Code::EnvironmentStripped, message));
+
+    const fn passes(self) -> bool {
+        matches!(self, Self::PassesByDefault | Self::Listed(_))
     }
-    if is_hook(name) {
-        let message = format!("`{shown}` can make programs run other code: it is never passed");
-        return Err(Reason::new(Code::EnvironmentStripped, message));
+
+    fn reason(self, name: &[u8]) -> Result<Reason, Reason> {
+        let shown = String::from_utf8_lossy(name);
+        match self {
+            Self::NoName => {
+                let message = format!("`{shown}` is not a variable's name");
+                Err(Reason::new(Code::EnvironmentNotPassed, message))
+            }
+            Self::Ours => {
+                let message = format!("`{shown}` is set by the sandbox, not by the caller");
+                Err(Reason::new(Code::EnvironmentStripped, message))
+            }
+            Self::Hook => {
+                let message = format!("`{shown}` can make programs run other code: it is never passed");
+                Err(Reason::new(Code::EnvironmentStripped, message))
+            }
+            Self::Secret => {
+                Err(Reason::new(Code::EnvironmentStripped, format!("`{shown}` looks like a secret"))
+                    .with_change(format!("list `{shown}` by that very name in `environment.pass`")))
+            }
+            Self::Unlisted => {
+                let message = format!("`{shown}` is not in `environment.pass`");
+                Err(Reason::new(Code::EnvironmentNotPassed, message)
+                    .with_change(format!("add `{shown}` to `environment.pass`")))
+            }
+            Self::PassesByDefault => {
+                Ok(Reason::new(Code::EnvironmentAllowed, format!("`{shown}` always passes")))
+            }
+            Self::Listed(rule) => {
+                let message = format!("`{shown}` passes by `{}`", rule.text);
+                Ok(Reason::new(Code::EnvironmentAllowed, message).by(rule))
+            }
+        }
     }
-    if is_secret(name) {
-        return listed(policy, name, |pattern| pattern.as_bytes() == name).ok_or_else(|| {
-            Reason::new(Code::EnvironmentStripped, format!("`{shown}` looks like a secret"))
-                .with_change(format!("list `{shown}` by that very name in `environment.pass`"))
-        });
-    }
-    if names::passes_by_default(name) {
-        return Ok(Reason::new(Code::EnvironmentAllowed, format!("`{shown}` always passes")));
-    }
-    listed(policy, name, |pattern| matches(pattern, name)).ok_or_else(|| {
-        Reason::new(Code::EnvironmentNotPassed, format!("`{shown}` is not in `environment.pass`"))
-            .with_change(format!("add `{shown}` to `environment.pass`"))
-    })
 }
 
 /// The first rule that passes the name, when every layer that lists names has one.
-fn listed(policy: &Policy, name: &[u8], passes: impl Fn(&str) -> bool) -> Option<Reason> {
+fn listed(policy: &Policy, passes: impl Fn(&str) -> bool) -> Option<&RuleRef> {
     let mut found: Option<&RuleRef> = None;
     for layer in &policy.environment.pass {
         let rule = layer.iter().find(|rule| passes(&rule.value))?;
         found = found.or(Some(&rule.rule));
     }
-    let rule = found?;
-    let message = format!("`{}` passes by `{}`", String::from_utf8_lossy(name), rule.text);
-    Some(Reason::new(Code::EnvironmentAllowed, message).by(rule))
+    found
 }
 
 /// A trailing `*` matches any rest.
@@ -112,7 +151,7 @@ pub(super) fn build(policy: &Policy, caller: &Environment) -> (Arc<Environment>,
     let mut bytes = 0;
     for (name, value) in caller {
         bytes += name.len() + value.len() + 2;
-        if bytes <= TOTAL_BYTES && is_value(name, value) && may_pass(policy, name).is_ok() {
+        if bytes <= TOTAL_BYTES && is_value(name, value) && Verdict::of(policy, name).passes() {
             passed.push((name, value));
         } else {
             passed.retain(|(known, _)| known != name);
