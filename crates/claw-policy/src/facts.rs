@@ -228,6 +228,22 @@ impl Facts {
         self.forget_ground(replaced);
     }
 
+    /// Adds answers that were looked up elsewhere. One that is here already stays.
+    pub fn add(&mut self, other: Self) {
+        fn add<K: std::hash::Hash + Eq, V>(ours: &mut HashMap<K, V>, theirs: HashMap<K, V>) {
+            theirs.into_iter().for_each(|(question, answer)| {
+                ours.entry(question).or_insert(answer);
+            });
+        }
+        add(&mut self.programs, other.programs);
+        add(&mut self.program_paths, other.program_paths);
+        add(&mut self.followed, other.followed);
+        add(&mut self.entries, other.entries);
+        add(&mut self.globs, other.globs);
+        add(&mut self.homes, other.homes);
+        add(&mut self.trees, other.trees);
+    }
+
     fn forget_ground(&mut self, replaced: bool) {
         if replaced {
             self.ground = OnceLock::new();
