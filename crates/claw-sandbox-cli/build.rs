@@ -26,8 +26,22 @@ fn main() -> io::Result<()> {
         // For the binary only: tests are linked as usual.
         println!("cargo::rustc-link-arg-bins=-L{}", out.display());
         println!("cargo::rustc-link-arg-bins=-static-pie");
+        if packs_relocations() {
+            println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+        }
     }
     Ok(())
+}
+
+/// Whether the C library's start knows packed relocations (its release notes say since 2.36). There are 17,000 in the
+/// command, which the start reads: 0.4 MB, or 10 kB when they are packed.
+fn packs_relocations() -> bool {
+    let output = Command::new("getconf").arg("GNU_LIBC_VERSION").output();
+    let version =
+        output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let numbers = version.trim().trim_start_matches("glibc ").split_once('.');
+    let parse = |(major, minor): (&str, &str)| Some((major.parse().ok()?, minor.parse().ok()?));
+    numbers.and_then(parse).is_some_and(|version: (u32, u32)| version >= (2, 36))
 }
 
 /// Only the C library of this very machine is known to be the right one to link.
