@@ -45,7 +45,7 @@ impl Child {
 
     /// What is enforced, and how.
     #[must_use]
-    pub fn enforcement(&self) -> &Enforcement {
+    pub const fn enforcement(&self) -> &Enforcement {
         &self.launched.enforcement
     }
 

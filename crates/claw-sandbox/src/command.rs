@@ -12,7 +12,6 @@ use std::process::{ExitStatus, Output};
 use std::time::Duration;
 
 use crate::child::Child;
-use crate::observe::Awaited;
 use crate::request::{CommandLine, DEFAULT_SHELL, ExecInput};
 use crate::{Error, Sandbox, StdioPlan, StreamPlan, TtySize, pipeline};
 
@@ -247,7 +246,7 @@ impl Command {
     /// When the policy denies it, when the kernel cannot enforce what the policy demands, or when it cannot start.
     /// Nothing has started then.
     pub fn spawn(&mut self) -> Result<Child, Error> {
-        self.start([Stdio::inherit, Stdio::inherit, Stdio::inherit], Awaited::Start)
+        self.start([Stdio::inherit, Stdio::inherit, Stdio::inherit])
     }
 
     /// Runs it to its end with our streams.
@@ -256,7 +255,7 @@ impl Command {
     ///
     /// As [`Self::spawn`].
     pub fn status(&mut self) -> Result<ExitStatus, Error> {
-        self.start([Stdio::inherit, Stdio::inherit, Stdio::inherit], Awaited::End)?.wait()
+        self.spawn()?.wait()
     }
 
     /// Runs it to its end and collects what it writes. Streams that are not set are `/dev/null` and pipes.
@@ -265,11 +264,11 @@ impl Command {
     ///
     /// As [`Self::spawn`].
     pub fn output(&mut self) -> Result<Output, Error> {
-        self.start(Streams::COLLECTED, Awaited::Start)?.wait_with_output()
+        self.start(Streams::COLLECTED)?.wait_with_output()
     }
 
     // Streams are used up by one start; a second one has the defaults.
-    fn start(&mut self, defaults: [fn() -> Stdio; 3], awaited: Awaited) -> Result<Child, Error> {
+    fn start(&mut self, defaults: [fn() -> Stdio; 3]) -> Result<Child, Error> {
         let input = self.input()?;
         let streams = Streams {
             stdin: self.stdin.take(),
@@ -278,9 +277,7 @@ impl Command {
             tty: self.tty,
         };
         let (io, ends) = streams.plan(defaults)?;
-        // What has a pipe of ours may not end before we have closed, read or written that.
-        let awaited = if ends.are_none() { awaited } else { Awaited::Start };
-        Ok(ends.of(pipeline::launch(self.sandbox.parts(), &input, io, awaited)?))
+        Ok(ends.of(pipeline::launch(self.sandbox.parts(), &input, io)?))
     }
 }
 
@@ -332,10 +329,6 @@ pub(crate) struct Ends {
 }
 
 impl Ends {
-    const fn are_none(&self) -> bool {
-        self.stdin.is_none() && self.stdout.is_none() && self.stderr.is_none()
-    }
-
     pub(crate) fn of(self, launched: pipeline::Launched) -> Child {
         Child::new(launched, self.stdin, self.stdout, self.stderr)
     }

@@ -218,7 +218,7 @@ impl Launcher {
             Ok(thread) => thread,
             Err(error) => return Err(Box::new(Failed { error, spec })),
         };
-        let state = Arc::new(RunState::new(Arc::clone(&thread.bell), spec.awaited));
+        let state = Arc::new(RunState::new(Arc::clone(&thread.bell)));
         let jobs = thread.jobs.clone();
         let window = spec.terminal.as_ref().map(Terminal::window).unwrap_or_default();
         let guard = Arc::clone(&self.guard);

@@ -107,20 +107,9 @@ pub(crate) enum Request {
     Kill,
 }
 
-/// What a caller waits for first.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) enum Awaited {
-    /// That its command runs.
-    #[default]
-    Start,
-    /// That it has run. To wake the caller up in between would hold up the command, whose processor that takes.
-    End,
-}
-
 /// Shared between the caller and the run thread.
 #[derive(Debug)]
 pub(crate) struct RunState {
-    awaited: Awaited,
     phase: Mutex<Phase>,
     changed: Condvar,
     request: Mutex<Option<Request>>,
@@ -151,20 +140,11 @@ impl Phase {
             _ => None,
         }
     }
-
-    // The main process's id when what is awaited has come. A short run may have ended before its caller woke up.
-    const fn id_if(&self, awaited: Awaited) -> Option<Pid> {
-        match (self, awaited) {
-            (Self::Ended(id, _), _) | (Self::Started(id) | Self::Reaped(id), Awaited::Start) => Some(*id),
-            _ => None,
-        }
-    }
 }
 
 impl RunState {
-    pub(crate) fn new(bell: Arc<Bell>, awaited: Awaited) -> Self {
-        let (phase, request) = (Mutex::new(Phase::Starting), Mutex::new(None));
-        Self { awaited, phase, changed: Condvar::new(), request, bell }
+    pub(crate) fn new(bell: Arc<Bell>) -> Self {
+        Self { phase: Mutex::new(Phase::Starting), changed: Condvar::new(), request: Mutex::new(None), bell }
     }
 
     /// The current phase. Holding it keeps the run from going on to the next.
@@ -174,26 +154,21 @@ impl RunState {
     }
 
     pub(crate) fn enter(&self, phase: Phase) {
-        let is_awaited = self.awaited == Awaited::Start || !matches!(phase, Phase::Started(_));
         *self.lock() = phase;
-        if is_awaited {
-            self.changed.notify_all();
-        }
+        self.changed.notify_all();
     }
 
-    /// Waits until the child runs, or has run if that is awaited, or has failed to start.
+    /// Waits until the child runs or has failed to.
     pub(crate) fn started(&self) -> Result<Pid, Box<Failed>> {
         let mut phase = self.lock();
         loop {
             phase = match std::mem::replace(&mut *phase, Phase::Starting) {
+                Phase::Starting => self.changed.wait(phase).unwrap_or_else(PoisonError::into_inner),
                 Phase::Failed(failed) => return Err(failed),
-                known => {
-                    let id = known.id_if(self.awaited);
-                    *phase = known;
-                    match id {
-                        Some(id) => return Ok(id),
-                        None => self.changed.wait(phase).unwrap_or_else(PoisonError::into_inner),
-                    }
+                // A short run may have ended before its caller woke up.
+                started @ (Phase::Started(id) | Phase::Reaped(id) | Phase::Ended(id, _)) => {
+                    *phase = started;
+                    return Ok(id);
                 }
             };
         }

@@ -9,7 +9,6 @@ use std::sync::{Arc, PoisonError};
 use claw_policy::{Decision, Denial, ExecGrant, Grant, Question, Request};
 
 use crate::approval::Asked;
-use crate::observe::Awaited;
 use crate::overseer::Overseer;
 use crate::record::{Recorder, Ticket};
 use crate::request::{CommandLine, ExecInput};
@@ -17,13 +16,8 @@ use crate::sandbox::Parts;
 use crate::{Enforcement, Error, LaunchPlan, Outcome, Running, StdioPlan};
 
 /// Runs `input`, or says why not. Nothing has started when this fails.
-pub(crate) fn launch(
-    parts: &Parts,
-    input: &ExecInput,
-    io: StdioPlan,
-    awaited: Awaited,
-) -> Result<Launched, Error> {
-    launch_decided(parts, input, decide(parts, input), io, awaited)
+pub(crate) fn launch(parts: &Parts, input: &ExecInput, io: StdioPlan) -> Result<Launched, Error> {
+    launch_decided(parts, input, decide(parts, input), io)
 }
 
 /// The same, with what was decided about `input`. Nothing has started when this fails.
@@ -32,7 +26,6 @@ pub(crate) fn launch_decided(
     input: &ExecInput,
     decided: Result<Decided, Denial>,
     io: StdioPlan,
-    awaited: Awaited,
 ) -> Result<Launched, Error> {
     let decided = decided.and_then(|decided| decided.settle(parts, input));
     if let Err(denial) = &decided {
@@ -40,7 +33,7 @@ pub(crate) fn launch_decided(
     }
     let ticket = parts.recorder.decision(input, decided.as_ref().map(|(grant, _)| grant))?;
     let (grant, shown) = decided?;
-    let started = start(parts, input, (&grant, shown), io, awaited, &ticket);
+    let started = start(parts, input, (&grant, shown), io, &ticket);
     match started {
         Ok((running, enforcement)) => Ok(Launched {
             running,
@@ -161,11 +154,9 @@ fn start(
     input: &ExecInput,
     (grant, shown): (&ExecGrant, Shown),
     io: StdioPlan,
-    awaited: Awaited,
     ticket: &Ticket,
-) -> Result<(Running, Arc<Enforcement>), Error> {
+) -> Result<(Running, Enforcement), Error> {
     let mut plan = LaunchPlan::prepare(grant, io, &parts.kernel)?;
-    plan.await_first(awaited);
     if let Some(timeout) = input.timeout {
         plan.limit_time(timeout);
     }
@@ -175,7 +166,7 @@ fn start(
         let (approvals, lessons) = (parts.approvals.of_run(shown), parts.lessons.clone());
         Arc::new(Overseer::new(judge, recorder, approvals, lessons, run, grant.confinement()))
     });
-    let enforcement = plan.kept_enforcement();
+    let enforcement = plan.enforcement().clone();
     Ok((plan.spawn(&parts.launchers)?, enforcement))
 }
 
@@ -183,7 +174,7 @@ fn start(
 #[derive(Debug)]
 pub(crate) struct Launched {
     pub(crate) running: Running,
-    pub(crate) enforcement: Arc<Enforcement>,
+    pub(crate) enforcement: Enforcement,
     recorder: Recorder,
     ticket: Mutex<Option<Ticket>>,
 }

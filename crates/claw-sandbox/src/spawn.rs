@@ -11,7 +11,6 @@ use nix::fcntl::OFlag;
 
 use crate::cgroup::{Bounds, Group};
 use crate::limits::meter::Meter;
-use crate::observe::Awaited;
 use crate::supervisor::Watch;
 use crate::sys::child::{Failure, Step};
 use crate::sys::rlimit::ResourceLimit;
@@ -61,8 +60,6 @@ pub(crate) struct ChildSpec {
     /// That group. The launcher makes it.
     pub(crate) group: Option<Group>,
     pub(crate) watch: Option<Watch>,
-    /// What its caller waits for first.
-    pub(crate) awaited: Awaited,
 }
 
 /// What the run thread watches while the child runs.

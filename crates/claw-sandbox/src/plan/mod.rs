@@ -24,7 +24,6 @@ use crate::domain::{
 use crate::enforcement::{has_exec_stop, has_supervisor};
 use crate::launcher::{Launcher, LauncherCache, Restrictions, Scope};
 use crate::limits::resource_limits;
-use crate::observe::Awaited;
 use crate::seccomp::notify::Notified;
 use crate::spawn::{ChildSpec, SpawnError, StdioPlan, Streams, Supervision};
 use crate::supervisor::{self, Oversight, SocketPlaces, Watch};
@@ -40,7 +39,7 @@ pub struct LaunchPlan {
     spec: ChildSpec,
     confinement: Arc<Confinement>,
     kernel: KernelFeatures,
-    enforcement: Arc<Enforcement>,
+    enforcement: Enforcement,
 }
 
 impl LaunchPlan {
@@ -68,26 +67,14 @@ impl LaunchPlan {
             bounds,
             group: None,
             watch: None,
-            awaited: Awaited::default(),
         };
-        let (confinement, enforcement) = (Arc::clone(confinement), Arc::new(enforcement));
-        Ok(Self { spec, confinement, kernel: kernel.clone(), enforcement })
+        Ok(Self { spec, confinement: Arc::clone(confinement), kernel: kernel.clone(), enforcement })
     }
 
     /// What is enforced, and how.
     #[must_use]
-    pub fn enforcement(&self) -> &Enforcement {
+    pub const fn enforcement(&self) -> &Enforcement {
         &self.enforcement
-    }
-
-    /// The same, to be kept.
-    pub(crate) fn kept_enforcement(&self) -> Arc<Enforcement> {
-        Arc::clone(&self.enforcement)
-    }
-
-    /// States what the caller waits for first.
-    pub(crate) const fn await_first(&mut self, awaited: Awaited) {
-        self.spec.awaited = awaited;
     }
 
     /// Ends the run after `timeout`, unless the policy ends it earlier.

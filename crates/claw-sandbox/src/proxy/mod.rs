@@ -21,7 +21,6 @@ use claw_wire::{Answer, AskSurface, Context, Request};
 pub use self::decided::Decided;
 use self::decided::Subject;
 use self::views::Views;
-use crate::observe::Awaited;
 use crate::told::visible;
 use crate::{Child, Error, Files, Sandbox, Streams, pipeline};
 
@@ -107,8 +106,7 @@ impl Proxy {
         match subject {
             Subject::Exec { input, verdict } => {
                 let (io, ends) = streams.plan(Streams::COLLECTED)?;
-                let launched =
-                    pipeline::launch_decided(sandbox.parts(), &input, verdict, io, Awaited::Start)?;
+                let launched = pipeline::launch_decided(sandbox.parts(), &input, verdict, io)?;
                 Ok(Performed::Started(ends.of(launched)))
             }
             Subject::File { request, verdict } => match verdict {

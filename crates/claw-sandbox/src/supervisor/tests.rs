@@ -17,7 +17,7 @@ use nix::unistd::pipe2;
 use super::*;
 use crate::Judge;
 use crate::launcher::{Launcher, Restrictions};
-use crate::observe::{Awaited, Running};
+use crate::observe::Running;
 use crate::outcome::Outcome;
 use crate::request::{CommandLine, ExecInput};
 use crate::spawn::{ChildSpec, StdioPlan, StreamPlan, Streams, Supervision};
@@ -167,7 +167,6 @@ fn spec(cwd: &Path, argv: &[&str], [stdout, stderr]: [OwnedFd; 2], table: &Arc<T
             new_files: None,
             terminal: None,
         }),
-        awaited: Awaited::default(),
     }
 }
 

@@ -25,7 +25,6 @@ use super::*;
 use crate::KernelFeatures;
 use crate::domain::{PreparedDomain, child_layer, scope_signals_current_thread};
 use crate::limits::resource_limits;
-use crate::observe::Awaited;
 use crate::outcome::{Ending, Outcome, Stream, SweepMethod};
 use crate::spawn::{StdioPlan, StreamPlan, Streams, Supervision};
 
@@ -86,7 +85,6 @@ fn spec(argv: &[&str]) -> ChildSpec {
         bounds: None,
         group: None,
         watch: None,
-        awaited: Awaited::default(),
     }
 }
 
@@ -218,15 +216,6 @@ fn the_working_directory_is_the_opened_one() {
     std::fs::create_dir(&before).unwrap();
     let (_, directory) = output(spec);
     assert_eq!(Path::new(directory.trim_end()), after.canonicalize().unwrap());
-}
-
-#[test]
-fn who_waits_for_the_end_is_not_told_of_the_start() {
-    let launcher = launcher();
-    let until_end = |argv: &[&str]| ChildSpec { awaited: Awaited::End, ..spec(argv) };
-    let running = launcher.spawn(until_end(&["/bin/sh", "-c", "sleep 0.2; exit 4"])).unwrap();
-    assert_eq!(running.try_wait().map(|outcome| code(&outcome)), Some(Some(4)));
-    assert_eq!(launcher.spawn(until_end(&["/nonexistent"])).unwrap_err().error, SpawnError::NotFound);
 }
 
 #[test]
