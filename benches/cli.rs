@@ -3,20 +3,20 @@
 //! Needs the release build of the command: `cargo build --release -p claw-sandbox-cli`.
 //!
 //! The aim leaves 0.3 x for everything but the start of two processes, and the start of this one alone
-//! (`claw-sandbox --version`) takes 1.25 x. Where the rest went in a trace of one run of 3.9 ms on two processors, on
-//! the way that the others wait for:
+//! (`claw-sandbox --version`) takes 1.2 x. Where the time went in a trace of one run of 5.0 ms, in which a bare spawn took
+//! 0.7 ms and other work had the other processor, so that nothing was done at the same time:
 //!
 //! | what | us |
 //! | --- | --- |
-//! | until `main` has read its arguments: the kernel, `cpuid` of libc under a hypervisor, 57 relocated pages | 550 |
-//! | the built-in policy | 300 |
-//! | the log, and what the policy's 160 paths are on this machine: 200 `statx`, then the decision | 850 |
-//! | the decision's event | 70 |
-//! | opening 82 files and giving them to Landlock, on two threads | 400 |
-//! | the launcher's domain, guardian, hands and filter (364 instructions, of which the kernel makes machine code) | 340 |
-//! | the run thread's domain and filter | 220 |
-//! | the child: its exec with the supervisor's answer, its own start and end | 750 |
-//! | waking up, the outcome's event, the guardian's and the directory's end, our own end | 260 |
+//! | until the first thread is made: the kernel, `cpuid` of libc under a hypervisor, 90 pages of relocated pointers | 610 |
+//! | the built-in policy; meanwhile, or here afterwards, what the kernel offers and the temporary directory | 735 |
+//! | the log, what the policy's 160 paths are on this machine (200 `statx`, by two threads), the decision and its event | 1220 |
+//! | opening 82 files and giving them to Landlock, by two threads | 480 |
+//! | the launcher's domain, guardian, hands and filter (364 instructions, of which the kernel makes machine code) | 400 |
+//! | the run thread's domain and filter | 180 |
+//! | the child: 110 until its exec, then its own start and end | 760 |
+//! | the outcome's event, the guardian's and the directory's end | 290 |
+//! | the kernel's work for our own end: six threads and their memory | 300 |
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints and gives up")]
 
 use std::path::PathBuf;

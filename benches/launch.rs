@@ -2,6 +2,14 @@
 //! parent, and with 1 GiB resident in it. Prints ratios; never fails.
 //!
 //! The bare spawn is `std::process::Command`'s, which is `posix_spawn`.
+//!
+//! The aims are missed. A plain C program that makes the same system calls and decides nothing (a thread under the same
+//! two filters and domains, woken up for each launch, and a `vfork` child that takes the same steps) has 1.15 here.
+//! 0.08 of it is the child's own Landlock layer, for which the kernel copies the built-in policy's 195 rules; under 75
+//! rules the program has 1.10, and without the layer, when a run could stop the thread that watches it, 1.06. The rest
+//! of ours is the calling thread, in a trace 95 us from one run's end to the handing over of the next: facts that
+//! are looked up anew (four directories, the program, the working directory), the decision, the environment, what is
+//! opened.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints and gives up")]
 
 use std::hint::black_box;
