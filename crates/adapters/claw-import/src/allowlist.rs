@@ -77,21 +77,36 @@ fn name(pattern: &str, trusted: &[String]) -> Entries {
 
 /// A pattern on the file.
 fn file(pattern: &str) -> Entries {
-    let pattern = if pattern.starts_with("**/") { format!("/{pattern}") } else { pattern.to_owned() };
+    let is_anywhere = pattern.starts_with("**/");
+    let pattern = if is_anywhere { format!("/{pattern}") } else { pattern.to_owned() };
     if !pattern.starts_with('/') && !pattern.starts_with("~/") {
         return lost("not an absolute path: it matches no program");
     }
-    if pattern.split('/').any(|part| part == ".." || part == ".") || pattern.contains("//") {
+    if pattern.split('/').any(|part| part == ".." || part == ".")
+        || pattern.contains("//")
+        || pattern.ends_with('/')
+    {
         return lost("no resolved path looks like this: it matches no program");
     }
     if pattern.bytes().all(|byte| b"/*?".contains(&byte)) {
         return lost("every program; if that is meant, write `security: full`");
     }
+    // Ours may stand for nothing before a `/`, also within a name.
+    let within_names =
+        pattern.match_indices("**/").any(|(at, _)| !pattern.get(..at).unwrap_or("").ends_with('/'));
+    if within_names || pattern.contains("***") {
+        return lost("`**` as a part of a name");
+    }
     let Some(glob) = glob(&pattern) else { return lost("not a pattern of a path") };
     // OpenClaw's `/**/` stands for one directory at least, ours for none too.
-    let head = if glob.starts_with("/**/") { 4 } else { 0 };
-    let (head, rest) = glob.split_at_checked(head).unwrap_or(("", &glob));
-    let glob = format!("{head}{}", rest.replace("/**/", "/*/**/"));
+    let mut parts: Vec<&str> = glob.split('/').map(|part| if part == "**" { "*/**" } else { part }).collect();
+    if let Some(last) = parts.last_mut().filter(|last| **last == "*/**") {
+        *last = "**";
+    }
+    let mut glob = parts.join("/");
+    if is_anywhere {
+        glob = glob.replacen("/*/**", "/**", 1);
+    }
     Entries { texts: vec![format!("path: {}", quoted(&glob))], fate: Fate::Mapped, message: "" }
 }
 

@@ -31,6 +31,10 @@ fn an_imported_policy_is_linted_without_errors_and_decides_as_its_source() {
         let checked = place.run(["check", "--policy", "../policy.yaml", "--shell", line]);
         assert_eq!(checked.status, status, "{line}: {checked:?}");
     }
+    let ran = place.run(["run", "--policy", "../policy.yaml", "--shell", "git --version | head -1"]);
+    assert!(ran.status == 0 && ran.stdout.starts_with("git version"), "{ran:?}");
+    let denied = place.run(["run", "--policy", "../policy.yaml", "--", "rm", "-r", "."]);
+    assert_eq!(denied.status, 126, "{denied:?}");
 }
 
 #[test]
