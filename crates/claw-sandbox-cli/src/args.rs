@@ -44,6 +44,7 @@ pub(crate) enum Command {
     Checkpoint(CheckpointCommand),
     #[command(subcommand)]
     Shell(ShellCommand),
+    Hook(HookArgs),
     Serve(ServeArgs),
     StandIn(StandInArgs),
     Completions(CompletionsArgs),
@@ -118,6 +119,28 @@ pub(crate) struct RunArgs {
 const RUN_STATUS: &str = "\
 Exit status: the command's own; 128 + N when signal N ended it; 126 when the policy denies it or it
 is no program; 125 when the policy cannot be read or enforced; 124 on a time-out; 127 when it is not found.";
+
+/// Answer an agent's host before it uses a tool, as its hook
+#[derive(Args, Debug)]
+#[command(after_help = HOOK_SETTINGS)]
+pub(crate) struct HookArgs {
+    /// claude, codex, gemini, copilot or cursor; the last two are written from their documentation
+    #[arg(value_name = "HOST")]
+    pub(crate) host: String,
+    /// The policy; without it, what is in force in the directory that the host works in
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) policy: Option<PathBuf>,
+    /// A person sits at the host: a question may be put to them. Without it Gemini CLI is told no, because it would wait for ever
+    #[arg(long)]
+    pub(crate) interactive: bool,
+    /// Keep the audit log in this file, in place of the policy's
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) audit: Option<PathBuf>,
+}
+
+const HOOK_SETTINGS: &str = "\
+A hook is an early word, not a wall: the host acts by itself. Have it run its commands in the sandbox
+too, through `claw-sandbox shell install`. What goes into which settings is in docs/adapters.md.";
 
 /// Serve a program that keeps this one as its child: JSON-RPC 2.0, one message a line
 #[derive(Args, Debug)]

@@ -6,6 +6,7 @@ mod check;
 mod checkpoint;
 mod completions;
 mod doctor;
+mod hook;
 mod import;
 mod init;
 mod jsonl;
@@ -58,6 +59,7 @@ pub(crate) fn dispatch(command: Option<Command>) -> Outcome {
         Command::Import(ImportCommand::OpenClaw(args)) => import::run(&args),
         Command::Checkpoint(command) => checkpoint::run(&command),
         Command::Shell(ShellCommand::Install(args)) => stand_in::install::run(&args),
+        Command::Hook(args) => hook::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::StandIn(args) => stand_in::of_script(&args),
         Command::Completions(args) => completions::run(&args),

@@ -10,6 +10,7 @@ mod checkpoint;
 mod contexts;
 mod everyday;
 mod harness;
+mod hook;
 mod import;
 mod jsonl;
 mod learn;

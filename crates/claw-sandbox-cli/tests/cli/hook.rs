@@ -1,0 +1,100 @@
+//! `hook HOST`, called as hosts call it.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Place, Ran, User};
+
+fn call(host: &str, place: &Place, tool: &str, input: &Value) -> String {
+    let event = if host == "gemini" { "BeforeTool" } else { "PreToolUse" };
+    json!({ "session_id": "s", "cwd": place.work(), "hook_event_name": event, "tool_name": tool, "tool_input": input })
+        .to_string()
+}
+
+fn hook(place: &Place, host: &str, message: &str) -> Ran {
+    place.run_with(["hook", host], message.as_bytes())
+}
+
+#[test]
+fn what_is_allowed_is_silence_and_what_is_denied_is_the_hosts_own_no() {
+    for user in User::all() {
+        let place = Place::of(user);
+        for (host, tool, denied) in [
+            ("claude", "Bash", r#""permissionDecision":"deny""#),
+            ("codex", "Bash", r#""permissionDecision":"deny""#),
+            ("gemini", "run_shell_command", r#""decision":"deny""#),
+        ] {
+            let ran =
+                hook(&place, host, &call(host, &place, tool, &json!({ "command": "git status" }))).exits(0);
+            assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""), "{host}");
+            let ran =
+                hook(&place, host, &call(host, &place, tool, &json!({ "command": "ls; curl x" }))).exits(0);
+            ran.prints(denied).prints("`curl` is not in the allowlist");
+        }
+    }
+}
+
+#[test]
+fn files_and_patches_are_judged_by_every_file_that_they_name() {
+    let place = Place::new();
+    let write = |path: &str| call("claude", &place, "Write", &json!({ "file_path": path, "content": "x" }));
+    assert_eq!(hook(&place, "claude", &write("a.txt")).exits(0).stdout, "");
+    hook(&place, "claude", &write("/etc/x")).exits(0).prints("deny");
+    let patch = |second: &str| {
+        let text =
+            format!("*** Begin Patch\n*** Add File: a\n+x\n*** Update File: {second}\n*** End Patch\n");
+        call("codex", &place, "apply_patch", &json!({ "command": text }))
+    };
+    assert_eq!(hook(&place, "codex", &patch("b")).exits(0).stdout, "");
+    hook(&place, "codex", &patch("../b")).exits(0).prints("deny");
+    assert_eq!(fs::read_dir(place.work()).unwrap().count(), 0, "a hook does nothing itself");
+}
+
+#[test]
+fn a_tool_that_is_in_no_table_is_denied_until_the_policy_names_it() {
+    let place = Place::new();
+    let message = call("claude", &place, "mcp__x__shell", &json!({ "cmd": "rm -rf /" }));
+    hook(&place, "claude", &message).exits(0).prints("deny");
+    let policy = place.write("home/policy.yaml", "tools: { allow: [mcp__x__shell] }\n");
+    let ran = place.run_with(["hook", "claude", "--policy", policy.to_str().unwrap()], message.as_bytes());
+    assert_eq!(ran.exits(0).stdout, "");
+}
+
+#[test]
+fn a_question_is_only_put_where_the_host_can_ask() {
+    let place = Place::new();
+    let policy = place.write("home/policy.yaml", "exec: { ask: on-miss, allowlist: [echo] }\n");
+    let policy = policy.to_str().unwrap();
+    for (host, tool, more, part) in [
+        ("claude", "Bash", None, r#""permissionDecision":"ask""#),
+        ("codex", "Bash", None, r#""permissionDecision":"deny""#),
+        ("gemini", "run_shell_command", None, r#""decision":"deny""#),
+        ("gemini", "run_shell_command", Some("--interactive"), r#""decision":"ask""#),
+    ] {
+        let args = ["hook", host, "--policy", policy].into_iter().chain(more);
+        let message = call(host, &place, tool, &json!({ "command": "wc x" }));
+        place.run_with(args, message.as_bytes()).exits(0).prints(part);
+    }
+}
+
+#[test]
+fn whatever_goes_wrong_is_status_2_with_a_line() {
+    let place = Place::new();
+    let good = call("claude", &place, "Bash", &json!({ "command": "ls" }));
+    for (args, message) in [
+        (&["hook", "claude"][..], "".to_owned()),
+        (&["hook", "codex"], "{".to_owned()),
+        (&["hook", "gemini"], "\u{0}".to_owned()),
+        (&["hook", "clade"], good.clone()),
+        (&["hook", "claude", "--policy", "/nonexistent.yaml"], good.clone()),
+        (&["hook", "claude", "--audit", "/nonexistent/log"], good.clone()),
+        (&["hook", "claude"], good.replace("PreToolUse", "SessionStart")),
+    ] {
+        let ran = place.run_with(args, message.as_bytes()).exits(2);
+        assert_eq!(ran.stdout, "", "{args:?}");
+        ran.says("claw-sandbox: denied: ").says_one_line();
+    }
+    place.write("home/.config/claw-sandbox/policy.yaml", "nonsense: 1\n");
+    hook(&place, "claude", &good).exits(2).says("nonsense").says_one_line();
+}
