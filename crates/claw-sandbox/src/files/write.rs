@@ -7,10 +7,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use claw_policy::{FileAction, FileGrant};
 use nix::errno::Errno;
@@ -140,6 +141,8 @@ pub(super) fn replace<Held>(
     content: &[u8],
     last_look: impl FnOnce() -> Result<Held, Failed>,
 ) -> Result<(), Failed> {
+    // Opened before anything is done: its names cannot be put on the disk otherwise.
+    let directory = File::from(place.readable_directory()?);
     let draft = Draft::new(place)?;
     let mut file = File::from(draft.file.try_clone()?);
     file.write_all(content)?;
@@ -152,12 +155,26 @@ pub(super) fn replace<Held>(
         (None, Some(_)) => {}
     }
     file.sync_all()?;
+    await_turn(&directory);
     let held = last_look()?;
     draft.publish(place, old.is_some())?;
     drop(held);
+    let _ = directory.unlock();
     // The name is on the disk as well.
-    File::from(place.readable_directory()?).sync_all()?;
+    directory.sync_all()?;
     Ok(())
+}
+
+/// How long another process's file tools are waited for. They need some microseconds between their last look and the end.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Keeps the file tools of other processes from changing what is in a directory, until it is unlocked or closed. Whoever holds
+/// the lock longer is none of them: a run may lock what it reads. Then the last look has to do.
+fn await_turn(directory: &File) {
+    let since = Instant::now();
+    while matches!(directory.try_lock(), Err(TryLockError::WouldBlock)) && since.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Adds to the end of a file, wherever that is by then: others may add to it as well.
@@ -168,11 +185,16 @@ fn append<Held>(
     last_look: impl FnOnce() -> Result<Held, Failed>,
 ) -> Result<(), Failed> {
     let mut file = File::from(opened(place, old, OFlag::O_WRONLY | OFlag::O_APPEND)?);
+    let directory = File::from(place.readable_directory()?);
+    await_turn(&directory);
     let held = last_look()?;
+    if place.status()?.is_none_or(|now| id_of(&now) != id_of(old)) {
+        return Err(Errno::ESTALE.into());
+    }
     let length = file.metadata()?.len();
     let mut rest = content;
     let added = add(&mut file, &mut rest);
-    drop(held);
+    drop((held, directory));
     if let Err(error) = added.and_then(|()| file.sync_all()) {
         // A disk that is full still lets a file become shorter. What others added behind it stays.
         if file.metadata()?.len() == length + (content.len() - rest.len()) as u64 {

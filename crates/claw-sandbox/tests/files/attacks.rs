@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::process::{Command, Stdio};
 use std::thread;
 
-use claw_sandbox::{FileErrorKind, Replacement, WriteMode};
+use claw_sandbox::{FileErrorKind, Replacement, Sandbox, WriteMode, policy_from_yaml};
 
 use crate::scene::Scene;
 
@@ -94,4 +95,40 @@ fn a_link_gets_a_second_name_itself_wherever_it_leads() {
     assert_eq!(inode(other.join("link")), inode(scene.path("work/second")));
     symlink(scene.path("outside/secret"), scene.path("work/out")).unwrap();
     assert!(files.hard_link("out", "third").is_err());
+}
+
+/// Runs in processes of its own.
+#[test]
+fn the_child_that_edits() {
+    let (Ok(place), Ok(name)) = (std::env::var("CLAW_TEST_PLACE"), std::env::var("CLAW_TEST_NAME")) else {
+        return;
+    };
+    let files =
+        Sandbox::new(policy_from_yaml(&format!("workspace: {place}\n"), &place).unwrap()).unwrap().files();
+    for line in 0..40 {
+        let edit = Replacement::one("END\n", format!("{name} {line}\nEND\n"));
+        while let Err(error) = files.edit("list", std::slice::from_ref(&edit)) {
+            assert_eq!(error.kind(), FileErrorKind::Changed);
+        }
+        while let Err(error) = files.write("list", format!("{name} {line}\n").as_bytes(), WriteMode::Append) {
+            assert_eq!(error.kind(), FileErrorKind::Changed);
+        }
+    }
+}
+
+#[test]
+fn what_several_processes_edit_at_once_is_all_there() {
+    let scene = Scene::new();
+    let path = scene.write("work/list", "END\n");
+    let child = |name: &str| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["attacks::the_child_that_edits", "--exact"]);
+        command.env("CLAW_TEST_PLACE", scene.path("work")).env("CLAW_TEST_NAME", name);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let children = ["one", "two", "three"].map(child);
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(fs::read_to_string(path).unwrap().lines().count(), 241);
 }
