@@ -219,6 +219,7 @@ impl SandboxBuilder {
     /// Names who is asked where the policy asks (`exec.ask`). Without an approver a question is a denial.
     #[must_use]
     pub fn approver(mut self, approver: Arc<dyn Approver>) -> Self {
+        self.approvals.broker_asks = false;
         self.approvals.approver = Some(approver);
         self
     }
@@ -238,7 +239,10 @@ impl SandboxBuilder {
     /// Puts questions into this broker's directory: for those who cannot ask, and for everybody if no approver is named.
     #[must_use]
     pub fn broker(mut self, broker: Broker) -> Self {
-        self.approvals.approver.get_or_insert_with(|| Arc::new(broker.clone()));
+        if self.approvals.approver.is_none() {
+            self.approvals.approver = Some(Arc::new(broker.clone()));
+            self.approvals.broker_asks = true;
+        }
         self.approvals.broker = Some(broker);
         self
     }
@@ -288,7 +292,7 @@ impl SandboxBuilder {
         if let Some(store) = &self.approvals.store {
             check_exposed(policy, "the approvals lie", store.path())?;
         }
-        if let Some(broker) = &self.approvals.broker {
+        if let Some(broker) = self.approvals.broker.as_ref().filter(|_| policy.may_ask()) {
             check_exposed(policy, "the questions lie", broker.path())?;
         }
         let approvals = self.approvals.about(policy);

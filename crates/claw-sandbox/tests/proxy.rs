@@ -305,6 +305,21 @@ fn an_approver_is_asked_where_the_context_says_that_somebody_can_be() {
     assert!(place.path("work/pipe").exists());
 }
 
+#[test]
+fn beside_an_approver_the_broker_is_for_those_who_cannot_ask() {
+    let place = Place::new();
+    let questions = Broker::new(place.path("state/approvals"));
+    let sandbox = Sandbox::builder(place.policy(ASKS)).approver(Arc::new(SaysYes::default()));
+    let proxy = Proxy::new(sandbox.broker(questions.clone()).build().unwrap());
+    let request = program(&["mkfifo", "pipe"]);
+    let asks = request.clone().in_context(Context { ask: AskSurface::Broker, ..Context::default() });
+    output(&proxy, &asks).unwrap();
+    assert!(questions.open_questions().unwrap().is_empty(), "the approver was asked");
+    fs::remove_file(place.path("work/pipe")).unwrap();
+    assert!(proxy.decide(&request).decision().hint.is_some());
+    assert_eq!(questions.open_questions().unwrap().len(), 1);
+}
+
 /// A proxy with a broker, and the broker.
 fn brokered(place: &Place) -> (Proxy, Broker) {
     let broker = Broker::new(place.path("state/approvals"));
@@ -314,9 +329,9 @@ fn brokered(place: &Place) -> (Proxy, Broker) {
 
 fn approve_the_only_one(broker: &Broker, approval: Approval) -> String {
     let open = broker.open_questions().unwrap();
-    assert_eq!(open.len(), 1, "{open:?}");
-    broker.answer(&open[0].id, approval).unwrap();
-    open[0].id.clone()
+    let [question] = open.as_slice() else { panic!("want one question: {open:?}") };
+    broker.answer(&question.id, approval).unwrap();
+    question.id.clone()
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use claw_sandbox::Proxy;
-use claw_sandbox::approval::{self, ApprovalStore};
+use claw_sandbox::approval::{self, ApprovalStore, Broker};
 use claw_serve::{Asker, serve};
 
 use super::run::recorded;
@@ -17,6 +17,8 @@ pub(crate) fn run(args: &ServeArgs) -> Outcome {
     let policy = super::policy::of_args(&args.policy)?;
     let asker = Asker::new(None);
     let mut builder = recorded(policy, args.audit.as_deref())?.approver(Arc::<Asker>::clone(&asker));
+    // For a peer that can ask nobody.
+    builder = builder.broker(Broker::new(Broker::default_path()));
     if let Some(path) = approval::default_path() {
         builder = builder.approvals(ApprovalStore::new(path));
     }

@@ -108,8 +108,10 @@ pub trait Approver: fmt::Debug + Send + Sync {
 pub(crate) struct Approvals {
     pub(crate) approver: Option<Arc<dyn Approver>>,
     pub(crate) store: Option<Arc<ApprovalStore>>,
-    /// The approver, when it is the broker: a question can then be put without waiting.
+    /// Where a question can be put without waiting.
     pub(crate) broker: Option<Broker>,
+    /// Whether the broker is the approver.
+    pub(crate) broker_asks: bool,
     /// A digest of the policy, where it asks.
     pub(crate) policy: Arc<str>,
     /// Who asks, as JSON.

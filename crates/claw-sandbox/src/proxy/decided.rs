@@ -218,8 +218,11 @@ fn decide(
     };
     let asked = pipeline::asked(&question, input);
     let digest = asked.digest(&question, approvals);
+    let elsewhere = surface == AskSurface::Broker && !approvals.broker_asks;
     let known = broker.state(&digest).and_then(|state| match state {
         Some(known) => Ok(known),
+        // Somebody else is asked when it comes to that.
+        None if elsewhere => Ok((String::new(), State::Open)),
         None => Ok((broker.post(&asked.request(&question, &digest))?, State::Open)),
     });
     let (id, state) = match known {
@@ -237,7 +240,7 @@ fn decide(
             Err(Denial { reasons, commands: question.commands })
         }
         (State::Open, _) => {
-            waiting.id = Some(id);
+            waiting.id = Some(id).filter(|_| !elsewhere);
             Ok(Settled::Asked(question))
         }
     }
