@@ -38,6 +38,8 @@ pub(super) struct Behind {
 #[derive(Debug, Default)]
 struct Queue {
     events: VecDeque<Pending>,
+    /// An empty one that has room: to make room takes longer than to queue an event.
+    spare: VecDeque<Pending>,
     bytes: usize,
     /// The last attempt to write failed.
     is_failing: bool,
@@ -74,13 +76,18 @@ impl Behind {
     pub(super) fn take(&self) -> VecDeque<Pending> {
         let mut queue = self.lock();
         queue.bytes = 0;
-        std::mem::take(&mut queue.events)
+        let spare = std::mem::take(&mut queue.spare);
+        std::mem::replace(&mut queue.events, spare)
     }
 
     /// Puts back what could not be written.
     pub(super) fn put_back(&self, mut left: VecDeque<Pending>, is_failing: bool) {
         let mut queue = self.lock();
         queue.is_failing = is_failing;
+        if left.is_empty() {
+            queue.spare = left;
+            return;
+        }
         queue.bytes += left.iter().map(Pending::held_bytes).sum::<usize>();
         left.append(&mut queue.events);
         queue.events = left;
@@ -140,7 +147,12 @@ impl Closer {
     fn start(&self) -> bool {
         let shared = Arc::clone(&self.shared);
         let thread = thread::Builder::new().name("claw-audit".into());
-        let Ok(thread) = thread.spawn(move || shared.behind.run(&shared)) else { return false };
+        let write = move || {
+            // It has time, and takes no processor from whoever reads.
+            crate::sys::thread::yield_when_woken();
+            shared.behind.run(&shared);
+        };
+        let Ok(thread) = thread.spawn(write) else { return false };
         *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
         let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
         live.retain(|log| log.strong_count() > 0);

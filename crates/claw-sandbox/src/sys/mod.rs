@@ -19,5 +19,6 @@ pub(crate) mod rlimit;
 pub(crate) mod sentinel;
 pub(crate) mod signal;
 pub(crate) mod socket;
+pub(crate) mod thread;
 pub(crate) mod trace;
 pub(crate) mod xattr;
