@@ -13,6 +13,8 @@ use claw_policy::{
     TouchRequest,
 };
 
+use nix::time::{ClockId, clock_gettime};
+
 use crate::edge::{self, Edge, Stamp};
 
 /// Rounds of questions after which a decision is given up: more than the links in any path.
@@ -52,6 +54,19 @@ struct Base {
     facts: Arc<Facts>,
     stamp: Stamp,
     since: Instant,
+}
+
+/// Facts for many judgements in a row.
+#[derive(Debug, Default)]
+pub(crate) struct Recent {
+    facts: Arc<Facts>,
+    until: Option<Duration>,
+}
+
+/// The time since the start of the machine, some milliseconds late, and much faster than the exact one.
+fn coarse_now() -> Duration {
+    // It fails for unknown clocks only; then facts are looked up again for each judgement.
+    clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).map_or(Duration::MAX, Duration::from)
 }
 
 impl Judge {
@@ -148,6 +163,18 @@ impl Judge {
     /// Judges one object of an operation that was granted as a whole, by facts of at most a second ago.
     pub(crate) fn touch(&self, request: &TouchRequest<'_>) -> Result<(), Denial> {
         claw_policy::decide_touch(&self.policy, &self.recent().0, request)
+    }
+
+    /// Judges one object of many by the same facts, which are looked up again when they are a second old.
+    pub(crate) fn touch_next(&self, recent: &mut Recent, request: &TouchRequest<'_>) -> Result<(), Denial> {
+        if recent.until.is_none_or(|until| coarse_now() >= until) {
+            let (facts, until) = self.recent();
+            *recent = Recent {
+                until: Some(coarse_now().saturating_add(until.saturating_duration_since(Instant::now()))),
+                facts,
+            };
+        }
+        claw_policy::decide_touch(&self.policy, &recent.facts, request)
     }
 
     /// Every fact that a decision on `request` needs, looked up now.
