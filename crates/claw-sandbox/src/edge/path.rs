@@ -206,6 +206,8 @@ impl Walk<'_> {
     fn missing(mut self, mut pending: Vec<Cow<'_, OsStr>>) -> PathFact {
         while let Some(name) = pending.pop() {
             match name.as_bytes() {
+                // A link that says so wants a directory there, and nobody makes one through a link.
+                b"." if self.links > 0 && pending.is_empty() => return Err(FactError::NotFound),
                 b"." => {}
                 b".." => return Err(FactError::NotFound),
                 name if name.len() > NAME_BYTES => return Err(FactError::TooLong),

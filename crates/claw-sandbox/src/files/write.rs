@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -67,8 +68,14 @@ impl Files {
         if content.len() as u64 > self.limits.bytes {
             return Err(self.too_large(path));
         }
+        // A name with a slash behind it is a directory's, also when nothing is there (open(2)).
+        let name = path.as_os_str().as_bytes();
+        let is_directory = name.ends_with(b"/") || name.ends_with(b"/.");
         let action = if mode == WriteMode::Create { FileAction::Create } else { FileAction::Write };
         self.perform(&self.request(action, path), path, |grant, change| {
+            if is_directory {
+                return Err(Errno::EISDIR.into());
+            }
             let place = self.roots.place(grant.root(), &grant.path().real)?;
             let old = self.old(&place, grant, mode)?;
             let before = match &old {

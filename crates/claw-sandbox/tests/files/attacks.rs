@@ -132,3 +132,18 @@ fn what_several_processes_edit_at_once_is_all_there() {
     }
     assert_eq!(fs::read_to_string(path).unwrap().lines().count(), 241);
 }
+
+#[test]
+fn what_must_be_a_directory_becomes_no_file() {
+    let scene = Scene::new();
+    symlink("target/.", scene.path("work/link")).unwrap();
+    symlink("target/", scene.path("work/other")).unwrap();
+    let files = scene.files();
+    for name in ["new/", "new/.", "link", "other"] {
+        for mode in [WriteMode::Create, WriteMode::Replace, WriteMode::Append] {
+            assert!(files.write(name, b"x", mode).is_err(), "{name} {mode:?}");
+        }
+    }
+    assert_eq!(fs::read_dir(scene.path("work")).unwrap().count(), 2);
+    files.make_directory("new/").unwrap();
+}
