@@ -1,5 +1,11 @@
 //! `git status` in a repository of a thousand files, inside against bare. The launch itself is measured beside it, with
 //! `/bin/true`, and taken off. Prints the ratio; never fails.
+//!
+//! On a machine with other work on it the ratio says little (1.2 to 1.6). With that work out of the way (`chrt -r 10`) it was
+//! 1.15 to 1.16 on two cores of an AMD EPYC, Linux 6.18, with a bare `git status` of 5 ms, before a sweep left out its signal
+//! where nothing is left. What is more than 1.0 is: some hundred opens for reading (1.7 us each, what Landlock costs), 1,200
+//! `stat`s (50 ns each, the filter), and three calls that the broker makes (`/dev/null` opened to write, `.git/index.lock`
+//! made and removed).
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints and gives up")]
 
 use std::path::Path;

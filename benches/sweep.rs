@@ -3,7 +3,7 @@
 //! the aim; never fails.
 //!
 //! The aim was not reached where this was measured (two cores of an AMD EPYC, Linux 6.18, other work on them): the kernel
-//! itself takes 6.5 to 7 ms at least to end a hundred `sleep`s. That is a program of its own in C, process 1 of a PID
+//! itself takes 5 to 7 ms at least, 6.6 ms as a rule, to end a hundred `sleep`s. That is a program of its own in C, process 1 of a PID
 //! namespace, one `kill(-1)` and a wait until each one's descriptor is readable, without reaping and in whatever order. A
 //! Landlock domain and a seccomp filter make no difference (7.0 and 6.7 ms), nor does how the wait is made (one after the
 //! other, from the last to the first, all in one `poll`, sleeps in between). The signal is 0.3 ms of it; the rest is that the

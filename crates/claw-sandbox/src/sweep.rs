@@ -120,7 +120,7 @@ impl<'a> Sweeper<'a> {
     ///
     /// INVARIANT: `leader` has ended and has not been reaped, so its id is still its own.
     pub(crate) fn sweep(&self, leader: Pid, started: Instant) -> Sweep {
-        if self.nothing_was_born_since(leader) {
+        if self.nothing_was_born_since(leader) || self.nothing_is_left_since(leader, started) {
             return Sweep { method: self.method(), swept: Some(0), complete: true };
         }
         let deadline = Instant::now() + PATIENCE;
@@ -179,6 +179,19 @@ impl<'a> Sweeper<'a> {
     // that was the last one, no task has been made after it. Most commands end here.
     fn nothing_was_born_since(&self, leader: Pid) -> bool {
         self.table.and_then(ProcessTable::last_id) == Some(leader)
+    }
+
+    // Whether what was born after the leader was threads of it, or children that somebody has waited for: a signal to
+    // everybody costs more than a look at the few ids.
+    //
+    // INVARIANT: the ids are looked at in the order in which they were given out, and none is given out meanwhile. A
+    // process that does not have its id yet, when that is looked at, has a parent that is alive then, with an id that was
+    // looked at before: so that one would have been seen.
+    fn nothing_is_left_since(&self, leader: Pid, started: Instant) -> bool {
+        let (Some(_), Some(table)) = (&self.scope, self.table) else { return false };
+        let Some(last) = table.last_id() else { return false };
+        let is_empty = |ids: Vec<Pid>| !ids.into_iter().any(reaches);
+        table.ids_since(leader, started).is_some_and(is_empty) && table.last_id() == Some(last)
     }
 
     fn signal(&self, leader: Pid, signal: Signal) {

@@ -20,8 +20,8 @@ pub(crate) use resolvers::resolvers;
 pub use users::own_home;
 
 /// The program that an absolute path names, as [`Query::ProgramPath`] is answered.
-pub(crate) fn program_at(path: &Path) -> Result<claw_policy::ProgramFact, FactError> {
-    program::at(path, &mut path::Passed::default())
+pub(crate) fn program_at(path: &Path, opened: &script::Head) -> Result<claw_policy::ProgramFact, FactError> {
+    program::at_opened(path, opened)
 }
 
 /// As many questions take about 0.2 ms, which is more than it costs to have half of them answered on another processor.

@@ -13,7 +13,7 @@ use nix::unistd::{AccessFlags, access};
 
 use super::fact_error;
 use super::path::{self, Passed};
-use super::script::{Shebang, read_head};
+use super::script::{Head, Shebang, read_head};
 
 /// `#!` interpreters may be scripts themselves, this deep (the kernel's bound is 5 rewrites).
 const SCRIPT_DEPTH: usize = 5;
@@ -29,7 +29,7 @@ pub(super) fn in_directories(directories: &[PathBuf], name: &[u8], passed: &mut 
     }
     let mut best = Err(FactError::NotFound);
     for directory in directories {
-        match found(&directory.join(OsStr::from_bytes(name)), directories, passed) {
+        match found(&directory.join(OsStr::from_bytes(name)), None, directories, passed) {
             Ok(program) if program.executable => return Ok(program),
             other if best == Err(FactError::NotFound) => best = other,
             _ => {}
@@ -40,7 +40,12 @@ pub(super) fn in_directories(directories: &[PathBuf], name: &[u8], passed: &mut 
 
 /// The program that an absolute path names.
 pub(super) fn at(path: &Path, passed: &mut Passed) -> Program {
-    found(path, &[], passed)
+    found(path, None, &[], passed)
+}
+
+/// The same of a program that is opened already. What is said of another that the path leads to by now is of no use.
+pub(super) fn at_opened(path: &Path, opened: &Head) -> Program {
+    found(path, Some(opened), &[], &mut Passed::default())
 }
 
 /// The programs whose path matches. The part before the first pattern character is not searched for.
@@ -77,7 +82,7 @@ fn is_pattern(name: &[u8]) -> bool {
     name.iter().any(|byte| b"*?[{\\".contains(byte))
 }
 
-fn found(path: &Path, directories: &[PathBuf], passed: &mut Passed) -> Program {
+fn found(path: &Path, opened: Option<&Head>, directories: &[PathBuf], passed: &mut Passed) -> Program {
     let resolved = path::resolve(path, true, passed)?;
     let metadata = fs::metadata(&resolved.real).map_err(|error| fact_error(&error))?;
     if metadata.is_dir() {
@@ -85,7 +90,11 @@ fn found(path: &Path, directories: &[PathBuf], passed: &mut Passed) -> Program {
     }
     let is_program = metadata.is_file() && access(&resolved.real, AccessFlags::X_OK).is_ok();
     // What starts something that we cannot find is no program: nobody could judge it.
-    let interpreters = if is_program { interpreters(&resolved.real, directories) } else { None };
+    let interpreters = match opened {
+        _ if !is_program => None,
+        Some(head) => interpreters(head, directories),
+        None => read_head(&resolved.real).and_then(|head| interpreters(&head, directories)),
+    };
     Ok(ProgramFact {
         // The directory part is resolved, the last name is kept as it was found.
         found: entry_of(path, passed).unwrap_or_else(|| resolved.real.clone()),
@@ -102,28 +111,29 @@ fn entry_of(path: &Path, passed: &mut Passed) -> Option<PathBuf> {
 }
 
 /// What the kernel opens beside the file itself, and what `env` in a `#!` line would start. `None` when it cannot be known.
-fn interpreters(program: &Path, directories: &[PathBuf]) -> Option<Vec<PathBuf>> {
+fn interpreters(program: &Head, directories: &[PathBuf]) -> Option<Vec<PathBuf>> {
     let mut interpreters = Vec::new();
-    let mut pending = vec![program.to_owned()];
+    let mut pending = Vec::new();
+    let mut paths = interpreters_of(program, directories)?;
     for _ in 0..=SCRIPT_DEPTH {
-        let Some(file) = pending.pop() else { return Some(interpreters) };
-        for path in interpreters_of(&file, directories)? {
+        for path in paths {
             let real = fs::canonicalize(&path).ok()?;
             if !interpreters.contains(&real) {
                 interpreters.push(real.clone());
                 pending.push(real);
             }
         }
+        let Some(file) = pending.pop() else { return Some(interpreters) };
+        paths = interpreters_of(&read_head(&file)?, directories)?;
     }
-    pending.is_empty().then_some(interpreters)
+    None
 }
 
-fn interpreters_of(path: &Path, directories: &[PathBuf]) -> Option<Vec<PathBuf>> {
-    let (file, head) = read_head(path)?;
+fn interpreters_of((file, head): &Head, directories: &[PathBuf]) -> Option<Vec<PathBuf>> {
     if head.starts_with(b"#!") {
-        return script_interpreters(&Shebang::of(&head)?, directories);
+        return script_interpreters(&Shebang::of(head)?, directories);
     }
-    Some(elf_interpreter(&file, &head).into_iter().collect())
+    Some(elf_interpreter(file, head).into_iter().collect())
 }
 
 // A relative interpreter is looked for in the caller's directory, whatever that is then.

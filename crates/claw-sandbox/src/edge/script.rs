@@ -9,8 +9,11 @@ use std::path::Path;
 /// What the kernel reads of a file (`BINPRM_BUF_SIZE`).
 const HEAD_BYTES: usize = 256;
 
+/// A program that is opened to be read, and what the kernel reads of it.
+pub(crate) type Head = (File, Vec<u8>);
+
 /// Opens a program and reads what the kernel reads of it. `None` for what cannot be read or is no regular file.
-pub(crate) fn read_head(path: &Path) -> Option<(File, Vec<u8>)> {
+pub(crate) fn read_head(path: &Path) -> Option<Head> {
     // Opening a pipe must not wait for a writer.
     let mut options = File::options();
     options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);

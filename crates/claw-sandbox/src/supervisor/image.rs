@@ -13,7 +13,7 @@ use nix::sys::stat::{SFlag, fstat};
 
 use super::Watch;
 use super::process::{Process, path_of};
-use crate::edge::script::{Shebang, read_head};
+use crate::edge::script::{Head, Shebang, read_head};
 use crate::opened::{id_of, kind_of, own_name};
 use crate::sys::notify::Notification;
 
@@ -81,8 +81,10 @@ impl ExecCall {
         let cwd_path = path_of(&cwd).ok_or(Errno::ENOENT)?;
         let file = self.open(process, &cwd)?;
         let id = program_id(&file)?;
-        let program = self.program(&cwd_path, &file, id)?;
-        let (executable, argv) = self.commit(&file, id, &cwd)?;
+        // Nobody could judge what cannot be read.
+        let head = read_head(own_name(&file).as_ref()).ok_or(Errno::EACCES)?;
+        let program = self.program(&cwd_path, &file, (id, &head))?;
+        let (executable, argv) = self.commit(id, &head, &cwd)?;
         if executable != id && !self.is_named_for_good(&program.real, watch) {
             return Err(Errno::EACCES);
         }
@@ -108,23 +110,23 @@ impl ExecCall {
     }
 
     // The fact is looked up by path, so it is compared with the opened file.
-    fn program(&self, cwd: &Path, file: &OwnedFd, id: FileId) -> nix::Result<ProgramFact> {
+    fn program(&self, cwd: &Path, file: &OwnedFd, (id, head): (FileId, &Head)) -> nix::Result<ProgramFact> {
         let spelled = match self.base {
             Base::Cwd => cwd.join(OsStr::from_bytes(&self.path)),
             Base::Descriptor(_) => PathBuf::new(),
         };
         let real = path_of(file).ok_or(Errno::EACCES)?;
         let facts = [spelled, real].into_iter().filter(|path| path.is_absolute());
-        let mut facts = facts.filter_map(|path| crate::edge::program_at(&path).ok());
+        let mut facts = facts.filter_map(|path| crate::edge::program_at(&path, head).ok());
         let fact = facts.find(|fact| fact.id == id).ok_or(Errno::EACCES)?;
         if fact.executable { Ok(fact) } else { Err(Errno::EACCES) }
     }
 
     // Follows the interpreters as the kernel does.
-    fn commit(&self, file: &OwnedFd, id: FileId, cwd: &OwnedFd) -> nix::Result<(FileId, Vec<Vec<u8>>)> {
+    fn commit(&self, id: FileId, (_, head): &Head, cwd: &OwnedFd) -> nix::Result<(FileId, Vec<Vec<u8>>)> {
         let mut argv = if self.argv.is_empty() { vec![Vec::new()] } else { self.argv.clone() };
         let mut name = self.script_name();
-        let (mut executable, mut next) = (id, read_shebang(file));
+        let (mut executable, mut next) = (id, Shebang::of(head));
         for _ in 0..=INTERPRETERS {
             let Some(Shebang { interpreter, argument }) = next else {
                 return Ok((executable, argv));

@@ -127,8 +127,8 @@ impl Process<'_> {
     fn read_file(self, name: &str, limit: usize) -> nix::Result<Vec<u8>> {
         let path = format!("{}/{name}", self.id);
         let file = openat(&self.files.0, path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
-        // An auxiliary vector or a command line at once: /proc makes them anew for each part that is read.
-        let mut bytes = Vec::with_capacity(1024);
+        // Any of them at once, a long command line aside: /proc makes them anew for each part that is read.
+        let mut bytes = Vec::with_capacity(4096);
         let read = File::from(file).take(limit as u64 + 1).read_to_end(&mut bytes);
         match read {
             Ok(length) if length > limit => Err(Errno::E2BIG),

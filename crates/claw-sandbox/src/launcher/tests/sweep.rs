@@ -36,6 +36,27 @@ fn what_was_swept_is_counted() {
 }
 
 #[test]
+fn of_children_that_were_waited_for_nothing_is_left() {
+    // Quickly enough that only the ids since the start are looked at, and not.
+    for pause in ["0", "0.1"] {
+        let outcome = run(sh(&format!("for i in 1 2 3; do sleep 0; done; sleep {pause}; exit 3")));
+        assert_eq!(code(&outcome), Some(3));
+        assert_eq!((outcome.sweep.swept, outcome.sweep.complete), (Some(0), true), "{pause}");
+    }
+}
+
+#[test]
+fn who_forks_while_its_parent_ends_is_swept() {
+    // The last one is born as the main process ends, whose id was given out before.
+    for _ in 0..50 {
+        let mark = mark();
+        let outcome = run(sh(&format!("(setsid sh -c 'sleep {mark} & exit 0' &) & exit 0")));
+        assert!(outcome.sweep.complete, "{:?}", outcome.sweep);
+        assert!(!runs(&mark), "it survived");
+    }
+}
+
+#[test]
 fn processes_outside_survive_a_sweep() {
     let mut outsider = Command::new("/bin/sleep").arg("1000").spawn().unwrap();
     let launcher = launcher();

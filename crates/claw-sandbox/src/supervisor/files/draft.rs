@@ -146,11 +146,10 @@ impl Task<'_> {
         let Some((content, _)) = content else { return Err(judged.refused(denial.clone(), &path)) };
         self.allowed(operation, &path, false)?;
         let (mode, made) = (0o666 & !self.process.umask()?.bits(), Arc::clone(self.made));
-        self.perform(move || {
+        self.have_done(move || {
             fresh::replace(&directory, c"strategy", &content, mode)?;
             made.forget_aside(id_of(&fstat(&directory)?));
-            Ok(0)
-        })?;
-        Ok(())
+            Ok(())
+        })
     }
 }

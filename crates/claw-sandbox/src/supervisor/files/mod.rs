@@ -61,7 +61,7 @@ enum Done {
     Value(i64),
     /// It opened a file.
     File(OwnedFd, bool),
-    /// It will be answered by somebody else.
+    /// It is answered by somebody else.
     Later,
     /// It gives no right, and the kernel may go on with it whatever it is about by then.
     Harmless,
@@ -254,7 +254,9 @@ impl Task<'_> {
                 if let New::Socket(socket, path) = what {
                     let (cwd, socket, path) = (self.process.directory()?, Arc::clone(socket), path.clone());
                     let mask = umask.unwrap_or(Mode::all());
-                    return self.creating(|| self.perform(move || perform::bind(&socket, &cwd, &path, mask)));
+                    // Its caller answers by itself.
+                    let bind = move || perform::bind(&socket, &cwd, &path, mask);
+                    return self.creating(|| self.have_done(bind).map(Done::Value));
                 }
                 self.make_entry(place, what.clone(), umask)
             }
@@ -457,12 +459,25 @@ impl Task<'_> {
         })
     }
 
-    // What was read is the caller's only if it still waits: its id could be another's by now.
+    // The call, and its answer: the caller goes on while this thread learns that it is done.
     fn perform(&self, work: impl FnOnce() -> nix::Result<i64> + Send + 'static) -> Result<Done> {
+        let (listener, notification) = (Arc::clone(&self.supervisor.listener), *self.notification);
+        self.have_done(move || {
+            let value = work()?;
+            listener.answer(&notification, Answer::Done(value));
+            Ok(())
+        })?;
+        Ok(Done::Later)
+    }
+
+    // What was read is the caller's only if it still waits: its id could be another's by now.
+    fn have_done<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> nix::Result<T> + Send + 'static,
+    ) -> Result<T> {
         self.waits()?;
         let hands = self.supervisor.hands.as_ref().ok_or(Errno::EACCES)?;
-        let done = hands.run(work).ok_or(Errno::EACCES)?;
-        Ok(Done::Value(done?))
+        Ok(hands.run(work).ok_or(Errno::EACCES)??)
     }
 
     fn waits(&self) -> Result<()> {

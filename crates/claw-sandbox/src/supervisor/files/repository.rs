@@ -217,11 +217,10 @@ impl Task<'_> {
     /// Makes such a part anew, so that nobody has it open. `false` when it is harmless no longer.
     pub(super) fn make_fresh(&self, place: &Place, part: &'static CStr, path: PathBuf) -> Result<bool> {
         let directory = copy(&place.directory)?;
-        let made = self.perform(move || {
-            let Some((content, mode)) = judged_part(&directory, part, &path)? else { return Ok(0) };
-            fresh::replace(&directory, part, &content, mode).map(|_| 1)
-        });
-        Ok(matches!(made?, Done::Value(1)))
+        self.have_done(move || {
+            let Some((content, mode)) = judged_part(&directory, part, &path)? else { return Ok(false) };
+            fresh::replace(&directory, part, &content, mode).map(|_| true)
+        })
     }
 }
 
