@@ -60,7 +60,7 @@ pub fn reply(host: Host, decision: &Decision, permission: bool, surface: Surface
     Reply { stdout, stderr: None, exit: 0 }
 }
 
-/// How a question can reach a person through this host.
+/// How a question can reach a person: through the host, or beside it (`claw-sandbox approve`).
 #[must_use]
 pub const fn asks(host: Host, permission: bool, surface: Surface) -> AskSurface {
     match (host, surface) {
@@ -68,7 +68,7 @@ pub const fn asks(host: Host, permission: bool, surface: Surface) -> AskSurface 
             AskSurface::Inline
         }
         (Host::Codex, _) if permission => AskSurface::Inline,
-        (Host::Codex | Host::GeminiCli, _) => AskSurface::None,
+        (Host::Codex | Host::GeminiCli, _) => AskSurface::Broker,
     }
 }
 

@@ -7,8 +7,9 @@ use std::io::{self, Read as _};
 use std::panic;
 use std::path::Path;
 
-use claw_hooks::{Call, Host, MAX_INPUT, Reply, Surface, asks, failure, read, reply};
-use claw_sandbox::claw_wire::{Decision, Effect};
+use claw_hooks::{Call, Host, MAX_INPUT, Reply, Surface, asks as surface_of, failure, read, reply};
+use claw_sandbox::approval::{self, ApprovalStore, Broker};
+use claw_sandbox::claw_wire::{AskSurface, Decision, Effect};
 use claw_sandbox::{LoadOptions, Proxy, load_policy};
 
 use super::run::recorded;
@@ -42,12 +43,24 @@ fn answer(host: Host, args: &HookArgs) -> Result<Reply, Failure> {
     let Call { requests, cwd, permission } = read(host, &message).map_err(Failure::new)?;
     let cwd = super::directory(cwd.as_deref().map(Path::new))?;
     let policy = load_policy(&LoadOptions { cwd, named: args.policy.clone(), ..LoadOptions::default() })?;
-    let proxy = Proxy::new(recorded(policy, args.audit.as_deref())?.build()?);
+    let asks = policy.may_ask();
+    let mut builder = recorded(policy, args.audit.as_deref())?;
+    if asks {
+        // A host does not wait for long: it is told no and how to answer, and the same call passes once it is answered.
+        builder = builder.broker(Broker::new(Broker::default_path()).deferring());
+        if let Some(path) = approval::default_path() {
+            builder = builder.approvals(ApprovalStore::new(path));
+        }
+    }
+    let proxy = Proxy::new(builder.build()?);
     let surface = if args.interactive { Surface::Interactive } else { Surface::Headless };
     let mut worst: Option<Decision> = None;
     for mut request in requests {
-        request.context.ask = asks(host, permission, surface);
-        let decided = proxy.decide(&request);
+        request.context.ask = surface_of(host, permission, surface);
+        let mut decided = proxy.decide(&request);
+        if request.context.ask == AskSurface::Broker {
+            decided = proxy.settle(decided);
+        }
         // What is not recorded is not allowed.
         proxy.note(&decided)?;
         let decision = decided.decision();

@@ -79,6 +79,26 @@ fn a_question_is_only_put_where_the_host_can_ask() {
 }
 
 #[test]
+fn a_host_that_cannot_ask_is_told_how_to_answer_and_the_same_call_then_passes_once() {
+    let place = Place::new();
+    let policy = place.write("home/policy.yaml", "exec: { ask: on-miss, allowlist: [echo] }\n");
+    let policy = policy.to_str().unwrap();
+    for (host, tool) in [("codex", "Bash"), ("gemini", "run_shell_command")] {
+        let hook = |line: &str| {
+            let message = call(host, &place, tool, &json!({ "command": line }));
+            place.run_with(["hook", host, "--policy", policy], message.as_bytes()).exits(0)
+        };
+        let denied = hook("wc x").prints("claw-sandbox approve ");
+        let id = denied.stdout.split("claw-sandbox approve ").nth(1).unwrap();
+        let id: String = id.chars().take_while(char::is_ascii_alphanumeric).collect();
+        place.run(["approve", &id]).exits(0);
+        hook("wc y").prints("deny");
+        assert_eq!(hook("wc x").stdout, "", "{host}");
+        hook("wc x").prints("deny");
+    }
+}
+
+#[test]
 fn whatever_goes_wrong_is_status_2_with_a_line() {
     let place = Place::new();
     let good = call("claude", &place, "Bash", &json!({ "command": "ls" }));
