@@ -36,6 +36,15 @@ fn main() -> ExitCode {
     exit.unwrap_or_else(|failure| report(&failure)).into()
 }
 
+/// How a failure ends. A host takes every status of its hook but 2 for a yes, and a mistake in its settings must not be one.
+fn exit_of(failure: &Failure) -> Exit {
+    let is_hook = std::env::args_os().nth(1).is_some_and(|command| command == "hook");
+    match failure.exit() {
+        Exit::CannotEnforce if is_hook => Exit::Status(2),
+        exit => exit,
+    }
+}
+
 /// Says what went wrong, and how to end.
 fn report(failure: &Failure) -> Exit {
     match failure {
@@ -46,5 +55,5 @@ fn report(failure: &Failure) -> Exit {
         }
         Failure::BrokenPipe => {}
     }
-    failure.exit()
+    exit_of(failure)
 }

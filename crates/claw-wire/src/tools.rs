@@ -120,8 +120,26 @@ const OPENCLAW: Host = Host {
     ],
 };
 
+const COPILOT: Host = Host {
+    name: "copilot",
+    version: "from its documentation",
+    tools: &[
+        tool("bash", Exec, "command", Documented),
+        tool("view", Read, "path", Documented),
+        tool("create", Write, "path", Documented),
+        tool("edit", Edit, "path", Documented),
+    ],
+};
+
+// The names are the adapter's own: its hooks are one for each kind of tool.
+const CURSOR: Host = Host {
+    name: "cursor",
+    version: "from its documentation",
+    tools: &[tool("shell", Exec, "command", Documented), tool("read_file", Read, "file_path", Documented)],
+};
+
 /// Every host that has a table.
-pub const HOSTS: &[Host] = &[CLAUDE_CODE, CODEX, GEMINI_CLI, OPENCLAW];
+pub const HOSTS: &[Host] = &[CLAUDE_CODE, CODEX, GEMINI_CLI, OPENCLAW, COPILOT, CURSOR];
 
 /// What is known of a host's tool; `None`: it is opaque.
 ///

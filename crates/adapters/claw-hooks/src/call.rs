@@ -80,10 +80,15 @@ pub fn read(host: Host, input: &[u8]) -> Result<Call, Malformed> {
     let requests = actions(host, tool, &arguments)?
         .into_iter()
         .map(|action| {
+            let elsewhere = matches!(action, Action::Exec(_)).then(|| elsewhere(&arguments)).flatten();
             let request = Request::new(action).in_context(context.clone());
-            match &cwd {
-                Some(cwd) => request.in_directory(cwd.as_str()),
-                None => request,
+            match (&cwd, elsewhere) {
+                (Some(cwd), Some(directory)) if !directory.starts_with('/') => {
+                    request.in_directory(format!("{cwd}/{directory}").as_str())
+                }
+                (_, Some(directory)) => request.in_directory(directory),
+                (Some(cwd), None) => request.in_directory(cwd.as_str()),
+                (None, None) => request,
             }
         })
         .collect();
@@ -128,11 +133,22 @@ fn actions(host: Host, name: &str, arguments: &Value) -> Result<Vec<Action>, Mal
         None if tool.optional => ".",
         _ => return Err(malformed(format!("the tool `{name}` wants a text as `{}`", tool.argument))),
     };
+    // Hosts may take a path with spaces around it for the plain one.
+    if tool.kind != ToolKind::Exec && tool.kind != ToolKind::Patch && given != given.trim() {
+        return Err(malformed(format!("the path `{given}` begins or ends with a space")));
+    }
     let file = |action| File { action, path: Bytes::from(given), to: None, recursive: false };
     Ok(match tool.kind {
         ToolKind::Exec => vec![Action::Exec(Exec::line(given))],
-        ToolKind::Read | ToolKind::Search => vec![Action::File(file(FileAction::Read))],
-        ToolKind::List => vec![Action::File(file(FileAction::List))],
+        ToolKind::Read => vec![Action::File(file(FileAction::Read))],
+        ToolKind::Search => {
+            let base = base(given, text(arguments, "glob").or_else(|| text(arguments, "include")));
+            [Some(file(FileAction::Read)), base].into_iter().flatten().map(Action::File).collect()
+        }
+        ToolKind::List => {
+            let base = base(given, text(arguments, "pattern"));
+            [Some(file(FileAction::List)), base].into_iter().flatten().map(Action::File).collect()
+        }
         ToolKind::Write | ToolKind::Edit => vec![Action::File(file(FileAction::Write))],
         ToolKind::Patch => patch::files(given)
             .ok_or_else(|| malformed("the patch is not in a form that is wholly understood"))?
@@ -140,6 +156,23 @@ fn actions(host: Host, name: &str, arguments: &Value) -> Result<Vec<Action>, Mal
             .map(Action::File)
             .collect(),
     })
+}
+
+/// Where a pattern begins that leads out of the directory it is about: an absolute one, or one with `..`.
+fn base(directory: &str, pattern: Option<&str>) -> Option<File> {
+    let pattern = pattern?;
+    let leads_out = pattern.starts_with(['/', '~']) || pattern.split('/').any(|part| part == "..");
+    let plain = |part: &&str| !part.contains(['*', '?', '[', '{']);
+    let start = pattern.split('/').take_while(plain).collect::<Vec<_>>().join("/");
+    let start =
+        if pattern.starts_with(['/', '~']) { format!("{start}/") } else { format!("{directory}/{start}") };
+    let action = FileAction::List;
+    leads_out.then(|| File { action, path: Bytes::from(start.as_str()), to: None, recursive: false })
+}
+
+/// Where a command runs that is not to run where the agent works.
+fn elsewhere(arguments: &Value) -> Option<&str> {
+    ["workdir", "dir_path", "directory", "cwd"].into_iter().find_map(|key| text(arguments, key))
 }
 
 /// A hook's message comes from a process of the same user, so it proves nothing.

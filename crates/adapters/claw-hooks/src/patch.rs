@@ -2,6 +2,9 @@
 
 use claw_wire::{Bytes, File, FileAction};
 
+/// The most files of one patch: each is decided.
+const MAX_FILES: usize = 1_000;
+
 /// What a patch would do to which files; nothing when it is not of that form or names none.
 pub(crate) fn files(patch: &str) -> Option<Vec<File>> {
     let mut lines = patch.trim().lines();
@@ -10,8 +13,20 @@ pub(crate) fn files(patch: &str) -> Option<Vec<File>> {
     }
     let mut files: Vec<File> = Vec::new();
     for line in lines {
-        // Its lines begin with a sign or a space, its headings with this.
-        let Some(heading) = line.strip_prefix("*** ") else { continue };
+        // Its lines begin with a sign or a space, its headings with this. Codex takes a heading that is set in, and a path
+        // with spaces around it, for the plain one.
+        let Some(heading) = line.strip_prefix("*** ") else {
+            if line.trim_start().starts_with("***") {
+                return None;
+            }
+            continue;
+        };
+        if heading.split_once(": ").is_some_and(|(_, path)| path != path.trim() || path.is_empty()) {
+            return None;
+        }
+        if files.len() >= MAX_FILES {
+            return None;
+        }
         let file = |action, path: &str| File { action, path: Bytes::from(path), to: None, recursive: false };
         match heading.split_once(": ") {
             Some(("Add File", path)) => files.push(file(FileAction::Create, path)),
@@ -61,6 +76,9 @@ mod tests {
             "*** Begin Patch\n*** Add File: a",
             "*** Begin Patch\n*** Link File: a\n*** Add File: b\n*** End Patch",
             "*** Begin Patch\n*** Move to: a\n*** End Patch",
+            "*** Begin Patch\n*** Add File: a\n+y\n *** Add File: /etc/x\n+y\n*** End Patch",
+            "*** Begin Patch\n*** Update File: .git/config \n@@\n+y\n*** End Patch",
+            "*** Begin Patch\n***Add File: a\n+y\n*** End Patch",
         ] {
             assert_eq!(files(patch), None, "{patch}");
         }

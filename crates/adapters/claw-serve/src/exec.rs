@@ -1,9 +1,9 @@
 //! Commands: started, fed, signalled and seen to their end.
 
-use std::io::{PipeReader, Read};
+use std::io::{self, PipeReader, Read};
 use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use claw_sandbox::{Outcome, Performed, Stdio, Streams, TtySize};
 use claw_wire::{Action, AskSurface, Bytes, Request};
@@ -102,11 +102,18 @@ fn watch(session: &Arc<Session>, job: &Arc<Job>, (stdout, stderr): (Option<PipeR
     let (theirs, ours) = (Arc::clone(session), Arc::clone(job));
     let watcher = move || {
         let (outcome, missing) = thread::scope(|scope| {
-            let pumps = [("stdout", stdout), ("stderr", stderr)]
-                .map(|(stream, pipe)| scope.spawn(|| pump(&theirs, &ours.name, stream, pipe)));
+            let pumps = [("stdout", stdout), ("stderr", stderr)].map(|(stream, pipe)| {
+                let pump = || pump(&theirs, &ours.name, stream, pipe);
+                let pump = thread::Builder::new().spawn_scoped(scope, pump);
+                // Nobody would read what it writes.
+                pump.inspect_err(|_| ours.child.kill())
+            });
             // The end is not behind the peer's reading: a command that is ended is gone when this returns.
             let outcome = ours.child.observe();
-            (outcome, pumps.into_iter().any(|pump| !pump.join().unwrap_or(false)))
+            let is_whole = |pump: io::Result<ScopedJoinHandle<'_, bool>>| {
+                pump.is_ok_and(|pump| pump.join().unwrap_or(false))
+            };
+            (outcome, pumps.map(is_whole).contains(&false))
         });
         theirs.jobs.forget(&ours.name);
         let end = match &outcome {
@@ -117,7 +124,12 @@ fn watch(session: &Arc<Session>, job: &Arc<Job>, (stdout, stderr): (Option<PipeR
     };
     match thread::Builder::new().name("claw-serve-job".into()).spawn(watcher) {
         Ok(watcher) => session.jobs.watched(watcher),
-        Err(_) => job.child.kill(),
+        Err(error) => {
+            job.child.kill();
+            session.jobs.forget(&job.name);
+            let end = json!({ "job": job.name, "error": format!("no thread can be made: {error}") });
+            session.outbox.reply(notification("exec.ended", &end));
+        }
     }
 }
 
@@ -128,7 +140,7 @@ fn pump(session: &Session, job: &str, stream: &str, pipe: Option<PipeReader>) ->
     loop {
         match pipe.read(&mut piece) {
             Ok(0) => return true,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return false,
             Ok(length) => {
                 let data = Bytes::from(piece.get(..length).unwrap_or_default());

@@ -108,6 +108,22 @@ pub fn serve(
     outcome
 }
 
+/// A place among the workers, given back when it is dropped.
+struct Worker(Arc<Session>);
+
+impl Worker {
+    fn of(session: &Arc<Session>) -> Option<Self> {
+        let worker = Self(Arc::clone(session));
+        (session.workers.fetch_add(1, Ordering::AcqRel) < MAX_WORKERS).then_some(worker)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.0.workers.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 impl Session {
     fn listen(self: &Arc<Self>, input: impl Read) -> io::Result<()> {
         let mut lines = Lines::new(input);
@@ -143,26 +159,29 @@ impl Session {
     }
 
     fn work(self: &Arc<Self>, id: Option<message::Id>, method: String, params: serde_json::Value) -> bool {
-        if self.workers.fetch_add(1, Ordering::AcqRel) >= MAX_WORKERS {
-            self.workers.fetch_sub(1, Ordering::AcqRel);
-            return id.is_none_or(|id| self.outbox.reply(RpcError::busy().answer(Some(id))));
-        }
-        let session = Arc::clone(self);
-        let worker = move || {
-            let (answer, then) = match methods::call(&session, &method, params) {
-                Ok(done) => (Ok(done.answer), done.then),
-                Err(error) => (Err(error), None),
+        let busy = id.clone();
+        let worker = Worker::of(self).map(|worker| {
+            let work = move || {
+                let session = &worker.0;
+                let (answer, then) = match methods::call(session, &method, params) {
+                    Ok(done) => (Ok(done.answer), done.then),
+                    Err(error) => (Err(error), None),
+                };
+                // A notification wants no answer.
+                if let Some(id) = id {
+                    session.outbox.reply(message::answer(&id, answer));
+                }
+                if let Some(then) = then {
+                    then();
+                }
             };
-            // A notification wants no answer.
-            if let Some(id) = id {
-                session.outbox.reply(message::answer(&id, answer));
-            }
-            if let Some(then) = then {
-                then();
-            }
-            session.workers.fetch_sub(1, Ordering::AcqRel);
-        };
-        thread::Builder::new().name("claw-serve-work".into()).spawn(worker).is_ok()
+            thread::Builder::new().name("claw-serve-work".into()).spawn(work)
+        });
+        match worker {
+            Some(Ok(_)) => true,
+            // A run may have all the processes that the user may have: that is its doing, and not the session's end.
+            Some(Err(_)) | None => busy.is_none_or(|id| self.outbox.reply(RpcError::busy().answer(Some(id)))),
+        }
     }
 
     /// Ends everything that the peer started. Nothing here waits for the peer.

@@ -116,7 +116,7 @@ impl RpcError {
     }
 
     pub(crate) fn busy() -> Self {
-        let message = format!("{} requests are being worked on; wait for one of them", crate::MAX_WORKERS);
+        let message = "as many requests are being worked on as can be; wait for one of them";
         Self::named(-32005, message, "serve.busy", true)
     }
 

@@ -13,8 +13,9 @@ use serde_json::Value;
 /// Bytes of commands' output that wait. A pipe holds 64 KiB; this is a few of them.
 const MAX_OUTPUT: usize = 1 << 20;
 
-/// Answers that wait.
+/// Answers that wait, and their bytes. A file may be 64 MiB, which base64 makes 86.
 const MAX_ANSWERS: usize = 1024;
+const MAX_ANSWER_BYTES: usize = 256 << 20;
 
 /// The queues, and the thread that empties them.
 #[derive(Debug, Default)]
@@ -26,6 +27,7 @@ pub(crate) struct Outbox {
 #[derive(Debug, Default)]
 struct State {
     answers: VecDeque<Vec<u8>>,
+    answer_bytes: usize,
     output: VecDeque<Vec<u8>>,
     output_bytes: usize,
     /// The session ends: what finds no room is dropped.
@@ -43,15 +45,17 @@ impl Outbox {
 
     /// Queues an answer or a question; never waits. `false`: nobody reads.
     pub(crate) fn reply(&self, message: Value) -> bool {
+        let line = line(&message);
         let mut state = self.lock();
-        if state.answers.len() >= MAX_ANSWERS {
+        if state.answers.len() >= MAX_ANSWERS || state.answer_bytes + line.len() > MAX_ANSWER_BYTES {
             state.closed = true;
         }
         if state.closed {
             self.changed.notify_all();
             return false;
         }
-        state.answers.push_back(line(&message));
+        state.answer_bytes += line.len();
+        state.answers.push_back(line);
         self.changed.notify_all();
         true
     }
@@ -105,6 +109,7 @@ impl Outbox {
                 return None;
             }
             if let Some(line) = state.answers.pop_front() {
+                state.answer_bytes -= line.len();
                 return Some(line);
             }
             if let Some(line) = state.output.pop_front() {

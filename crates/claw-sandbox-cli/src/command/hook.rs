@@ -3,7 +3,9 @@
 //! Every host goes on when its hook fails in a way that it does not know. So whatever goes wrong here, a panic too, ends as
 //! the one form that all of them take for a no.
 
+use std::fs;
 use std::io::{self, Read as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::panic;
 use std::path::Path;
 
@@ -82,6 +84,10 @@ const fn rank(effect: Effect) -> u8 {
 }
 
 fn say(reply: &Reply) -> Outcome {
+    // A closed standard output is /dev/null by now, and what is said there is lost.
+    if reply.stdout.is_some() && is_nowhere() {
+        return say(&Reply { stdout: None, ..failure("standard output is closed") });
+    }
     if let Some(line) = &reply.stderr {
         output::complain(format_args!("{line}\n"));
     }
@@ -94,4 +100,13 @@ fn say(reply: &Reply) -> Outcome {
         // The host did not get its no.
         Err(_) => say(&Reply { stdout: None, ..failure("standard output cannot be written") }),
     }
+}
+
+/// Whether standard output is `/dev/null`.
+fn is_nowhere() -> bool {
+    let device = |path: &str| {
+        fs::metadata(path).map(|metadata| (metadata.file_type().is_char_device(), metadata.rdev())).ok()
+    };
+    let null = device("/dev/null");
+    null.is_some() && device("/proc/self/fd/1") == null
 }

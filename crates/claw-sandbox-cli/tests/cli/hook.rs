@@ -52,6 +52,32 @@ fn files_and_patches_are_judged_by_every_file_that_they_name() {
 }
 
 #[test]
+fn what_leads_out_of_the_directory_in_another_argument_is_judged_too() {
+    let place = Place::new();
+    let other = place.write("other/file", "x");
+    let other = other.parent().unwrap().display().to_string();
+    for (host, tool, input) in [
+        ("claude", "Glob", json!({ "pattern": format!("{other}/**") })),
+        ("claude", "Glob", json!({ "pattern": "../other/*" })),
+        ("claude", "Grep", json!({ "pattern": "x", "glob": "../other/*" })),
+        ("claude", "Edit", json!({ "file_path": " /etc/passwd" })),
+        ("gemini", "glob", json!({ "pattern": format!("{other}/*") })),
+        ("gemini", "run_shell_command", json!({ "command": "ls > x", "dir_path": "../other" })),
+        ("codex", "Bash", json!({ "command": "ls > x", "workdir": other })),
+        (
+            "codex",
+            "apply_patch",
+            json!({ "command": "*** Begin Patch\n*** Add File: a\n+y\n *** Add File: /etc/x\n+y\n*** End Patch" }),
+        ),
+    ] {
+        let ran = hook(&place, host, &call(host, &place, tool, &input));
+        assert!(ran.status == 2 || ran.stdout.contains("deny"), "{tool} {input}: {ran:#?}");
+    }
+    let inside = call("claude", &place, "Glob", &json!({ "pattern": "src/**/*.rs" }));
+    assert_eq!(hook(&place, "claude", &inside).exits(0).stdout, "");
+}
+
+#[test]
 fn a_tool_that_is_in_no_table_is_denied_until_the_policy_names_it() {
     let place = Place::new();
     let message = call("claude", &place, "mcp__x__shell", &json!({ "cmd": "rm -rf /" }));
@@ -107,14 +133,26 @@ fn whatever_goes_wrong_is_status_2_with_a_line() {
         (&["hook", "codex"], "{".to_owned()),
         (&["hook", "gemini"], "\u{0}".to_owned()),
         (&["hook", "clade"], good.clone()),
+        (&["hook"], good.clone()),
+        (&["hook", "claude", "extra"], good.clone()),
+        (&["hook", "claude", "--polcy", "x"], good.clone()),
         (&["hook", "claude", "--policy", "/nonexistent.yaml"], good.clone()),
         (&["hook", "claude", "--audit", "/nonexistent/log"], good.clone()),
         (&["hook", "claude"], good.replace("PreToolUse", "SessionStart")),
     ] {
         let ran = place.run_with(args, message.as_bytes()).exits(2);
         assert_eq!(ran.stdout, "", "{args:?}");
-        ran.says("claw-sandbox: denied: ").says_one_line();
+        assert_ne!(ran.stderr, "", "{args:?}");
+        if args.len() == 2 {
+            ran.says("claw-sandbox: denied: ").says_one_line();
+        }
     }
+    let denied = call("claude", &place, "Bash", &json!({ "command": "curl x" }));
+    let ran = place
+        .program("sh")
+        .args(["-c", "printf %s \"$1\" | ../bin/claw-sandbox hook claude >&-", "sh", &denied])
+        .output();
+    Ran::new("closed".to_owned(), &ran.unwrap()).exits(2).says("standard output is closed");
     place.write("home/.config/claw-sandbox/policy.yaml", "nonsense: 1\n");
     hook(&place, "claude", &good).exits(2).says("nonsense").says_one_line();
 }

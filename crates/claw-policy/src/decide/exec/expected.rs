@@ -70,7 +70,12 @@ fn without_missing(path: &Path, world: &World<'_>) -> Option<PathBuf> {
         }
         match world.path(&name, true)? {
             Ok(found) => {
-                is_missing |= found.kind == FileKind::Missing;
+                match found.kind {
+                    FileKind::Missing => is_missing = true,
+                    FileKind::Directory => {}
+                    // Nothing lies beneath a file, `..` neither.
+                    _ => return None,
+                }
                 name.clone_from(&found.real);
             }
             Err(FactError::NotFound) => is_missing = true,

@@ -2,7 +2,7 @@
 //!
 //! Two ways lead here: a link to this command with a shell's name, which uses the policy in force in the current directory,
 //! and a file that `shell install` wrote, whose first line names this command as its interpreter. The kernel tells us which
-//! file that is; nothing that decides comes from the environment, which a model may have had a hand in.
+//! file that is. What the environment says about who asks can only narrow.
 
 mod directory_file;
 pub(super) mod install;
@@ -96,7 +96,9 @@ impl Called {
     /// by its exact path, and made here: commands make nothing in `/tmp`.
     fn run_line(&self, line: &[u8], mut ground: Ground) -> Outcome {
         let shell = Some(self.shell.name().to_owned());
-        let Some(envelope) = peel(line) else {
+        // Another host's line of this form is the model's own.
+        let is_claude = self.script.host.as_ref().is_none_or(|host| host.as_str() == "claude-code");
+        let Some(envelope) = peel(line).filter(|_| is_claude) else {
             return self.perform(Exec { shell, ..Exec::line(line) }, ground);
         };
         let file = DirectoryFile::make(envelope.directory_file)?;
