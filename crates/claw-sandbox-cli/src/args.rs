@@ -174,6 +174,9 @@ pub(crate) struct ShellInstallArgs {
     /// The policy; without it, what is in force in the directory of each command
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) policy: Option<PathBuf>,
+    /// The workspace, whatever directory the host starts a command in
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) workspace: Option<PathBuf>,
     /// The host's name in the audit log and in the policy's contexts (claude-code, openclaw)
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Option<Identifier>,

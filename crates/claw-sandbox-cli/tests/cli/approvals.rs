@@ -185,3 +185,29 @@ fn what_others_own_or_can_reach_is_refused() {
         place.run(["approve", &id]).exits(125).says("belongs to somebody else");
     }
 }
+
+#[test]
+fn an_approval_is_about_the_content_that_a_script_had() {
+    for always in [false, true] {
+        let place = Place::of(User::Current);
+        place.write("policy.yaml", "workspaceExec: true\nexec:\n  ask: on-miss\n  allowlist: [bash, sh]\n");
+        let script = |text: &str| {
+            let path = place.path("work/script");
+            place.write("work/script", format!("#!/bin/sh\n{text}\n"));
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        };
+        script("echo good");
+        let run = || defer(&place, &["--", "./script"]);
+        run().exits(126);
+        let id = only_id(&place);
+        place
+            .run([&["approve", id.as_str()][..], if always { &["--always"] } else { &[] }].concat())
+            .exits(0);
+        if always {
+            assert_eq!(run().exits(0).stdout, "good\n");
+            assert_eq!(run().exits(0).stdout, "good\n");
+        }
+        script("echo evil");
+        assert_eq!(run().exits(126).stdout, "", "always: {always}");
+    }
+}

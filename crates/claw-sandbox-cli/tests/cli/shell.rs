@@ -191,9 +191,9 @@ fn a_stand_in_that_others_can_write_or_that_says_nonsense_does_not_run() {
     run(&place, &shell, &["-c", "echo x"]).exits(125).says("others can write");
     fs::set_permissions(&shell, fs::Permissions::from_mode(0o755)).unwrap();
     for (line, part) in [
-        ("polcy: /x", ":4:1: not a line of"),
-        ("policy: relative", ":4:1: `policy` wants one absolute path"),
-        ("host: again", ":4:1: not a line of"),
+        ("polcy: /x", ":5:1: `polcy` is none of policy,"),
+        ("policy: relative", ":5:1: `policy` wants an absolute path"),
+        ("host: again", ":5:1: `host` stands there twice"),
         ("policy: /nonexistent.yaml", "cannot read the policy"),
     ] {
         fs::write(&shell, format!("{text}{line}\n")).unwrap();
@@ -265,5 +265,30 @@ fn inside_a_run_a_stand_in_is_the_shell_that_the_runs_policy_judges() {
         let mut outside = command(&place, &shell, &["-c", "git --version; curl x"]);
         let output = outside.env("CLAW_SANDBOX", "1").env("CLAW_INSIDE", "1").output().unwrap();
         Ran::new("outside".to_owned(), &output).exits(126);
+    }
+}
+
+#[test]
+fn the_environment_moves_neither_the_home_nor_the_workspace_nor_the_log() {
+    for user in User::all() {
+        let place = Place::of(user);
+        let key = place.write("home/.ssh/id_ed25519", "PRIVATE");
+        place.write("other/file", "");
+        let policy = place
+            .write("agent.yaml", format!("filesystem: {{ readOnly: [{}] }}\n", place.path("home").display()));
+        let into = place.path("shells");
+        let args = ["shell", "install", "--into"].map(OsStr::new).into_iter().chain([into.as_os_str()]);
+        let work = place.work();
+        let more = [OsStr::new("--policy"), policy.as_os_str(), OsStr::new("--workspace"), work.as_os_str()];
+        place.run(args.chain(more)).exits(0);
+        let run = |line: &str| {
+            let mut host = command(&place, &into.join("claw-bash"), &["-c", line]);
+            host.current_dir(place.path("other")).env("HOME", place.path("other"));
+            host.env("XDG_STATE_HOME", place.path("other")).env("XDG_CONFIG_HOME", place.path("other"));
+            Ran::new(line.to_owned(), &host.output().unwrap())
+        };
+        run(&format!("cat {}", key.display())).exits(126).says("hidden");
+        run("echo x > file").exits(126);
+        assert_eq!(fs::read_dir(place.path("other")).unwrap().count(), 1, "nothing of ours is there");
     }
 }

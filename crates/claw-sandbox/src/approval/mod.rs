@@ -14,13 +14,14 @@ mod store;
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use claw_policy::{Code, Policy, ProgramFact, Question, Reason};
 use claw_wire::{AskSurface, Context};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 pub use crate::terminal::{RunTerminal, TerminalHold};
@@ -136,7 +137,8 @@ impl<'a> Asked<'a> {
     /// What an answer is bound to. Not to the call or the session: a retry has others.
     pub(crate) fn digest(&self, question: &Question, approvals: &Approvals) -> String {
         let program = self.program.map(|program| {
-            json!([program.real.as_os_str().as_encoded_bytes(), program.id.device, program.id.inode])
+            let name = program.real.as_os_str().as_encoded_bytes();
+            json!([name, program.id.device, program.id.inode, written(program)])
         });
         let bound = json!({
             "policy": &*approvals.policy,
@@ -165,6 +167,18 @@ impl<'a> Asked<'a> {
             digest,
             waits: self.waits,
         }
+    }
+}
+
+/// When a program's content was last written, as far as nobody can set it back: its size and the time of its last change. A
+/// script in the workspace stays the same file when a command writes something else into it. `null` when the file is
+/// not there, or is another one by now.
+fn written(program: &ProgramFact) -> Value {
+    match std::fs::metadata(&program.real) {
+        Ok(there) if (there.dev(), there.ino()) == (program.id.device, program.id.inode) => {
+            json!([there.size(), there.ctime(), there.ctime_nsec()])
+        }
+        _ => Value::Null,
     }
 }
 
@@ -249,7 +263,11 @@ impl Approvals {
         }
         let digest = asked.digest(question, self);
         let request = asked.request(question, &digest);
-        match approver.ask(&request) {
+        let approval = approver.ask(&request);
+        if approval != Approval::Denied && asked.digest(question, self) != digest {
+            return Err(refused(question, "the program was changed while the question was open"));
+        }
+        match approval {
             Approval::Once => Ok(()),
             // What cannot be written down is allowed this time.
             Approval::Always => self.remember(asked).map_err(|error| refused(question, &error.to_string())),

@@ -27,8 +27,7 @@ pub struct ApprovalError {
     what: String,
 }
 
-/// What an approval is bound to. A program that was replaced is another one; one whose content was written over
-/// is not.
+/// What an approval is bound to. A program that was replaced or written to is another one.
 #[derive(Debug)]
 pub(super) struct Key(Value);
 
@@ -42,6 +41,7 @@ impl Key {
             "program": program.real.to_str()?,
             "device": program.id.device,
             "inode": program.id.inode,
+            "written": super::written(program),
             "argv": argv.ok()?,
             "line": line,
             "cwd": asked.cwd.to_str()?,

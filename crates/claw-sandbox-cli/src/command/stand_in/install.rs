@@ -24,9 +24,18 @@ pub(crate) fn run(args: &ShellInstallArgs) -> Outcome {
     let directory = super::super::directory(Some(&args.into))?;
     let policy = args.policy.as_deref().map(|policy| super::super::directory(Some(policy))).transpose()?;
     let cwd = super::super::directory(None)?;
+    let workspace =
+        args.workspace.as_deref().map(|workspace| super::super::directory(Some(workspace))).transpose()?;
     // A policy that does not load is found now, and not by the agent.
-    let loaded = load_policy(&LoadOptions { cwd, named: policy.clone(), ..LoadOptions::default() })?;
-    let script = Script { policy, host: args.host.clone() };
+    let options = LoadOptions { cwd, named: policy.clone(), workspace, narrowed_by: Vec::new() };
+    let loaded = load_policy(&options)?;
+    if options.workspace.is_none() {
+        output::say(
+            "the workspace is the policy's, or else the directory that the host starts a command in: where that is the \
+             agent's to choose, name one with --workspace",
+        );
+    }
+    let script = Script::new(policy, options.workspace, args.host.clone());
     let text = script.text(&interpreter()?);
     fs::create_dir_all(&directory).map_err(|error| unwritable(&directory, &error))?;
     for name in &args.names {

@@ -2,7 +2,7 @@
 //!
 //! Two ways lead here: a link to this command with a shell's name, which uses the policy in force in the current directory,
 //! and a file that `shell install` wrote, whose first line names this command as its interpreter. The kernel tells us which
-//! file that is. What the environment says about who asks can only narrow.
+//! file that is, and where the user's own files are stands in it. What the environment says about who asks can only narrow.
 
 mod directory_file;
 pub(super) mod install;
@@ -12,7 +12,9 @@ mod script;
 use std::env;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use claw_sandbox::claw_wire::{Action, Chat, Context, Exec, Identifier, Principal, Request};
@@ -60,8 +62,25 @@ pub(crate) fn of_script(args: &StandInArgs) -> Outcome {
         )));
     };
     let script = Script::read(&args.script)?;
+    let corrections = script.corrections();
+    if !corrections.is_empty() {
+        return Err(again(&corrections));
+    }
     let arguments = args.arguments.iter().map(|argument| argument.as_bytes().to_vec()).collect();
     Called { shell, script, arguments }.run()
+}
+
+/// Begins anew with the variables that were written down. Returns only why it could not.
+fn again(corrections: &[(&str, Option<&Path>)]) -> Failure {
+    let mut command = Command::new("/proc/self/exe");
+    command.args(env::args_os().skip(1));
+    for (variable, path) in corrections {
+        match path {
+            Some(path) => command.env(variable, path),
+            None => command.env_remove(variable),
+        };
+    }
+    Failure::new(format_args!("this command cannot be started again: {}; is /proc mounted?", command.exec()))
 }
 
 impl Called {
@@ -75,8 +94,9 @@ impl Called {
         let ahead = Ahead::begin()?;
         let cwd = super::directory(None)?;
         let named = self.script.policy.clone();
+        let workspace = self.script.workspace.clone();
         let policy =
-            load_policy(&LoadOptions { cwd: cwd.clone(), named, workspace: None, narrowed_by: Vec::new() })?;
+            load_policy(&LoadOptions { cwd: cwd.clone(), named, workspace, narrowed_by: Vec::new() })?;
         match Invocation::read(self.shell, &self.arguments) {
             Invocation::Input => {
                 output::say(
