@@ -249,7 +249,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         thread::scope(|scope| {
-            let logs = [(); 2].map(|()| AuditLog::with_rotation(&path, 20_000).unwrap());
+            let logs = [(); 2].map(|()| AuditLog::with_rotation(&path, 2_000).unwrap());
             for thread in 0..4 {
                 let log = logs[thread % 2].clone();
                 scope.spawn(move || {

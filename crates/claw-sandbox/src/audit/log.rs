@@ -27,8 +27,6 @@ const BATCH_BYTES: usize = 256 << 10;
 /// An append holds the lock for well under a millisecond.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 const LOCK_PAUSE: Duration = Duration::from_millis(1);
-/// A log that is replaced between two looks is looked at again, but not for ever.
-const ATTEMPTS: usize = 8;
 
 /// An open audit log. Clones share it; it may be used from many threads and processes at once.
 ///
@@ -192,22 +190,25 @@ impl Shared {
         move |error| AuditError::io(doing, &self.path, error)
     }
 
-    /// Locks the file that the path names now: another process may have rotated the one that we have.
+    /// Locks the file that the path names now: another process may have rotated the one that we have, and again while we
+    /// waited for the next.
     fn lock(&self, state: &mut State) -> Result<(), AuditError> {
-        for _ in 0..ATTEMPTS {
-            self.wait_for_lock(&state.file)?;
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            self.wait_for_lock(&state.file, deadline)?;
             let ours = state.file.metadata().map_err(self.error("look at"))?;
             if fs::symlink_metadata(&self.path).is_ok_and(|named| is_same(&named, &ours)) {
                 state.length = ours.len();
                 return Ok(());
             }
+            if Instant::now() >= deadline {
+                return Err(AuditError::Locked(self.path.clone()));
+            }
             state.file = open_file(&self.path)?;
         }
-        Err(AuditError::Locked(self.path.clone()))
     }
 
-    fn wait_for_lock(&self, file: &File) -> Result<(), AuditError> {
-        let deadline = Instant::now() + LOCK_PATIENCE;
+    fn wait_for_lock(&self, file: &File, deadline: Instant) -> Result<(), AuditError> {
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(()),
@@ -338,7 +339,7 @@ impl Shared {
         // What a crash left. Only the holder of the old file's lock makes it.
         let _ = fs::remove_file(&new);
         let mut fresh = State { file: open_file(&new)?, length: 0, known: None };
-        self.wait_for_lock(&fresh.file)?;
+        self.wait_for_lock(&fresh.file, Instant::now() + LOCK_PATIENCE)?;
         let previous = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let head =
             self.write(&mut fresh, Some(last), "log.continued", &vec![("previous", json!(previous))])?;
