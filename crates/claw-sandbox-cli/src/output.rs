@@ -53,8 +53,5 @@ pub(crate) fn colour(stream: &impl IsTerminal) -> bool {
 
 /// Text between backticks in a message: control characters would let a file name write on the terminal.
 pub(crate) fn visible(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes)
-        .chars()
-        .map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter })
-        .collect()
+    claw_wire::visible(&String::from_utf8_lossy(bytes))
 }

@@ -46,11 +46,7 @@ fn add_way_out(text: &mut String, reason: &Reason) {
     }
 }
 
-pub(crate) fn visible(text: &str) -> String {
-    text.chars()
-        .map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter })
-        .collect()
-}
+pub(crate) use claw_wire::visible;
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Identifier;
+use crate::{Identifier, visible};
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
@@ -103,8 +103,6 @@ impl Decision {
             line.push_str("; ");
             line.push_str(hint);
         }
-        line.chars()
-            .map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter })
-            .collect()
+        visible(&line)
     }
 }

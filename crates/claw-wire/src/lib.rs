@@ -29,6 +29,7 @@ mod request;
 mod schema;
 pub mod tools;
 mod variables;
+mod visible;
 
 pub use bytes::Bytes;
 pub use context::{AskSurface, Chat, Context, Principal, Trust};
@@ -38,3 +39,4 @@ pub use identifier::{Identifier, InvalidIdentifier, MAX_IDENTIFIER};
 pub use request::{Action, Exec, File, Opaque, Request};
 pub use schema::{decision_schema, request_schema};
 pub use variables::is_reserved_variable;
+pub use visible::visible;

@@ -1,6 +1,6 @@
 //! From a decision to what a host takes for it.
 
-use claw_wire::{AskSurface, Decision, Effect};
+use claw_wire::{AskSurface, Decision, Effect, visible};
 use serde_json::{Value, json};
 
 use crate::Host;
@@ -76,11 +76,8 @@ pub const fn asks(host: Host, permission: bool, surface: Surface) -> AskSurface 
 /// and Gemini CLI take for one whatever else is wrong.
 #[must_use]
 pub fn failure(what: &str) -> Reply {
-    let line: String = what
-        .chars()
-        .map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter })
-        .collect();
-    Reply { stdout: None, stderr: Some(format!("claw-sandbox: denied: {line}")), exit: 2 }
+    let line = format!("claw-sandbox: denied: {}", visible(what));
+    Reply { stdout: None, stderr: Some(line), exit: 2 }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

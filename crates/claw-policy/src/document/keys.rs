@@ -237,21 +237,33 @@ const WHEN: &[Key] = &[
     key("agent", Kind::Identifiers, "The agent, where a host has several"),
 ];
 
+// The keys that stand at the top level and in a context alike.
+const WORKSPACE_EXEC_KEY: Key =
+    key("workspaceExec", Kind::Bool, "Whether files in the workspace may be executed");
+const DETACH_KEY: Key = key("detach", Kind::Bool, "Whether what a run leaves behind may survive it");
+const EXEC_KEY: Key = key("exec", Kind::Map(EXEC), "Commands");
+const FILESYSTEM_KEY: Key = key("filesystem", Kind::Map(FILESYSTEM), "Files");
+const SECRETS_KEY: Key = key(
+    "secrets",
+    Kind::Word(&["allow", "redact", "deny"]),
+    "What happens to credentials in the files that the runtime reads and writes",
+);
+const NETWORK_KEY: Key = key("network", Kind::Map(NETWORK), "Outbound network");
+const ENVIRONMENT_KEY: Key = key("environment", Kind::Map(ENVIRONMENT), "Environment variables");
+const LIMITS_KEY: Key = key("limits", Kind::Map(LIMITS), "Bounds on a run");
+const TOOLS_KEY: Key = key("tools", Kind::Map(TOOLS), "Tools that are known by name alone");
+
 /// What a context can narrow: what a policy that only restricts can, but for where things are.
 const NARROW: &[Key] = &[
-    key("workspaceExec", Kind::Bool, "Whether files in the workspace may be executed"),
-    key("detach", Kind::Bool, "Whether what a run leaves behind may survive it"),
-    key("exec", Kind::Map(EXEC), "Commands"),
-    key("filesystem", Kind::Map(FILESYSTEM), "Files"),
-    key(
-        "secrets",
-        Kind::Word(&["allow", "redact", "deny"]),
-        "What happens to credentials in the files that the runtime reads and writes",
-    ),
-    key("network", Kind::Map(NETWORK), "Outbound network"),
-    key("environment", Kind::Map(ENVIRONMENT), "Environment variables"),
-    key("limits", Kind::Map(LIMITS), "Bounds on a run"),
-    key("tools", Kind::Map(TOOLS), "Tools that are known by name alone"),
+    WORKSPACE_EXEC_KEY,
+    DETACH_KEY,
+    EXEC_KEY,
+    FILESYSTEM_KEY,
+    SECRETS_KEY,
+    NETWORK_KEY,
+    ENVIRONMENT_KEY,
+    LIMITS_KEY,
+    TOOLS_KEY,
 ];
 
 const CONTEXT: &[Key] = &[
@@ -262,21 +274,17 @@ const CONTEXT: &[Key] = &[
 /// The top level.
 pub(crate) const DOCUMENT: &[Key] = &[
     key("workspace", Kind::Path, "The directory that commands may change"),
-    key("workspaceExec", Kind::Bool, "Whether files in the workspace may be executed"),
-    key("detach", Kind::Bool, "Whether what a run leaves behind may survive it"),
-    key("exec", Kind::Map(EXEC), "Commands"),
-    key("filesystem", Kind::Map(FILESYSTEM), "Files"),
-    key(
-        "secrets",
-        Kind::Word(&["allow", "redact", "deny"]),
-        "What happens to credentials in the files that the runtime reads and writes",
-    ),
-    key("network", Kind::Map(NETWORK), "Outbound network"),
-    key("environment", Kind::Map(ENVIRONMENT), "Environment variables"),
-    key("limits", Kind::Map(LIMITS), "Bounds on a run"),
+    WORKSPACE_EXEC_KEY,
+    DETACH_KEY,
+    EXEC_KEY,
+    FILESYSTEM_KEY,
+    SECRETS_KEY,
+    NETWORK_KEY,
+    ENVIRONMENT_KEY,
+    LIMITS_KEY,
     key("enforcement", Kind::Map(ENFORCEMENT), "What the kernel must enforce"),
     key("logging", Kind::Map(LOGGING), "The audit log"),
-    key("tools", Kind::Map(TOOLS), "Tools that are known by name alone"),
+    TOOLS_KEY,
     key("contexts", Kind::Maps(CONTEXT), "What is narrower for some of those who ask"),
     key("ownerNumbers", Kind::Numbers, "Who may control the assistant"),
     key("telegram", Kind::Map(CHANNEL), "The Telegram channel"),

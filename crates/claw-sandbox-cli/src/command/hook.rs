@@ -10,11 +10,11 @@ use std::panic;
 use std::path::Path;
 
 use claw_hooks::{Call, Host, MAX_INPUT, Reply, Surface, asks as surface_of, failure, read, reply};
-use claw_sandbox::approval::{self, ApprovalStore, Broker};
+use claw_sandbox::approval::Broker;
 use claw_sandbox::claw_wire::{AskSurface, Decision, Effect};
 use claw_sandbox::{LoadOptions, Proxy, load_policy};
 
-use super::run::recorded;
+use super::run::{recorded, remembering};
 use crate::args::HookArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
@@ -49,10 +49,7 @@ fn answer(host: Host, args: &HookArgs) -> Result<Reply, Failure> {
     let mut builder = recorded(policy, args.audit.as_deref())?;
     if asks {
         // A host does not wait for long: it is told no and how to answer, and the same call passes once it is answered.
-        builder = builder.broker(Broker::new(Broker::default_path()).deferring());
-        if let Some(path) = approval::default_path() {
-            builder = builder.approvals(ApprovalStore::new(path));
-        }
+        builder = remembering(builder.broker(Broker::new(Broker::default_path()).deferring()));
     }
     let proxy = Proxy::new(builder.build()?);
     let surface = if args.interactive { Surface::Interactive } else { Surface::Headless };

@@ -124,11 +124,17 @@ pub(super) fn sandbox_of(
             AskBy::Broker => builder.broker(broker()),
             AskBy::Defer => builder.broker(broker().deferring()),
         };
-        if let Some(path) = approval::default_path() {
-            builder = builder.approvals(ApprovalStore::new(path));
-        }
+        builder = remembering(builder);
     }
     Ok(builder.build()?)
+}
+
+/// The same, with what the user has allowed for always.
+pub(super) fn remembering(builder: SandboxBuilder) -> SandboxBuilder {
+    match approval::default_path() {
+        Some(path) => builder.approvals(ApprovalStore::new(path)),
+        None => builder,
+    }
 }
 
 /// A sandbox that is recorded where it has to be.

@@ -4,10 +4,10 @@ use std::io;
 use std::sync::Arc;
 
 use claw_sandbox::Proxy;
-use claw_sandbox::approval::{self, ApprovalStore, Broker};
+use claw_sandbox::approval::Broker;
 use claw_serve::{Asker, serve};
 
-use super::run::recorded;
+use super::run::{recorded, remembering};
 use crate::args::ServeArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
@@ -16,13 +16,9 @@ use crate::failure::{Failure, Outcome};
 pub(crate) fn run(args: &ServeArgs) -> Outcome {
     let policy = super::policy::of_args(&args.policy)?;
     let asker = Asker::new(None);
-    let mut builder = recorded(policy, args.audit.as_deref())?.approver(Arc::<Asker>::clone(&asker));
+    let builder = recorded(policy, args.audit.as_deref())?.approver(Arc::<Asker>::clone(&asker));
     // For a peer that can ask nobody.
-    builder = builder.broker(Broker::new(Broker::default_path()));
-    if let Some(path) = approval::default_path() {
-        builder = builder.approvals(ApprovalStore::new(path));
-    }
-    let sandbox = builder.build()?;
+    let sandbox = remembering(builder.broker(Broker::new(Broker::default_path()))).build()?;
     serve(Proxy::new(sandbox), asker, io::stdin().lock(), io::stdout()).map_err(|error| {
         Failure::new(format_args!("cannot read standard input: {error}; check where it comes from"))
     })?;

@@ -63,9 +63,7 @@ impl CheckpointErrorKind {
 
 impl CheckpointError {
     pub(super) fn new(kind: CheckpointErrorKind, message: impl fmt::Display) -> Self {
-        let message = message.to_string();
-        let shown = |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
-        Self { kind, message: message.chars().map(shown).collect() }
+        Self { kind, message: claw_wire::visible(&message.to_string()) }
     }
 
     /// An error of the system while something was done to a path.

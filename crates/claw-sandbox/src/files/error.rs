@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use claw_policy::Denial;
+use claw_wire::visible;
 use nix::errno::Errno;
 
 use crate::{Error, plain_io_error};
@@ -174,12 +175,7 @@ impl fmt::Display for FileError {
         if self.0.denial.is_some() {
             return f.write_str(&self.0.message);
         }
-        let path = self.0.path.to_string_lossy();
-        let shown: String = path
-            .chars()
-            .map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter })
-            .collect();
-        write!(f, "{shown}: {}", self.0.message)
+        write!(f, "{}: {}", visible(&self.0.path.to_string_lossy()), self.0.message)
     }
 }
 

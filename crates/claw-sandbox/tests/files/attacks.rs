@@ -9,21 +9,24 @@ use claw_sandbox::{FileErrorKind, Replacement, Sandbox, WriteMode, policy_from_y
 
 use crate::scene::Scene;
 
+/// Four threads, each of which acts fifty times.
+fn four_at_once(act: impl Fn(usize, usize) + Sync) {
+    thread::scope(|scope| {
+        for writer in 0..4 {
+            let act = &act;
+            scope.spawn(move || (0..50).for_each(|line| act(writer, line)));
+        }
+    });
+}
+
 #[test]
 fn what_several_append_at_once_is_all_there() {
     let scene = Scene::new();
     let path = scene.write("work/log", "");
     let files = scene.files();
-    thread::scope(|scope| {
-        for writer in 0..4 {
-            let files = &files;
-            scope.spawn(move || {
-                for line in 0..50 {
-                    let text = format!("{writer} {line} {}\n", "x".repeat(64));
-                    files.write("log", text.as_bytes(), WriteMode::Append).unwrap();
-                }
-            });
-        }
+    four_at_once(|writer, line| {
+        let text = format!("{writer} {line} {}\n", "x".repeat(64));
+        files.write("log", text.as_bytes(), WriteMode::Append).unwrap();
     });
     assert_eq!(fs::read_to_string(path).unwrap().lines().count(), 200);
 }
@@ -33,17 +36,10 @@ fn what_several_edit_at_once_is_all_there() {
     let scene = Scene::new();
     let path = scene.write("work/list", "END\n");
     let files = scene.files();
-    thread::scope(|scope| {
-        for writer in 0..4 {
-            let files = &files;
-            scope.spawn(move || {
-                for line in 0..50 {
-                    let edit = Replacement::one("END\n", format!("{writer} {line}\nEND\n"));
-                    while let Err(error) = files.edit("list", std::slice::from_ref(&edit)) {
-                        assert_eq!(error.kind(), FileErrorKind::Changed);
-                    }
-                }
-            });
+    four_at_once(|writer, line| {
+        let edit = Replacement::one("END\n", format!("{writer} {line}\nEND\n"));
+        while let Err(error) = files.edit("list", std::slice::from_ref(&edit)) {
+            assert_eq!(error.kind(), FileErrorKind::Changed);
         }
     });
     assert_eq!(fs::read_to_string(path).unwrap().lines().count(), 201);
