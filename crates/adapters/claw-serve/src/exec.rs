@@ -167,14 +167,14 @@ fn ended(job: &str, outcome: &Outcome, missing: bool) -> Value {
 }
 
 /// `exec.write`.
-pub(crate) fn write(session: &Session, given: &Value) -> Answered {
-    let Write { job, data, end } = params(given.clone())?;
+pub(crate) fn write(session: &Session, given: Value) -> Answered {
+    let Write { job, data, end } = params(given)?;
     session.jobs.find(&job)?.feed(data.0, end).map(|()| json!({}))
 }
 
 /// `exec.signal`: to the main process's group.
-pub(crate) fn signal(session: &Session, given: &Value) -> Answered {
-    let Signal { job, signal } = params(given.clone())?;
+pub(crate) fn signal(session: &Session, given: Value) -> Answered {
+    let Signal { job, signal } = params(given)?;
     if !(1..=64).contains(&signal) {
         return Err(RpcError::new(-32602, "`signal` is a number from 1 to 64"));
     }
@@ -183,15 +183,15 @@ pub(crate) fn signal(session: &Session, given: &Value) -> Answered {
 }
 
 /// `exec.resize`.
-pub(crate) fn resize(session: &Session, given: &Value) -> Answered {
-    let Resize { job, rows, columns } = params(given.clone())?;
+pub(crate) fn resize(session: &Session, given: Value) -> Answered {
+    let Resize { job, rows, columns } = params(given)?;
     session.jobs.find(&job)?.child.resize(TtySize { rows, columns });
     Ok(json!({}))
 }
 
 /// `exec.cancel`: the command and everything that it started.
-pub(crate) fn cancel(session: &Session, given: &Value) -> Answered {
-    let Named { job } = params(given.clone())?;
+pub(crate) fn cancel(session: &Session, given: Value) -> Answered {
+    let Named { job } = params(given)?;
     session.jobs.find(&job)?.child.kill();
     Ok(json!({}))
 }

@@ -150,10 +150,10 @@ impl Session {
             }
             Ok(Incoming::Call { id, method, params }) => {
                 // What ends or feeds a command must not wait behind other work.
-                if let Some(answer) = methods::at_once(self, &method, &params) {
-                    return id.is_none_or(|id| self.outbox.reply(message::answer(&id, answer)));
+                match methods::at_once(self, &method, params) {
+                    Ok(answer) => id.is_none_or(|id| self.outbox.reply(message::answer(&id, answer))),
+                    Err(params) => self.work(id, method, params),
                 }
-                self.work(id, method, params)
             }
         }
     }

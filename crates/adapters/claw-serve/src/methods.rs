@@ -45,16 +45,17 @@ struct Decide {
     request: Request,
 }
 
-/// The methods that are done where messages are read, so that nothing delays them. None of them waits.
-pub(crate) fn at_once(session: &Session, method: &str, given: &Value) -> Option<Answered> {
-    Some(match method {
+/// The methods that are done where messages are read, so that nothing delays them. None of them waits. Gives back the
+/// parameters of any other.
+pub(crate) fn at_once(session: &Session, method: &str, given: Value) -> Result<Answered, Value> {
+    Ok(match method {
         "initialize" => initialize(session, given),
         "exec.write" => exec::write(session, given),
         "exec.signal" => exec::signal(session, given),
         "exec.resize" => exec::resize(session, given),
         "exec.cancel" => exec::cancel(session, given),
         "exec.list" => exec::list(session),
-        _ => return None,
+        _ => return Err(given),
     })
 }
 
@@ -74,8 +75,8 @@ pub(crate) fn no_method(method: &str) -> RpcError {
     RpcError::new(-32601, format!("there is no method {method:?}"))
 }
 
-fn initialize(session: &Session, given: &Value) -> Answered {
-    let Initialize { protocol, approvals, .. } = params(given.clone())?;
+fn initialize(session: &Session, given: Value) -> Answered {
+    let Initialize { protocol, approvals, .. } = params(given)?;
     if protocol != PROTOCOL {
         let message = format!("this is protocol {PROTOCOL}; the peer speaks {protocol}");
         return Err(RpcError::named(-32602, message, "serve.protocol", false));
